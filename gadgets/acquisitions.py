@@ -1,0 +1,284 @@
+"""A measurement's readouts become arrays, once."""
+
+import logging
+from dataclasses import dataclass
+
+import ismrmrd
+import numpy as np
+from numpy.typing import NDArray
+
+from gadgets.parameters import MultitaskingParameters
+from recon.errors import DataError
+from recon.navigator import navigator_of_readouts
+from recon.trajectory import golden_angles_rad, radial_trajectory, recognise_unit
+
+log = logging.getLogger(__name__)
+
+_SKIPPED = {
+    ismrmrd.ACQ_IS_PARALLEL_CALIBRATION: "parallel calibration",
+    ismrmrd.ACQ_IS_PHASECORR_DATA: "phase correction",
+    ismrmrd.ACQ_IS_HPFEEDBACK_DATA: "feedback",
+    ismrmrd.ACQ_IS_DUMMYSCAN_DATA: "dummy scan",
+    ismrmrd.ACQ_IS_RTFEEDBACK_DATA: "feedback",
+    ismrmrd.ACQ_IS_SURFACECOILCORRECTIONSCAN_DATA: "surface coil correction",
+    ismrmrd.ACQ_IS_PHASE_STABILIZATION_REFERENCE: "phase stabilisation",
+    ismrmrd.ACQ_IS_PHASE_STABILIZATION: "phase stabilisation",
+}
+_SKIPPED_MASK = sum(1 << (flag - 1) for flag in _SKIPPED)
+_NOISE_MASK = 1 << (ismrmrd.ACQ_IS_NOISE_MEASUREMENT - 1)
+_NAVIGATOR_MASK = 1 << (ismrmrd.ACQ_IS_NAVIGATION_DATA - 1)
+
+
+@dataclass(frozen=True)
+class SliceReadouts:
+    """The readouts of one slice, navigators and imaging spokes apart, each in the order of acquisition.
+
+    Attributes
+    ----------
+    navigators : (navigators, coils, samples) complex64
+    imaging : (spokes, coils, samples) complex64
+    trajectory : (spokes, samples, 2) float32
+        Of the imaging spokes: (kx, ky) in cycles per field of view.
+    navigator_of_spoke : (spokes,) int
+        For each imaging spoke, the navigator that saw the same state.
+    inversion : (spokes,) int
+        ``idx.repetition`` of each imaging spoke.
+    readout_index : (spokes,) int
+        Position of each imaging spoke among all readouts of the slice, dropped ones included.
+    since_inversion : (spokes,) int
+        Readouts of the slice since the first one of the spoke's inversion period.
+    headers : list of ismrmrd.AcquisitionHeader
+        Of the imaging spokes.
+    trajectory_unit : str
+        How the trajectory was written.
+    slice_index : int
+        ``idx.slice``.
+    """
+
+    navigators: NDArray
+    imaging: NDArray
+    trajectory: NDArray
+    navigator_of_spoke: NDArray
+    inversion: NDArray
+    readout_index: NDArray
+    since_inversion: NDArray
+    headers: list[ismrmrd.AcquisitionHeader]
+    trajectory_unit: str
+    slice_index: int
+
+
+class Measurement:
+    """Collects the readouts of a stream; receiving only keeps them, so it never blocks the scanner.
+
+    Attributes
+    ----------
+    received : int
+        Readouts so far, of every kind.
+    waveforms : list of ismrmrd.Waveform
+    skipped : dict of str to int
+        Readouts of kinds that the reconstruction does not use.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.waveforms: list[ismrmrd.Waveform] = []
+        self.skipped: dict[str, int] = {}
+        self._noise: list[ismrmrd.Acquisition] = []
+        self._slices: dict[int, list[ismrmrd.Acquisition]] = {}
+        self._shape: tuple[int, int] | None = None
+
+    @property
+    def acquisitions(self) -> list[ismrmrd.Acquisition]:
+        """All readouts that were kept, noise first."""
+        return self._noise + [readout for slice_ in self._slices.values() for readout in slice_]
+
+    def add(self, acquisition: ismrmrd.Acquisition) -> None:
+        """Take a readout.
+
+        Raises
+        ------
+        DataError
+            If its length or coil count differs from the readouts before it.
+        """
+        self.received += 1
+        flags = acquisition.flags
+        if flags & _NOISE_MASK:
+            self._noise.append(acquisition)
+            return
+        if flags & _SKIPPED_MASK:
+            for flag, name in _SKIPPED.items():
+                if acquisition.is_flag_set(flag):
+                    self.skipped[name] = self.skipped.get(name, 0) + 1
+            return
+        shape = acquisition.data.shape
+        if self._shape is None:
+            self._shape = shape
+        if shape != self._shape:
+            raise DataError(
+                f"readout {self.received} (scan counter {acquisition.scan_counter}) has {shape[0]} coils of {shape[1]} "
+                f"samples, those before it {self._shape[0]} of {self._shape[1]}; send one encoding per measurement"
+            )
+        self._slices.setdefault(acquisition.idx.slice, []).append(acquisition)
+
+    def noise(self) -> tuple[NDArray, float] | None:
+        """Noise scan, if there was one.
+
+        Returns
+        -------
+        (coils, samples) complex64, and the ratio of the imaging to the noise dwell time; or None
+
+        Raises
+        ------
+        DataError
+            If its coils are not those of the imaging readouts, or it is not finite.
+        """
+        if not self._noise or self._shape is None:
+            return None
+        if {readout.data.shape[0] for readout in self._noise} != {self._shape[0]}:
+            raise DataError(f"the noise scan does not have the {self._shape[0]} coils of the imaging readouts")
+        samples = np.concatenate([readout.data for readout in self._noise], axis=1)
+        if not np.isfinite(samples).all():
+            raise DataError("the noise scan holds NaN or Inf; repeat it")
+        imaging = next(iter(self._slices.values()))[0]
+        dwell_us, noise_dwell_us = imaging.sample_time_us, self._noise[0].sample_time_us
+        known = dwell_us > 0 and noise_dwell_us > 0
+        return samples, float(dwell_us / noise_dwell_us) if known else 1.0
+
+    def slices(
+        self, parameters: MultitaskingParameters, matrix: int, encoded_matrix: int | None = None
+    ) -> list[SliceReadouts]:
+        """Turn the readouts into arrays, slice by slice; readouts of several averages join their slice.
+
+        Parameters
+        ----------
+        parameters : MultitaskingParameters
+        matrix, encoded_matrix : int
+            The header's image and encoding matrix, against which the trajectory's unit is told.
+
+        Returns
+        -------
+        list of SliceReadouts
+            In the order of their slice index.
+
+        Raises
+        ------
+        DataError
+            If the stream was empty, or a slice lacks navigators, imaging spokes, a trajectory or finite samples.
+        """
+        if not self._slices:
+            raise DataError(f"no imaging readouts among the {self.received} that came: the stream is empty")
+        for name, count in self.skipped.items():
+            log.warning("%d readouts of kind %s are not used", count, name)
+        return [
+            _slice_arrays(index, self._slices[index], parameters, matrix, encoded_matrix)
+            for index in sorted(self._slices)
+        ]
+
+
+def _slice_arrays(
+    slice_index: int,
+    readouts: list[ismrmrd.Acquisition],
+    parameters: MultitaskingParameters,
+    matrix: int,
+    encoded_matrix: int | None,
+) -> SliceReadouts:
+    is_navigator = _find_navigators(readouts, parameters)
+    repetition = np.array([readout.idx.repetition for readout in readouts])
+    keep = _steady_state(repetition, parameters.skip_inversions)
+    imaging = np.flatnonzero(keep & ~is_navigator)
+    navigators = np.flatnonzero(keep & is_navigator)
+    if not len(navigators):
+        raise DataError(
+            f"slice {slice_index}: none of {len(readouts)} readouts is a navigator by the rule "
+            f"navigator={parameters.navigator}; set navigator to every_nth or zero_angle if the sequence does not flag them"
+        )
+    if not len(imaging):
+        raise DataError(f"slice {slice_index}: all {len(readouts)} readouts are navigators; check the navigator rule")
+    trajectory, unit = _trajectory(readouts, is_navigator, parameters, matrix, encoded_matrix)
+    used = np.searchsorted(np.flatnonzero(~is_navigator), imaging)
+    first_of_inversion = {number: int(np.argmax(repetition == number)) for number in np.unique(repetition)}
+    starts = np.array([first_of_inversion[number] for number in repetition[imaging]])
+    return SliceReadouts(
+        navigators=_stack(readouts, navigators),
+        imaging=_stack(readouts, imaging),
+        trajectory=trajectory[used],
+        navigator_of_spoke=navigator_of_readouts(is_navigator[keep], repetition[keep]),
+        inversion=repetition[imaging],
+        readout_index=imaging,
+        since_inversion=imaging - starts,
+        headers=[readouts[index].getHead() for index in imaging],
+        trajectory_unit=unit,
+        slice_index=slice_index,
+    )
+
+
+def _find_navigators(readouts: list[ismrmrd.Acquisition], parameters: MultitaskingParameters) -> NDArray:
+    if parameters.navigator == "flag":
+        return np.array([bool(readout.flags & _NAVIGATOR_MASK) for readout in readouts])
+    if parameters.navigator == "every_nth":
+        index = np.arange(len(readouts)) - parameters.navigator_offset
+        return (index >= 0) & (index % parameters.navigator_every == 0)
+    if any(readout.trajectory_dimensions < 2 for readout in readouts):
+        raise DataError("navigator=zero_angle needs a trajectory, and the readouts carry none; use every_nth")
+    ends = np.stack([readout.traj[-1, :2] - readout.traj[0, :2] for readout in readouts])
+    return np.abs(ends[:, 1]) < 1e-3 * np.abs(ends[:, 0])
+
+
+def _steady_state(repetition: NDArray, skip_inversions: int) -> NDArray:
+    periods = np.unique(repetition)
+    if len(periods) <= skip_inversions or skip_inversions == 0:
+        return np.ones(len(repetition), dtype=bool)
+    keep = repetition >= periods[skip_inversions]
+    log.info("%d readouts of %d leading inversion periods are dropped", np.count_nonzero(~keep), skip_inversions)
+    return keep
+
+
+def _stack(readouts: list[ismrmrd.Acquisition], index: NDArray) -> NDArray:
+    first = readouts[index[0]]
+    stop = first.number_of_samples - first.discard_post
+    data = np.stack([readouts[row].data[:, first.discard_pre : stop] for row in index])
+    finite = np.isfinite(data.view(np.float32).sum(axis=(1, 2), dtype=np.float64))
+    if not finite.all():
+        bad = readouts[index[np.argmin(finite)]]
+        raise DataError(
+            f"{np.count_nonzero(~finite)} readouts hold NaN or Inf samples, the first with scan counter "
+            f"{bad.scan_counter} (slice {bad.idx.slice}); check the receiver or leave them out"
+        )
+    return data
+
+
+def _trajectory(
+    readouts: list[ismrmrd.Acquisition],
+    is_navigator: NDArray,
+    parameters: MultitaskingParameters,
+    matrix: int,
+    encoded_matrix: int | None,
+) -> tuple[NDArray, str]:
+    imaging = [readouts[index] for index in np.flatnonzero(~is_navigator)]
+    first = imaging[0]
+    kept = slice(first.discard_pre, first.number_of_samples - first.discard_post)
+    if all(readout.trajectory_dimensions >= 2 for readout in imaging):
+        written = np.stack([readout.traj[:, :2] for readout in imaging])
+        unit = recognise_unit(written, matrix, encoded_matrix)
+        return (written[:, kept] * np.float32(unit.cycles_per_fov)).astype(np.float32), unit.name
+    if parameters.golden_angle_deg is None:
+        raise DataError(
+            "the imaging readouts carry no trajectory, and no golden_angle_deg is set; "
+            "set it to the increment between imaging spokes (111.246 for the golden angle)"
+        )
+    _refuse_lost_readouts(readouts)
+    angles = golden_angles_rad(np.arange(len(imaging)), parameters.golden_angle_deg)
+    center = first.center_sample or None
+    spokes = radial_trajectory(angles, first.number_of_samples, matrix, center)
+    return spokes[:, kept], f"computed: {parameters.golden_angle_deg:g} degrees per spoke"
+
+
+def _refuse_lost_readouts(readouts: list[ismrmrd.Acquisition]) -> None:
+    counters = np.array([readout.scan_counter for readout in readouts], dtype=np.int64)
+    steps = np.diff(counters)
+    if len(steps) and np.all(steps > 0) and np.any(steps != np.median(steps)):
+        row = int(np.argmax(steps != np.median(steps)))
+        raise DataError(
+            f"readouts are missing after scan counter {counters[row]}: without a trajectory in the data the angles "
+            "of all later spokes would be wrong"
+        )

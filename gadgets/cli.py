@@ -1,0 +1,245 @@
+"""The ``malibu`` command."""
+
+import contextlib
+import dataclasses
+import logging
+import socket
+import sys
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from gadgets import RESEARCH_LABEL, __version__
+from gadgets.errors import OPERATOR_ERRORS, ParameterError
+
+if TYPE_CHECKING:
+    from gadgets.scan_file import ScanFile
+
+console = Console(stderr=True)
+out = Console()
+log = logging.getLogger(__name__)
+
+app = typer.Typer(
+    name="malibu",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=f"Scanner-side reconstruction of Multitasking MRI from ISMRMRD data ({RESEARCH_LABEL}).\n\n"
+    "Try it: malibu simulate scan.h5 --preset tiny, then malibu replay scan.h5 -o images.h5 --report report.",
+)
+
+ScanArgument = Annotated[Path, typer.Argument(help="ISMRMRD raw-data file (.h5).", show_default=False)]
+GroupOption = Annotated[str, typer.Option(help="HDF5 group of the measurement.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(help="Gadgetron XML configuration; default: the multitasking.xml that malibu ships.", show_default=False),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Replace a parameter; may be given several times."),
+]
+
+
+class Preset(str, Enum):
+    """Ready-made simulations."""
+
+    tiny = "tiny"
+    standard = "standard"
+
+
+class _State:
+    debug = False
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Set up logging."""
+    _State.debug = debug
+    handler = RichHandler(console=console, show_path=debug, rich_tracebacks=debug, log_time_format="[%X]")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler], force=True)
+    if debug:
+        for package in ("gadgets", "recon", "nets"):
+            logging.getLogger(package).setLevel(logging.DEBUG)
+    if version:
+        out.print(f"malibu {__version__}, {RESEARCH_LABEL}")
+        raise typer.Exit
+
+
+@app.command()
+def simulate(
+    scan: Annotated[Path, typer.Argument(help="File to write; the truth goes to NAME.truth.h5.", show_default=False)],
+    preset: Annotated[Preset, typer.Option(help="tiny: 64x64, 12 s; standard: 160x160, 60 s, 8 coils.")] = Preset.tiny,
+    seed: Annotated[int, typer.Option(min=0, help="Subject; equal seeds give equal scans.")] = 0,
+    duration_s: Annotated[float | None, typer.Option(help="Length of the scan.", show_default="preset's")] = None,
+    coils: Annotated[int | None, typer.Option(min=1, max=128, help="Receive coils.", show_default="preset's")] = None,
+    snr: Annotated[float | None, typer.Option(help="Signal to noise.", show_default="preset's")] = None,
+) -> None:
+    """Simulate a Multitasking scan: a beating, breathing heart with exact k-space, and its truth beside it."""
+    from gadgets.simulate import truth_path, write_simulation
+    from recon.simulation import PRESETS, simulate_scan
+
+    given = {"duration_s": duration_s, "coils": coils, "snr": snr}
+    protocol = dataclasses.replace(PRESETS[preset.value], **{k: v for k, v in given.items() if v is not None})
+    with _progress() as progress:
+        task = progress.add_task("simulating readouts", total=protocol.readouts)
+        write_simulation(simulate_scan(protocol, seed), scan, lambda count: progress.advance(task, count))
+    out.print(f"wrote {scan} ({protocol.readouts} readouts) and {truth_path(scan)}")
+
+
+@app.command()
+def replay(
+    scan: ScanArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="ISMRMRD image file to write.", show_default=False)],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.", show_default="configuration's")] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for report.html and PNGs.", show_default=False)] = None,
+    host: Annotated[str | None, typer.Option(help="Send to a running Gadgetron there.", show_default=False)] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of that Gadgetron.")] = 9002,
+    timeout_s: Annotated[float, typer.Option(min=1, help="Longest wait for an answer.")] = 3600.0,
+    group: GroupOption = "dataset",
+) -> None:
+    """Run a scan file through the Multitasking gadget, over the protocol that a scanner speaks, into an image file."""
+    from gadgets.parameters import configuration_of, parse_parameters
+    from gadgets.replay import configuration_message, connect, hosted
+    from gadgets.scan_file import ScanFile
+
+    document = _configuration_text(config)
+    overrides = _overrides(set_, device)
+    if host and overrides:
+        raise ParameterError("--set and --device change the gadget here; with --host, edit the configuration file")
+    element = configuration_of(document, "MultitaskingGadget")
+    parse_parameters(element, overrides)
+    with ScanFile(scan, group) as file:
+        if host:
+            with connect(host, port) as sock:
+                _run(file, output, document.encode(), sock, timeout_s)
+        else:
+            from gadgets.multitasking import MultitaskingGadget
+
+            with hosted(MultitaskingGadget()) as sock:
+                _run(file, output, configuration_message(element, overrides), sock, timeout_s)
+    if report:
+        from gadgets.report import write_report
+
+        out.print(f"wrote {write_report(output, report)}")
+
+
+def _run(file: "ScanFile", output: Path, configuration: bytes, sock: socket.socket, timeout_s: float) -> None:
+    from gadgets.replay import Progress as Callbacks
+    from gadgets.replay import replay as run_replay
+
+    with _progress() as progress:
+        sending = progress.add_task("sending readouts", total=len(file) + len(file.waveforms()))
+        receiving = progress.add_task("receiving images", total=None)
+        callbacks = Callbacks(
+            sent=lambda count: progress.update(sending, completed=count),
+            image=lambda image: progress.advance(receiving),
+        )
+        count = run_replay(file, output, configuration, sock, timeout_s, callbacks)
+        progress.update(receiving, total=count)
+    out.print(f"wrote {output} ({count} images, {RESEARCH_LABEL})")
+
+
+@app.command()
+def info(scan: ScanArgument, config: ConfigOption = None, set_: SetOption = None, group: GroupOption = "dataset") -> None:
+    """Show what a scan file holds and what malibu would do with it; exit 1 if it would be refused."""
+    from gadgets.info import inspect
+    from gadgets.parameters import configuration_of, parse_parameters
+    from gadgets.scan_file import ScanFile
+
+    element = configuration_of(_configuration_text(config), "MultitaskingGadget")
+    with ScanFile(scan, group) as file:
+        result = inspect(file, parse_parameters(element, _overrides(set_, None)))
+    table = Table(title=str(scan), show_header=False, title_justify="left")
+    for name, fact in result.facts.items():
+        table.add_row(name, fact)
+    table.add_row("malibu would", result.plan)
+    out.print(table)
+    for problem in result.problems:
+        console.print(f"[red]problem:[/red] {escape(problem)}", highlight=False)
+    if result.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def parameters() -> None:
+    """List the parameters of the Multitasking gadget with their defaults."""
+    from gadgets.parameters import MultitaskingParameters
+
+    table = Table("parameter", "default", "meaning")
+    for name, field in MultitaskingParameters.model_fields.items():
+        default = " ".join(field.default) if isinstance(field.default, tuple) else field.default
+        table.add_row(name, "none" if default is None else str(default), field.description)
+    out.print(table)
+
+
+@app.command()
+def report(
+    images: Annotated[Path, typer.Argument(help="Image file that malibu replay wrote.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help="Folder for report.html and PNGs.", show_default=False)],
+) -> None:
+    """Make a report with pictures of an image file."""
+    from gadgets.report import write_report
+
+    out.print(f"wrote {write_report(images, folder)}")
+
+
+def _progress() -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console)
+
+
+def _configuration_text(path: Path | None) -> str:
+    if path is None:
+        from importlib.resources import files
+
+        return (files("gadgets") / "configs" / "xml" / "multitasking.xml").read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"the configuration {path} cannot be read: {error}") from error
+
+
+def _overrides(settings: list[str] | None, device: str | None) -> dict[str, str]:
+    overrides: dict[str, str] = {}
+    for setting in settings or ():
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise ParameterError(f"--set {setting!r} is not of the form NAME=VALUE")
+        overrides[name.strip()] = value.strip()
+    return overrides | ({"device": device} if device else {})
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("[red]interrupted[/red]; no incomplete file was left")
+        sys.exit(130)
+    except Exception as error:
+        if _State.debug:
+            raise
+        expected = isinstance(error, (*OPERATOR_ERRORS, OSError, MemoryError))
+        text = str(error) if expected and str(error) else f"{type(error).__name__}: {error}"
+        hint = "" if expected else " (a defect of malibu; malibu --debug shows the traceback)"
+        console.print(f"[red]error:[/red] {escape(text + hint)}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def main() -> None:
+    """Run the command; an error is one line and exit 1, with its traceback under ``--debug``."""
+    with _one_line_errors():
+        app()

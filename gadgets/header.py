@@ -1,0 +1,128 @@
+"""What the reconstruction needs of an ISMRMRD header, in named units and without the patient."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import ismrmrd
+
+from recon.errors import DataError
+
+_IDENTIFIERS = {
+    "subjectInformation": ("patientName", "patientID", "patientBirthdate"),
+    "studyInformation": ("studyID", "accessionNumber", "referringPhysicianName", "studyDate", "studyTime"),
+    "measurementInformation": ("measurementID",),
+}
+
+
+@dataclass(frozen=True)
+class ScanHeader:
+    """Geometry and timing of a scan.
+
+    Attributes
+    ----------
+    matrix, encoded_matrix : int
+        Image matrix, and encoding matrix (larger by the readout oversampling).
+    fov_mm : (3,) tuple of float
+        Field of view of the image: x, y, slice thickness.
+    tr_ms, ti_ms, flip_angle_deg : float or None
+        From sequenceParameters; None where the header has none.
+    relative_noise_bandwidth : float
+        Of the receiver; 1 where the header does not say.
+    trajectory : str
+        The header's name for the trajectory.
+    """
+
+    matrix: int
+    encoded_matrix: int
+    fov_mm: tuple[float, float, float]
+    tr_ms: float | None
+    ti_ms: float | None
+    flip_angle_deg: float | None
+    relative_noise_bandwidth: float
+    trajectory: str
+
+
+def parse_header(xml: bytes | str) -> Any:  # noqa: ANN401 - ismrmrd's generated class
+    """Parse an ISMRMRD header.
+
+    Raises
+    ------
+    DataError
+        If it is not valid XML of an ISMRMRD header, or lacks an element that ismrmrd cannot do without.
+    """
+    try:
+        return ismrmrd.xsd.CreateFromDocument(xml)
+    except TypeError as error:
+        missing = str(error).rpartition(":")[2].strip() or str(error)
+        raise DataError(f"the ISMRMRD header lacks a required element: {missing}; add it and try again") from error
+    except Exception as error:
+        raise DataError(f"the ISMRMRD header cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _first(values: Any) -> float | None:  # noqa: ANN401 - absent, or a list of numbers
+    return float(values[0]) if values else None
+
+
+def read_header(header: Any) -> ScanHeader:  # noqa: ANN401 - ismrmrd's generated class
+    """Extract what the reconstruction needs.
+
+    Parameters
+    ----------
+    header : ismrmrd.xsd.ismrmrdHeader
+
+    Returns
+    -------
+    ScanHeader
+
+    Raises
+    ------
+    DataError
+        If there is no encoding, or the image is not square in the plane.
+    """
+    if not header.encoding:
+        raise DataError("the ISMRMRD header has no encoding: matrix and field of view are unknown")
+    encoding = header.encoding[0]
+    recon, encoded = encoding.reconSpace, encoding.encodedSpace
+    size, fov = recon.matrixSize, recon.fieldOfView_mm
+    if size.x != size.y or abs(fov.x - fov.y) > 1e-3 * fov.x or fov.x <= 0:
+        raise DataError(
+            f"the reconSpace is {size.x}×{size.y} over {fov.x:g}×{fov.y:g} mm; "
+            "radial reconstruction needs a square matrix and field of view"
+        )
+    sequence, system = header.sequenceParameters, header.acquisitionSystemInformation
+    return ScanHeader(
+        matrix=int(size.x),
+        encoded_matrix=int(encoded.matrixSize.x),
+        fov_mm=(float(fov.x), float(fov.y), float(fov.z)),
+        tr_ms=_first(sequence.TR) if sequence else None,
+        ti_ms=_first(sequence.TI) if sequence else None,
+        flip_angle_deg=_first(sequence.flipAngle_deg) if sequence else None,
+        relative_noise_bandwidth=float((system and system.relativeReceiverNoiseBandwidth) or 1.0),
+        trajectory=str(getattr(encoding.trajectory, "value", encoding.trajectory)),
+    )
+
+
+def repetition_time_ms(header: ScanHeader, parameter: float | None) -> float:
+    """TR from the header, else from the parameters.
+
+    Raises
+    ------
+    DataError
+        If neither gives one, or it cannot be milliseconds.
+    """
+    tr_ms = header.tr_ms or parameter
+    if not tr_ms:
+        raise DataError("the header's sequenceParameters have no TR; set the parameter tr_ms")
+    if not 0.5 <= tr_ms <= 1000:
+        raise DataError(f"TR = {tr_ms:g} cannot be milliseconds; ISMRMRD headers give TR in ms (3.6, not 0.0036)")
+    return tr_ms
+
+
+def anonymous(header: Any) -> Any:  # noqa: ANN401 - ismrmrd's generated class
+    """Remove patient, study and measurement identifiers from a header, in place; return it."""
+    for section, names in _IDENTIFIERS.items():
+        holder = getattr(header, section, None)
+        for name in names:
+            if holder is not None and getattr(holder, name, None) is not None:
+                setattr(holder, name, None)
+    return header

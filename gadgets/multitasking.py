@@ -1,0 +1,177 @@
+"""The Multitasking gadget: a raw golden-angle radial stream in; spatial factor and real-time images out.
+
+Gadgetron runs it as ``python3 -m gadgetron PORT gadgets.multitasking MultitaskingGadget``.
+"""
+
+import logging
+
+import ismrmrd
+import numpy as np
+import sigpy
+from gadgetron.external.connection import Connection
+
+from gadgets.acquisitions import Measurement, SliceReadouts
+from gadgets.connection import GadgetStream
+from gadgets.device import choose_device
+from gadgets.errors import StreamError
+from gadgets.header import ScanHeader, read_header, repetition_time_ms
+from gadgets.images import MultitaskingResult, multitasking_images
+from gadgets.parameters import MultitaskingParameters, parse_parameters
+from gadgets.rescue import rescued
+from gadgets.stages import StageClock
+from recon.coils import compression_matrix, estimate_maps
+from recon.density import ramp_weights
+from recon.errors import DataError
+from recon.navigator import NavigatorSubspace, navigator_subspace, orthonormalise, readout_profiles
+from recon.noise import apply_to_coils, prewhitening_matrix
+from recon.nufft import choose_backend, plan_nufft
+from recon.subspace import SubspaceNufft, back_projection, coil_images
+from recon.trajectory import samples_within
+
+log = logging.getLogger(__name__)
+
+
+class MultitaskingGadget:
+    """Reconstructs a Multitasking scan when its last readout has arrived."""
+
+    def handle(self, connection: Connection) -> None:
+        """Serve one measurement.
+
+        Parameters
+        ----------
+        connection : gadgetron.external.connection.Connection
+            Config and header are read already; acquisitions and waveforms follow.
+
+        Raises
+        ------
+        MalibuError, DataError
+            On bad parameters, streams or data; the client has received the text as an ERROR message.
+        """
+        with GadgetStream(connection, type(self).__name__) as stream:
+            parameters = parse_parameters(stream.configuration)
+            stream.set_timeouts(parameters.message_timeout_s, parameters.idle_timeout_s)
+            device = choose_device(parameters.device)
+            choose_backend(parameters.nufft, on_gpu=device.id >= 0)
+            measurement, clock = Measurement(), StageClock()
+            with rescued(measurement, stream.header, parameters.rescue_folder):
+                with clock.stage("receive"):
+                    receive(stream, measurement)
+                header = read_header(stream.header)
+                for readouts, noise in prepare(measurement, header, parameters, clock):
+                    result = reconstruct(readouts, noise, header, parameters, device, clock)
+                    for image in multitasking_images(result, readouts, header, parameters, clock):
+                        stream.send(image)
+
+
+def receive(stream: GadgetStream, measurement: Measurement) -> None:
+    """Keep every readout and waveform until the stream closes.
+
+    Raises
+    ------
+    StreamError
+        If something else arrives, or the stream breaks.
+    """
+    for item in stream:
+        if isinstance(item, ismrmrd.Acquisition):
+            measurement.add(item)
+        elif isinstance(item, ismrmrd.Waveform):
+            measurement.waveforms.append(item)
+        else:
+            raise StreamError(
+                f"the Multitasking gadget takes readouts and waveforms, but received {type(item).__name__}; "
+                "put it directly after the readers"
+            )
+    log.info("received %d readouts and %d waveforms", measurement.received, len(measurement.waveforms))
+
+
+def prepare(
+    measurement: Measurement, header: ScanHeader, parameters: MultitaskingParameters, clock: StageClock
+) -> list[tuple[SliceReadouts, np.ndarray | None]]:
+    """Turn the measurement into arrays and its noise scan into a prewhitening matrix.
+
+    Returns
+    -------
+    list of (SliceReadouts, (coils, coils) complex64 or None)
+    """
+    with clock.stage("sort readouts"):
+        slices = measurement.slices(parameters, header.matrix, header.encoded_matrix)
+        noise = measurement.noise()
+        if noise is None:
+            log.warning("no noise scan: coils are not prewhitened, and pixel values are in the receiver's units")
+            return [(readouts, None) for readouts in slices]
+        samples, dwell_ratio = noise
+        whitening = prewhitening_matrix(samples, dwell_ratio * header.relative_noise_bandwidth)
+        return [(readouts, whitening) for readouts in slices]
+
+
+def reconstruct(
+    readouts: SliceReadouts,
+    whitening: np.ndarray | None,
+    header: ScanHeader,
+    parameters: MultitaskingParameters,
+    device: sigpy.Device,
+    clock: StageClock,
+) -> MultitaskingResult:
+    """Navigator → basis → coil maps → back-projection of one slice.
+
+    Parameters
+    ----------
+    readouts : SliceReadouts
+    whitening : (coils, coils) complex64 or None
+    header : ScanHeader
+    parameters : MultitaskingParameters
+    device : sigpy.Device
+    clock : StageClock
+
+    Returns
+    -------
+    MultitaskingResult
+        In host memory.
+    """
+    matrix = parameters.matrix or header.matrix
+    tr_ms = repetition_time_ms(header, parameters.tr_ms)
+    backend = choose_backend(parameters.nufft, on_gpu=device.id >= 0)
+    with clock.stage("prewhiten and compress coils"):
+        to_coils = np.eye(readouts.imaging.shape[1], dtype=np.complex64) if whitening is None else whitening
+        to_coils = compression_matrix(apply_to_coils(to_coils, readouts.imaging), parameters.coils) @ to_coils
+        inside = samples_within(readouts.trajectory, matrix)
+        imaging = apply_to_coils(to_coils, readouts.imaging[:, :, inside])
+        kspace = sigpy.to_device(np.ascontiguousarray(imaging.swapaxes(0, 1)), device)
+        trajectory = sigpy.to_device(np.ascontiguousarray(readouts.trajectory[:, inside]), device)
+    with clock.stage("navigator basis"):
+        profiles = readout_profiles(apply_to_coils(to_coils, readouts.navigators), header.matrix)
+        subspace = navigator_subspace(profiles, parameters.rank, parameters.energy)
+        basis = _basis_at_spokes(subspace, readouts, parameters)
+    with device:
+        with clock.stage("coil maps"):
+            plan = plan_nufft(trajectory, matrix, backend)
+            weights = ramp_weights(trajectory)
+            coil_maps = estimate_maps(coil_images(plan, weights, kspace), parameters.coil_maps)
+        with clock.stage("back-projection"):
+            project = back_projection(coil_maps, SubspaceNufft(plan, sigpy.to_device(basis, device)), weights)
+            spatial_factor = sigpy.to_device(project * kspace, sigpy.cpu_device)
+    _check_finite(spatial_factor, backend)
+    return MultitaskingResult(
+        spatial_factor=spatial_factor,
+        temporal_basis=basis,
+        singular_values=subspace.singular_values,
+        coils=len(to_coils),
+        prewhitened=whitening is not None,
+        nufft=backend,
+        device=parameters.device if device.id < 0 else f"cuda:{device.id}",
+        tr_ms=tr_ms,
+    )
+
+
+def _basis_at_spokes(
+    subspace: NavigatorSubspace, readouts: SliceReadouts, parameters: MultitaskingParameters
+) -> np.ndarray:
+    rank = len(subspace.basis)
+    if parameters.energy is None and rank < parameters.rank:
+        log.warning("the navigators span only %d dimensions; rank is %d, not %d", rank, rank, parameters.rank)
+    return orthonormalise(subspace.basis[:, readouts.navigator_of_spoke]).astype(np.complex64)
+
+
+def _check_finite(spatial_factor: np.ndarray, backend: str) -> None:
+    if not np.isfinite(spatial_factor).all():
+        raise DataError(f"the back-projection with NUFFT back end {backend} is not finite; choose another back end")

@@ -1,0 +1,146 @@
+"""What a configuration may set, validated: one model for XML ``<configuration>``, and the command line."""
+
+import difflib
+import xml.etree.ElementTree as ElementTree
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from gadgets.errors import ParameterError
+
+ImageKind = Literal["time_average", "realtime", "basis_maps", "temporal_basis"]
+
+
+def _as_list(value: Any) -> Any:  # noqa: ANN401 - whatever the configuration holds
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _named_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("an image kind is named twice")
+    return values
+
+
+class MultitaskingParameters(BaseModel):
+    """Parameters of the Multitasking gadget.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        On an unknown name or an impossible value; :func:`parse_parameters` turns it into one clear line.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rank: int = Field(32, ge=1, le=256, description="basis functions L of the temporal subspace")
+    energy: float | None = Field(None, gt=0, lt=1, description="keep fewer than rank: this share of the energy")
+    matrix: int | None = Field(None, ge=16, le=1024, description="image matrix; default: the header's recon matrix")
+    coils: int = Field(8, ge=1, le=128, description="virtual coils to keep")
+    coil_maps: Literal["espirit", "walsh"] = Field("espirit", description="how coil maps are estimated")
+    navigator: Literal["flag", "every_nth", "zero_angle"] = Field(
+        "flag", description="navigators: by ISMRMRD flag, every nth readout, or the spokes at 0 degrees"
+    )
+    navigator_every: int = Field(2, ge=2, description="n of every_nth")
+    navigator_offset: int = Field(0, ge=0, description="first navigator of every_nth")
+    golden_angle_deg: float | None = Field(
+        None, gt=0, lt=360, description="increment between imaging spokes, for scans without trajectory"
+    )
+    tr_ms: float | None = Field(None, gt=0, description="repetition time, for headers without TR")
+    skip_inversions: int = Field(1, ge=0, description="leading inversion periods to drop: not in steady state")
+    nufft: Literal["auto", "finufft", "cufinufft", "sigpy"] = Field("auto", description="NUFFT back end")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu, or cuda:N")
+    images: Annotated[tuple[ImageKind, ...], BeforeValidator(_as_list), AfterValidator(_named_once)] = Field(
+        ("time_average", "realtime", "basis_maps", "temporal_basis"), min_length=1, description="what is sent"
+    )
+    frames: str = Field(
+        "auto",
+        pattern=r"^(auto|-?\d*:-?\d*(:[1-9]\d*)?)$",
+        description="real-time frames as first:last:step of the imaging spokes; auto: 40 of the last full inversion",
+    )
+    message_timeout_s: float = Field(30.0, gt=0, description="longest pause inside a message")
+    idle_timeout_s: float = Field(600.0, gt=0, description="longest pause between messages")
+    rescue_folder: str | None = Field(
+        None, description="where to keep the raw data of a failed reconstruction, without patient data"
+    )
+
+
+def parse_parameters(configuration: ElementTree.Element | None, overrides: dict[str, str] | None = None) -> (
+    MultitaskingParameters
+):
+    """Read the ``<configuration>`` element of a Gadgetron configuration.
+
+    Parameters are child elements, ``<rank>32</rank>``, or ``<property name="rank" value="32"/>``.
+
+    Parameters
+    ----------
+    configuration : Element or None
+        None gives the defaults.
+    overrides : dict of str to str, optional
+        Values that replace those of the configuration.
+
+    Returns
+    -------
+    MultitaskingParameters
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown or given twice, or a value is impossible.
+    """
+    values: dict[str, str] = {}
+    for child in configuration if configuration is not None else ():
+        name, value = child.tag, child.text
+        if name == "property":
+            name, value = child.get("name", ""), child.get("value")
+        if name in values:
+            raise ParameterError(f"parameter {name!r} is given twice")
+        values[name] = (value or "").strip()
+    values.update(overrides or {})
+    try:
+        return MultitaskingParameters.model_validate(values)
+    except ValidationError as error:
+        raise ParameterError("; ".join(_explain(problem) for problem in error.errors())) from error
+
+
+def _explain(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    name = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        known = list(MultitaskingParameters.model_fields)
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
+        return f"unknown parameter {name!r}{hint}"
+    field = MultitaskingParameters.model_fields[name]
+    return f"parameter {name!r} = {problem['input']!r}: {problem['msg']} ({field.description})"
+
+
+def configuration_of(document: str, gadget: str) -> ElementTree.Element | None:
+    """Take the ``<configuration>`` of one gadget out of a Gadgetron stream configuration.
+
+    Parameters
+    ----------
+    document : str
+        The XML of a whole stream, or of a ``<configuration>`` alone.
+    gadget : str
+        Target name of the ``<execute>`` element.
+
+    Returns
+    -------
+    Element or None
+        None if the gadget has no configuration.
+
+    Raises
+    ------
+    ParameterError
+        If the document is no XML, or does not run that gadget.
+    """
+    try:
+        root = ElementTree.fromstring(document)  # noqa: S314 - the operator's own file; Python's expat limits expansion
+    except ElementTree.ParseError as error:
+        raise ParameterError(f"the configuration is not valid XML: {error}") from error
+    if root.tag == "configuration" and root.find("stream") is None:
+        return root
+    for external in root.iter("external"):
+        execute = external.find("execute")
+        if execute is not None and execute.get("target") == gadget:
+            return external.find("configuration")
+    raise ParameterError(f"the configuration has no <external> that executes {gadget}")

@@ -1,0 +1,201 @@
+"""A report for people: pictures of an image file as PNGs, and all of them in one self-contained HTML page."""
+
+import base64
+import html
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import ismrmrd
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image as PilImage
+
+from gadgets import RESEARCH_LABEL, __version__
+from gadgets.images import SERIES
+from gadgets.scan_file import complete_file, read_images
+
+_SHOWN_MAPS = 16
+_SHOWN_FUNCTIONS = 6
+_ENLARGE = 3
+_FRAME_MS = 80
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>malibu report</title><style>
+body{{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}}
+img{{max-width:100%;background:#000}} figure{{margin:1.5rem 0}} figcaption{{color:#555}}
+table{{border-collapse:collapse}} td,th{{padding:.2rem .8rem;border-bottom:1px solid #ddd;text-align:left}}
+td.n{{text-align:right;font-variant-numeric:tabular-nums}} .label{{background:#fff3cd;padding:.5rem 1rem}}
+</style></head><body><h1>malibu: Multitasking reconstruction</h1>
+<p class="label"><strong>{label}</strong></p>{body}
+<p>malibu {version}</p></body></html>
+"""
+
+
+def write_report(images: Path, folder: Path) -> Path:
+    """Write ``report.html`` and its pictures.
+
+    Parameters
+    ----------
+    images : Path
+        Image file that a replay wrote.
+    folder : Path
+        Made if it is not there; files of the same names are replaced.
+
+    Returns
+    -------
+    Path
+        Of the page.
+
+    Raises
+    ------
+    ScanFileError
+        If there are no images.
+    """
+    series = read_images(images)
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for name, caption, picture in _pictures(series):
+        with complete_file(folder / name) as partial:
+            partial.write_bytes(picture)
+        kind = "gif" if name.endswith(".gif") else "png"
+        data = base64.b64encode(picture).decode()
+        parts.append(
+            f'<figure><img src="data:image/{kind};base64,{data}" alt="{html.escape(caption)}">'
+            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+        )
+    first = next(iter(series.values()))[0]
+    parts += [_stage_table(first), _parameter_table(first)]
+    page = folder / "report.html"
+    with complete_file(page) as partial:
+        text = _PAGE.format(label=html.escape(RESEARCH_LABEL), body="\n".join(parts), version=__version__)
+        partial.write_text(text, encoding="utf-8")
+    return page
+
+
+def _pictures(series: dict[int, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
+    for slice_index in sorted({image.slice for images in series.values() for image in images}):
+        mine = {
+            kind: [image for image in series.get(number, ()) if image.slice == slice_index]
+            for kind, number in SERIES.items()
+        }
+        suffix = f"_slice{slice_index}" if slice_index else ""
+        if mine["time_average"]:
+            yield f"time_average{suffix}.png", "Time average (magnitude)", _still(mine["time_average"][0])
+        if mine["realtime"]:
+            count = len(mine["realtime"])
+            yield f"realtime{suffix}.gif", f"Real-time series, {count} frames", _animation(mine["realtime"])
+            yield f"realtime{suffix}.png", "Real-time frames, evenly chosen", _frame_strip(mine["realtime"])
+        if mine["basis_maps"]:
+            yield f"basis_maps{suffix}.png", "Basis maps (magnitude), by singular value", _map_grid(mine["basis_maps"])
+        if mine["temporal_basis"]:
+            temporal = mine["temporal_basis"][0]
+            yield f"singular_values{suffix}.png", "Singular values of the navigator", _singular_values(temporal)
+            caption = "Temporal basis functions at the imaging spokes (real part)"
+            yield f"temporal_basis{suffix}.png", caption, _basis_functions(temporal, mine["realtime"])
+
+
+def _plane(image: ismrmrd.Image) -> NDArray:
+    return np.abs(image.data[0, 0])
+
+
+def _grey(image: ismrmrd.Image) -> NDArray:
+    center, width = float(image.meta["WindowCenter"]), float(image.meta["WindowWidth"])
+    scaled = (_plane(image) - (center - width / 2)) / width
+    pixels = (255 * np.clip(scaled, 0, 1)).astype(np.uint8)
+    return pixels.repeat(_ENLARGE, axis=0).repeat(_ENLARGE, axis=1)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _still(image: ismrmrd.Image) -> bytes:
+    buffer = io.BytesIO()
+    PilImage.fromarray(_grey(image)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _animation(images: list[ismrmrd.Image]) -> bytes:
+    buffer = io.BytesIO()
+    first, *others = [PilImage.fromarray(_grey(image)) for image in images]
+    first.save(buffer, format="GIF", save_all=True, append_images=others, duration=_FRAME_MS, loop=0)
+    return buffer.getvalue()
+
+
+def _frame_strip(images: list[ismrmrd.Image], count: int = 6) -> bytes:
+    chosen = [images[row] for row in np.unique(np.linspace(0, len(images) - 1, count).astype(int))]
+    figure = Figure(figsize=(2.6 * len(chosen), 3))
+    for axes, image in zip(np.atleast_1d(figure.subplots(1, len(chosen))), chosen, strict=True):
+        axes.imshow(_grey(image), cmap="gray", vmin=0, vmax=255)
+        time = f"t = {float(image.meta['FrameTimeMs']) / 1000:.2f} s"
+        inversion = image.meta.get("InversionTime")
+        axes.set_title(time + (f"\nTI = {float(inversion):.0f} ms" if inversion else ""), fontsize=9)
+        axes.axis("off")
+    return _png(figure)
+
+
+def _map_grid(images: list[ismrmrd.Image]) -> bytes:
+    shown = images[:_SHOWN_MAPS]
+    columns = min(8, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = Figure(figsize=(1.7 * columns, 1.9 * rows))
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for number, (axes, image) in enumerate(zip(grid.flat, shown, strict=False), start=1):
+        axes.imshow(_grey(image), cmap="gray", vmin=0, vmax=255)
+        axes.set_title(str(number), fontsize=8)
+    return _png(figure)
+
+
+def _singular_values(temporal: ismrmrd.Image) -> bytes:
+    values = np.array(temporal.meta["SingularValues"].split(), dtype=float)
+    rank = int(temporal.meta["MalibuRank"])
+    figure = Figure(figsize=(7, 3.2))
+    axes = figure.subplots()
+    axes.semilogy(np.arange(1, len(values) + 1), values / values[0], ".-")
+    axes.axvline(rank + 0.5, color="0.6", linestyle="--", label=f"rank {rank}")
+    axes.set(xlabel="component", ylabel="relative singular value")
+    axes.legend(frameon=False)
+    return _png(figure)
+
+
+def _basis_functions(temporal: ismrmrd.Image, realtime: list[ismrmrd.Image]) -> bytes:
+    basis = temporal.data[0, 0]
+    spokes = np.arange(basis.shape[1])
+    times, label = spokes.astype(float), "imaging spoke"
+    if len(realtime) > 1:
+        known = [int(image.meta["FrameSpoke"]) for image in realtime]
+        seconds = [float(image.meta["FrameTimeMs"]) / 1000 for image in realtime]
+        slope, offset = np.polyfit(known, seconds, 1)
+        times, label = slope * spokes + offset, "time (s)"
+    shown = basis[:_SHOWN_FUNCTIONS]
+    figure = Figure(figsize=(9, 1.1 * len(shown) + 0.5))
+    colors = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(shown)))
+    panels = np.atleast_1d(figure.subplots(len(shown), 1, sharex=True))
+    for number, (axes, row, color) in enumerate(zip(panels, shown, colors, strict=True), start=1):
+        axes.plot(times, row.real, color=color, linewidth=0.6)
+        axes.set_ylabel(f"φ{number}", rotation=0, labelpad=12)
+        axes.set_yticks([])
+    panels[-1].set_xlabel(label)
+    return _png(figure)
+
+
+def _stage_table(first: ismrmrd.Image) -> str:
+    seconds = json.loads(first.meta.get("MalibuStageSeconds", "{}"))
+    rows = "".join(f'<tr><td>{html.escape(k)}</td><td class="n">{v:.2f}</td></tr>' for k, v in seconds.items())
+    total = f'<tr><th>total</th><td class="n"><strong>{sum(seconds.values()):.2f}</strong></td></tr>'
+    return f"<h2>Seconds per stage</h2><table>{rows}{total}</table>"
+
+
+def _parameter_table(first: ismrmrd.Image) -> str:
+    facts = {key: value for key, value in first.meta.items() if key.startswith("Malibu") and "{" not in str(value)}
+    facts |= json.loads(first.meta.get("MalibuParameters", "{}"))
+    rows = "".join(f"<tr><td>{html.escape(k)}</td><td>{html.escape(str(v))}</td></tr>" for k, v in facts.items())
+    return f"<h2>How it was made</h2><table>{rows}</table>"

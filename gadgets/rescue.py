@@ -1,0 +1,41 @@
+"""What was received is not lost when a reconstruction fails: it can be kept for `malibu replay`."""
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gadgets.acquisitions import Measurement
+from gadgets.header import anonymous
+from gadgets.scan_file import write_scan
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def rescued(measurement: Measurement, header: Any, folder: str | None) -> Iterator[None]:  # noqa: ANN401
+    """Write the readouts to a file if the enclosed block fails, and let the exception go on.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    header : ismrmrd.xsd.ismrmrdHeader
+        Written without patient, study and measurement identifiers.
+    folder : str or None
+        None keeps nothing: raw data are not written anywhere unless the operator asks for it.
+    """
+    try:
+        yield
+    except Exception:
+        if folder and measurement.received:
+            try:
+                path = Path(folder) / f"malibu-rescue-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.h5"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_scan(path, anonymous(header), measurement.acquisitions, measurement.waveforms)
+                log.error("%d readouts were kept in %s", len(measurement.acquisitions), path)
+            except OSError as error:
+                log.error("the raw data could not be kept in %s: %s", folder, error)  # noqa: TRY400
+        raise

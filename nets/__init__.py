@@ -1,0 +1,1 @@
+"""Networks of malibu: torch modules, their data, training, inference and weights."""

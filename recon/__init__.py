@@ -1,0 +1,14 @@
+"""Reconstruction maths of malibu: arrays in, arrays out, on the CPU (NumPy) or a GPU (CuPy).
+
+Conventions, stated once and tested in ``tests/recon/test_conventions.py``:
+
+- Images are ``(..., y, x)``; x runs along ``read_dir``, y along ``phase_dir``. Pixel ``i`` of ``N`` lies at
+  ``(i - N // 2)`` pixels from the centre of the field of view.
+- Trajectories are ``(spokes, samples, 2)`` with the last axis ``(kx, ky)``, in cycles per field of view.
+- The forward transform is ``d(k) = 1/N · Σ u(x, y) exp(-2πi (kx x + ky y) / N)``, x and y in pixels: unitary on a
+  full Cartesian grid, so the noise of a fully sampled image equals the noise of its samples.
+"""
+
+from recon.errors import DataError
+
+__all__ = ["DataError"]

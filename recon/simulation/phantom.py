@@ -1,0 +1,218 @@
+"""A chest of ellipses, each inside the one that it is drawn on; their Fourier transforms are closed forms.
+
+Positions are in mm from the centre of the field of view: x along ``read_dir``, y along ``phase_dir``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.special
+from numpy.typing import NDArray
+
+from recon.simulation.motion import Motion, contraction
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One ellipse of the body at rest (end-diastole, end-expiration).
+
+    Attributes
+    ----------
+    name, tissue, parent : str
+        Its own name, what it is made of, and the tissue that it displaces.
+    center_mm, axes_mm : (2,) tuple of float
+        Centre and semi-axes (x, y) before rotation.
+    angle_rad : float
+        Rotation from x towards y.
+    breathing : float
+        Share of the diaphragm's displacement that moves it along +y.
+    layer : {"still", "epicardium", "endocardium", "papillary"}
+        How it follows the contraction of the heart.
+    """
+
+    name: str
+    tissue: str
+    parent: str
+    center_mm: tuple[float, float]
+    axes_mm: tuple[float, float]
+    angle_rad: float = 0.0
+    breathing: float = 0.0
+    layer: str = "still"
+
+
+@dataclass(frozen=True)
+class Ellipses:
+    """Geometry of all shapes at several times.
+
+    Attributes
+    ----------
+    center_mm, axes_mm : (shapes, times, 2) float64
+    angle_rad : (shapes,) float64
+    """
+
+    center_mm: NDArray
+    axes_mm: NDArray
+    angle_rad: NDArray
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """The body of one subject.
+
+    Attributes
+    ----------
+    shapes : tuple of Shape
+        From the outside in: later ones lie on earlier ones.
+    heart_mm : (2,) tuple of float
+        Centre of the left ventricle, towards which papillary muscles move.
+    """
+
+    shapes: tuple[Shape, ...]
+    heart_mm: tuple[float, float]
+
+    def at(self, motion: Motion) -> Ellipses:
+        """Geometry at the times of a motion.
+
+        Parameters
+        ----------
+        motion : Motion
+
+        Returns
+        -------
+        Ellipses
+        """
+        squeeze = contraction(motion.cardiac_phase)
+        center = np.empty((len(self.shapes), len(squeeze), 2))
+        axes = np.empty_like(center)
+        for row, shape in enumerate(self.shapes):
+            center[row] = shape.center_mm
+            axes[row] = _contracted_axes(shape, squeeze)
+            if shape.layer == "papillary":
+                inward = np.subtract(self.heart_mm, shape.center_mm)
+                center[row] += 0.35 * squeeze[:, None] * inward
+            center[row, :, 1] += shape.breathing * motion.displacement_mm
+        return Ellipses(center, axes, np.array([shape.angle_rad for shape in self.shapes]))
+
+
+_EJECTION = 0.32
+"""Shortening of the ventricle's inner radius at end-systole."""
+
+_WALL_MM = 9.5
+
+
+def _contracted_axes(shape: Shape, squeeze: NDArray) -> NDArray:
+    rest = np.asarray(shape.axes_mm)
+    if shape.layer == "endocardium":
+        return rest * (1 - _EJECTION * squeeze)[:, None]
+    if shape.layer == "epicardium":
+        wall = 3.5 if shape.name == "right ventricle wall" else _WALL_MM
+        inner = rest - wall
+        wall_area = rest**2 - inner**2
+        return np.sqrt((inner * (1 - _EJECTION * squeeze)[:, None]) ** 2 + wall_area)
+    return np.broadcast_to(rest, (len(squeeze), 2))
+
+
+def random_phantom(rng: np.random.Generator) -> Phantom:
+    """Anatomy of one subject.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Phantom
+        Fits into a circle of 250 mm; siblings do not overlap at any phase.
+    """
+    body = rng.uniform(0.93, 1.0)
+    fat = rng.uniform(7.0, 12.0)
+    heart = rng.uniform(0.9, 1.0)
+    left = (20.0 + rng.uniform(-2, 2), -8.0 + rng.uniform(-2, 2))
+    outer = 28.0 * heart
+    inner = outer - _WALL_MM
+    right = (left[0] - outer - 14.5 * heart, left[1] - 2.0 + rng.uniform(-2, 2))
+    tilt = rng.uniform(-0.15, 0.15)
+    shapes = [
+        Shape("body", "fat", "air", (0, 0), (121 * body, 92 * body)),
+        Shape("chest wall", "muscle", "fat", (0, 0), (121 * body - fat, 92 * body - fat)),
+        Shape("right lung", "lung", "muscle", (-74 * body, -22), (22 * body, 38 * body), 0.1),
+        Shape("left lung", "lung", "muscle", (74 * body, -8), (19 * body, 42 * body), -0.05),
+        Shape("liver", "liver", "muscle", (-32, 43), (30 * body, 13 * body), 0.0, 0.7),
+        Shape("spine", "marrow", "muscle", (16, 67 * body), (12, 9)),
+        Shape("aorta", "blood", "muscle", (31, 47), (9, 9)),
+        Shape("left ventricle wall", "myocardium", "muscle", left, (outer, outer), 0.0, 0.5, "epicardium"),
+        Shape("left ventricle", "blood", "myocardium", left, (inner, inner), 0.0, 0.5, "endocardium"),
+        Shape("right ventricle wall", "myocardium", "muscle", right, (13 * heart, 23 * heart), tilt, 0.5, "epicardium"),
+        Shape(
+            "right ventricle",
+            "blood",
+            "myocardium",
+            right,
+            (13 * heart - 3.5, 23 * heart - 3.5),
+            tilt,
+            0.5,
+            "endocardium",
+        ),
+    ]
+    for name, angle in (("lateral papillary muscle", 0.5), ("septal papillary muscle", 2.2)):
+        direction = angle + rng.uniform(-0.3, 0.3)
+        place = (left[0] + 0.6 * inner * np.cos(direction), left[1] + 0.6 * inner * np.sin(direction))
+        shapes.append(Shape(name, "myocardium", "blood", place, (2.8, 2.8), 0.0, 0.5, "papillary"))
+    return Phantom(tuple(shapes), left)
+
+
+def fourier_transform(ellipses: Ellipses, row: int, k_per_mm: NDArray) -> NDArray:
+    """Fourier transform of one ellipse of unit intensity, without the phase of its position.
+
+    ``a b J₁(2πq) / q`` with ``q² = (a k_a)² + (b k_b)²`` along the axes of the ellipse.
+
+    Parameters
+    ----------
+    ellipses : Ellipses
+    row : int
+        Which shape.
+    k_per_mm : (times, ..., 2) float64
+        Spatial frequencies of each time, in cycles per mm.
+
+    Returns
+    -------
+    (times, ...) float64
+        In mm².
+    """
+    cosine, sine = np.cos(ellipses.angle_rad[row]), np.sin(ellipses.angle_rad[row])
+    axes = ellipses.axes_mm[row].reshape(-1, *[1] * (k_per_mm.ndim - 2), 2)
+    first = axes[..., 0] * (cosine * k_per_mm[..., 0] + sine * k_per_mm[..., 1])
+    second = axes[..., 1] * (cosine * k_per_mm[..., 1] - sine * k_per_mm[..., 0])
+    q = np.sqrt(first**2 + second**2)
+    np.maximum(q, 1e-9, out=q)
+    return axes[..., 0] * axes[..., 1] * scipy.special.j1(2 * np.pi * q) / q
+
+
+def coverage(ellipses: Ellipses, row: int, time: int, matrix: int, fov_mm: float) -> NDArray:
+    """Share of each pixel that one ellipse covers, to first order in the distance from its edge.
+
+    Parameters
+    ----------
+    ellipses : Ellipses
+    row, time : int
+        Which shape, and at which time.
+    matrix : int
+    fov_mm : float
+
+    Returns
+    -------
+    (N, N) float32
+        In [0, 1]; axes (y, x).
+    """
+    pixel = fov_mm / matrix
+    position = (np.arange(matrix, dtype=np.float32) - matrix // 2) * pixel
+    x = position[None, :] - ellipses.center_mm[row, time, 0]
+    y = position[:, None] - ellipses.center_mm[row, time, 1]
+    cosine, sine = np.cos(ellipses.angle_rad[row]), np.sin(ellipses.angle_rad[row])
+    a, b = ellipses.axes_mm[row, time]
+    first, second = (cosine * x + sine * y) / a, (cosine * y - sine * x) / b
+    radius = np.sqrt(first**2 + second**2)
+    slope = np.sqrt((first / a) ** 2 + (second / b) ** 2)
+    to_edge = np.where(radius > 1e-6, radius / np.maximum(slope, 1e-12), min(a, b))
+    distance = (1 - radius) * to_edge
+    return np.clip(distance / pixel + 0.5, 0, 1).astype(np.float32)
