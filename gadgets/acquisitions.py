@@ -190,7 +190,7 @@ def _slice_arrays(
     if not len(navigators):
         raise DataError(
             f"slice {slice_index}: none of {len(readouts)} readouts is a navigator by the rule "
-            f"navigator={parameters.navigator}; set navigator to every_nth or zero_angle if the sequence does not flag them"
+            f"navigator={parameters.navigator}; set navigator to every_nth or zero_angle if the sequence flags none"
         )
     if not len(imaging):
         raise DataError(f"slice {slice_index}: all {len(readouts)} readouts are navigators; check the navigator rule")

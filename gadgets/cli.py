@@ -8,13 +8,20 @@ import sys
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from gadgets import RESEARCH_LABEL, __version__
@@ -40,7 +47,10 @@ ScanArgument = Annotated[Path, typer.Argument(help="ISMRMRD raw-data file (.h5).
 GroupOption = Annotated[str, typer.Option(help="HDF5 group of the measurement.")]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option(help="Gadgetron XML configuration; default: the multitasking.xml that malibu ships.", show_default=False),
+    typer.Option(
+        help="Gadgetron XML configuration; default: the multitasking.xml that malibu ships.",
+        show_default=False,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -89,7 +99,7 @@ def simulate(
     from gadgets.simulate import truth_path, write_simulation
     from recon.simulation import PRESETS, simulate_scan
 
-    given = {"duration_s": duration_s, "coils": coils, "snr": snr}
+    given: dict[str, Any] = {"duration_s": duration_s, "coils": coils, "snr": snr}
     protocol = dataclasses.replace(PRESETS[preset.value], **{k: v for k, v in given.items() if v is not None})
     with _progress() as progress:
         task = progress.add_task("simulating readouts", total=protocol.readouts)
@@ -153,7 +163,9 @@ def _run(file: "ScanFile", output: Path, configuration: bytes, sock: socket.sock
 
 
 @app.command()
-def info(scan: ScanArgument, config: ConfigOption = None, set_: SetOption = None, group: GroupOption = "dataset") -> None:
+def info(
+    scan: ScanArgument, config: ConfigOption = None, set_: SetOption = None, group: GroupOption = "dataset"
+) -> None:
     """Show what a scan file holds and what malibu would do with it; exit 1 if it would be refused."""
     from gadgets.info import inspect
     from gadgets.parameters import configuration_of, parse_parameters
@@ -197,7 +209,13 @@ def report(
 
 
 def _progress() -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     return Progress(*columns, console=console)
 
 

@@ -5,13 +5,14 @@ spins for ever when a peer dies inside a message, and of its loop, which ends qu
 """
 
 import contextlib
+import io
 import logging
 import socket
 import struct
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 from xml.etree.ElementTree import Element
 
 import ismrmrd
@@ -50,7 +51,7 @@ class ExactSocket:
         self.messages = 0
         self.in_step = True
         self.trailing = b""
-        self._stream = sock.makefile("rb", buffering=2**20)
+        self._stream = cast(io.BufferedReader, sock.makefile("rb", buffering=2**20))
         self._closed = False
 
     def next_id(self) -> int:
@@ -71,7 +72,9 @@ class ExactSocket:
             raise self._lost(error) from error
         if not first:
             self.in_step = False
-            raise StreamError(f"the stream ended without CLOSE after {self.messages} messages: the peer died or was cut")
+            raise StreamError(
+                f"the stream ended without CLOSE after {self.messages} messages: the peer died or was cut"
+            )
         self.in_step = False
         self.socket.settimeout(self.message_timeout_s)
         return struct.unpack("<H", first + self.read(1))[0]
@@ -100,14 +103,16 @@ class ExactSocket:
         except OSError as error:
             raise self._lost(error) from error
         if len(data) < count:
-            raise StreamError(f"the stream was cut inside message {self.messages + 1}: {len(data)} of {count} bytes came")
+            raise StreamError(
+                f"the stream was cut inside message {self.messages + 1}: {len(data)} of {count} bytes came"
+            )
         return data
 
     def _lost(self, error: OSError) -> StreamError:
         self.in_step = False
         return StreamError(f"the connection was lost after {self.messages} messages: {error}")
 
-    def write(self, data: Any) -> None:  # noqa: ANN401 - bytes or a ctypes header, as the serialisers pass
+    def write(self, data: Any) -> None:
         """Write all of it.
 
         Raises

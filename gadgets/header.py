@@ -42,7 +42,7 @@ class ScanHeader:
     trajectory: str
 
 
-def parse_header(xml: bytes | str) -> Any:  # noqa: ANN401 - ismrmrd's generated class
+def parse_header(xml: bytes | str) -> Any:
     """Parse an ISMRMRD header.
 
     Raises
@@ -59,11 +59,11 @@ def parse_header(xml: bytes | str) -> Any:  # noqa: ANN401 - ismrmrd's generated
         raise DataError(f"the ISMRMRD header cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _first(values: Any) -> float | None:  # noqa: ANN401 - absent, or a list of numbers
+def _first(values: Any) -> float | None:
     return float(values[0]) if values else None
 
 
-def read_header(header: Any) -> ScanHeader:  # noqa: ANN401 - ismrmrd's generated class
+def read_header(header: Any) -> ScanHeader:
     """Extract what the reconstruction needs.
 
     Parameters
@@ -118,7 +118,7 @@ def repetition_time_ms(header: ScanHeader, parameter: float | None) -> float:
     return tr_ms
 
 
-def anonymous(header: Any) -> Any:  # noqa: ANN401 - ismrmrd's generated class
+def anonymous(header: Any) -> Any:
     """Remove patient, study and measurement identifiers from a header, in place; return it."""
     for section, names in _IDENTIFIERS.items():
         holder = getattr(header, section, None)

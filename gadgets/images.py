@@ -85,9 +85,12 @@ def multitasking_images(
     """
     common = _common_meta(result, readouts, header, parameters)
     seconds: dict[str, float] | None = clock.seconds
-    for kind in sorted(parameters.images, key=SERIES.__getitem__):
-        with clock.stage("make images"):
-            images = _MAKERS[kind](result, readouts, header, parameters)
+    with clock.stage("make images"):
+        made = {
+            kind: _MAKERS[kind](result, readouts, header, parameters)
+            for kind in sorted(parameters.images, key=SERIES.__getitem__)
+        }
+    for kind, images in made.items():
         for index, (array, spoke, meta) in enumerate(images):
             if seconds is not None:
                 meta["MalibuStageSeconds"] = json.dumps({name: round(value, 4) for name, value in seconds.items()})
@@ -97,7 +100,12 @@ def multitasking_images(
 
 
 def _image(
-    array: NDArray, kind: str, number: int, reference: ismrmrd.AcquisitionHeader, header: ScanHeader, meta: dict
+    array: NDArray,
+    kind: str,
+    number: int,
+    reference: ismrmrd.AcquisitionHeader,
+    header: ScanHeader,
+    meta: dict,
 ) -> ismrmrd.Image:
     if number > _COUNTER_LIMIT:
         raise DataError(f"series {kind} would have more than {_COUNTER_LIMIT} images; send fewer frames")
@@ -138,7 +146,10 @@ _GADGETRON_NAMES = {
 
 
 def _common_meta(
-    result: MultitaskingResult, readouts: SliceReadouts, header: ScanHeader, parameters: MultitaskingParameters
+    result: MultitaskingResult,
+    readouts: SliceReadouts,
+    header: ScanHeader,
+    parameters: MultitaskingParameters,
 ) -> dict:
     settings = parameters.model_dump(mode="json", exclude={"rescue_folder"})
     return {
@@ -162,13 +173,25 @@ _Made = list[tuple[NDArray, int, dict]]
 
 
 def _time_average(
-    result: MultitaskingResult, readouts: SliceReadouts, header: ScanHeader, parameters: MultitaskingParameters
+    result: MultitaskingResult,
+    readouts: SliceReadouts,
+    header: ScanHeader,
+    parameters: MultitaskingParameters,
 ) -> _Made:
-    return [(np.abs(time_average(result.spatial_factor, result.temporal_basis)), 0, {"DataRole": ["Image", "AVE"]})]
+    return [
+        (
+            np.abs(time_average(result.spatial_factor, result.temporal_basis)),
+            0,
+            {"DataRole": ["Image", "AVE"]},
+        )
+    ]
 
 
 def _realtime(
-    result: MultitaskingResult, readouts: SliceReadouts, header: ScanHeader, parameters: MultitaskingParameters
+    result: MultitaskingResult,
+    readouts: SliceReadouts,
+    header: ScanHeader,
+    parameters: MultitaskingParameters,
 ) -> _Made:
     spokes = frame_spokes(parameters.frames, readouts.inversion)
     series = np.abs(frames(result.spatial_factor, result.temporal_basis[:, spokes]))
@@ -176,7 +199,10 @@ def _realtime(
     window = {"WindowCenter": f"{peak / 2:.6g}", "WindowWidth": f"{max(peak, 1e-6):.6g}"}
     made: _Made = []
     for image, spoke in zip(series, spokes, strict=True):
-        meta = window | {"FrameTimeMs": f"{readouts.readout_index[spoke] * result.tr_ms:.6g}", "FrameSpoke": int(spoke)}
+        meta = window | {
+            "FrameTimeMs": f"{readouts.readout_index[spoke] * result.tr_ms:.6g}",
+            "FrameSpoke": int(spoke),
+        }
         if header.ti_ms is not None and len(np.unique(readouts.inversion)) > 1:
             inversion_time = header.ti_ms + readouts.since_inversion[spoke] * result.tr_ms
             meta |= {"InversionTime": f"{inversion_time:.6g}", "GADGETRON_TI": f"{inversion_time:.6g}"}
@@ -185,7 +211,10 @@ def _realtime(
 
 
 def _basis_maps(
-    result: MultitaskingResult, readouts: SliceReadouts, header: ScanHeader, parameters: MultitaskingParameters
+    result: MultitaskingResult,
+    readouts: SliceReadouts,
+    header: ScanHeader,
+    parameters: MultitaskingParameters,
 ) -> _Made:
     return [
         (basis_map, 0, {"DataRole": "SpatialFactor", "BasisIndex": index})
@@ -194,7 +223,10 @@ def _basis_maps(
 
 
 def _temporal_basis(
-    result: MultitaskingResult, readouts: SliceReadouts, header: ScanHeader, parameters: MultitaskingParameters
+    result: MultitaskingResult,
+    readouts: SliceReadouts,
+    header: ScanHeader,
+    parameters: MultitaskingParameters,
 ) -> _Made:
     if result.temporal_basis.shape[1] > _COUNTER_LIMIT:
         raise DataError(

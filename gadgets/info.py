@@ -83,7 +83,7 @@ def _flagged(heads: NDArray, flag: int) -> NDArray:
     return (heads["flags"] & np.uint64(1 << (flag - 1))) != 0
 
 
-def _tried(info: ScanInfo, action: Callable[[], Any]) -> Any:  # noqa: ANN401
+def _tried(info: ScanInfo, action: Callable[[], Any]) -> Any:
     try:
         return action()
     except DataError as error:
@@ -105,12 +105,14 @@ def _describe_readouts(info: ScanInfo, heads: NDArray) -> None:
     share = np.mean(_flagged(heads, ismrmrd.ACQ_IS_NAVIGATION_DATA))
     info.facts["navigator share"] = f"{100 * share:.1f} % by flag"
     last = _flagged(heads, ismrmrd.ACQ_LAST_IN_MEASUREMENT).any()
-    info.facts["last in measurement"] = "flagged" if last else "not flagged: the end of the stream starts the reconstruction"
+    info.facts["last in measurement"] = (
+        "flagged" if last else "not flagged: the end of the stream starts the reconstruction"
+    )
 
 
 def _describe_trajectory(info: ScanInfo, scan: ScanFile, rows: NDArray, matrix: int, encoded_matrix: int) -> None:
     spread = rows[np.unique(np.linspace(0, len(rows) - 1, _SAMPLED_READOUTS).astype(int))]
-    written = [readout.traj for readout in scan.acquisitions(spread)]
+    written = [readout.traj for readout in scan.acquisitions(spread.tolist())]
     if any(trajectory.shape[1] < 2 for trajectory in written):
         info.facts["trajectory"] = "none in the readouts"
         return
@@ -124,7 +126,7 @@ def _try_sorting(
     scan: ScanFile, rows: NDArray, parameters: MultitaskingParameters, matrix: int, encoded_matrix: int
 ) -> None:
     measurement = Measurement()
-    for readout in scan.acquisitions(rows):
+    for readout in scan.acquisitions(rows.tolist()):
         measurement.add(readout)
     measurement.slices(parameters, matrix, encoded_matrix)
 

@@ -11,7 +11,7 @@ from gadgets.errors import ParameterError
 ImageKind = Literal["time_average", "realtime", "basis_maps", "temporal_basis"]
 
 
-def _as_list(value: Any) -> Any:  # noqa: ANN401 - whatever the configuration holds
+def _as_list(value: Any) -> Any:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
@@ -64,9 +64,9 @@ class MultitaskingParameters(BaseModel):
     )
 
 
-def parse_parameters(configuration: ElementTree.Element | None, overrides: dict[str, str] | None = None) -> (
-    MultitaskingParameters
-):
+def parse_parameters(
+    configuration: ElementTree.Element | None, overrides: dict[str, str] | None = None
+) -> MultitaskingParameters:
     """Read the ``<configuration>`` element of a Gadgetron configuration.
 
     Parameters are child elements, ``<rank>32</rank>``, or ``<property name="rank" value="32"/>``.
@@ -102,7 +102,7 @@ def parse_parameters(configuration: ElementTree.Element | None, overrides: dict[
         raise ParameterError("; ".join(_explain(problem) for problem in error.errors())) from error
 
 
-def _explain(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+def _explain(problem: Any) -> str:
     name = str(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
         known = list(MultitaskingParameters.model_fields)

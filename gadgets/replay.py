@@ -47,7 +47,12 @@ class Progress:
 
 
 def replay(
-    scan: ScanFile, output: Path, configuration: bytes, sock: socket.socket, timeout_s: float, progress: Progress
+    scan: ScanFile,
+    output: Path,
+    configuration: bytes,
+    sock: socket.socket,
+    timeout_s: float,
+    progress: Progress,
 ) -> int:
     """Send a scan to the other end of a socket and write the images that come back.
 
@@ -111,7 +116,7 @@ class _Sender(threading.Thread):
     def run(self) -> None:
         try:
             self._send()
-        except BaseException as error:  # noqa: BLE001 - handed to the main thread
+        except BaseException as error:
             self._error = error
 
     def _send(self) -> None:
@@ -198,7 +203,7 @@ def hosted(gadget: Gadget) -> Iterator[socket.socket]:
         try:
             with Connection(server) as connection:
                 gadget.handle(connection)
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+        except BaseException as error:
             raised.append(error)
         finally:
             server.close()

@@ -90,10 +90,18 @@ def _pictures(series: dict[int, list[ismrmrd.Image]]) -> Iterator[tuple[str, str
             yield f"realtime{suffix}.gif", f"Real-time series, {count} frames", _animation(mine["realtime"])
             yield f"realtime{suffix}.png", "Real-time frames, evenly chosen", _frame_strip(mine["realtime"])
         if mine["basis_maps"]:
-            yield f"basis_maps{suffix}.png", "Basis maps (magnitude), by singular value", _map_grid(mine["basis_maps"])
+            yield (
+                f"basis_maps{suffix}.png",
+                "Basis maps (magnitude), by singular value",
+                _map_grid(mine["basis_maps"]),
+            )
         if mine["temporal_basis"]:
             temporal = mine["temporal_basis"][0]
-            yield f"singular_values{suffix}.png", "Singular values of the navigator", _singular_values(temporal)
+            yield (
+                f"singular_values{suffix}.png",
+                "Singular values of the navigator",
+                _singular_values(temporal),
+            )
             caption = "Temporal basis functions at the imaging spokes (real part)"
             yield f"temporal_basis{suffix}.png", caption, _basis_functions(temporal, mine["realtime"])
 

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def rescued(measurement: Measurement, header: Any, folder: str | None) -> Iterator[None]:  # noqa: ANN401
+def rescued(measurement: Measurement, header: Any, folder: str | None) -> Iterator[None]:
     """Write the readouts to a file if the enclosed block fails, and let the exception go on.
 
     Parameters
@@ -37,5 +37,5 @@ def rescued(measurement: Measurement, header: Any, folder: str | None) -> Iterat
                 write_scan(path, anonymous(header), measurement.acquisitions, measurement.waveforms)
                 log.error("%d readouts were kept in %s", len(measurement.acquisitions), path)
             except OSError as error:
-                log.error("the raw data could not be kept in %s: %s", folder, error)  # noqa: TRY400
+                log.error("the raw data could not be kept in %s: %s", folder, error)
         raise

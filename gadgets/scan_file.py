@@ -112,8 +112,11 @@ class ScanFile:
 
 
 def write_scan(
-    path: Path, header: Any, acquisitions: Iterable[ismrmrd.Acquisition], waveforms: Sequence[ismrmrd.Waveform] = ()
-) -> None:  # noqa: ANN401 - ismrmrd's generated header class
+    path: Path,
+    header: Any,
+    acquisitions: Iterable[ismrmrd.Acquisition],
+    waveforms: Sequence[ismrmrd.Waveform] = (),
+) -> None:
     """Write a raw-data file; it appears under its name only when it is complete.
 
     Parameters

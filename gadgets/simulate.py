@@ -56,7 +56,9 @@ def scan_header(scan: SimulatedScan) -> ismrmrd.xsd.ismrmrdHeader:
             fieldOfView_mm=xsd.fieldOfViewMm(x=protocol.fov_mm, y=protocol.fov_mm, z=protocol.slice_mm),
         ),
         encodingLimits=xsd.encodingLimitsType(
-            kspace_encoding_step_1=_limit(spokes - 1), segment=_limit(pairs - 1), repetition=_limit(inversions - 1)
+            kspace_encoding_step_1=_limit(spokes - 1),
+            segment=_limit(pairs - 1),
+            repetition=_limit(inversions - 1),
         ),
         trajectory=xsd.trajectoryType.GOLDENANGLE,
     )
@@ -82,9 +84,7 @@ def scan_header(scan: SimulatedScan) -> ismrmrd.xsd.ismrmrdHeader:
             userParameterLong=[
                 xsd.userParameterLongType(name="readouts_per_inversion", value=protocol.readouts_per_inversion)
             ],
-            userParameterDouble=[
-                xsd.userParameterDoubleType(name="golden_angle_deg", value=protocol.golden_angle_deg)
-            ],
+            userParameterDouble=[xsd.userParameterDoubleType(name="golden_angle_deg", value=protocol.golden_angle_deg)],
         ),
     )
 

@@ -84,7 +84,7 @@ class FinufftPlan:
         self._library = importlib.import_module(module)
         self._plans: dict[tuple[int, int], Any] = {}
 
-    def _plan(self, kind: int, batch: int) -> Any:  # noqa: ANN401 - a finufft or cufinufft plan
+    def _plan(self, kind: int, batch: int) -> Any:
         if (kind, batch) not in self._plans:
             options: dict[str, int] = {}
             if self._library.__name__ == "finufft":

@@ -30,9 +30,7 @@ def golden_angles_rad(spoke_index: NDArray, golden_angle_deg: float = GOLDEN_ANG
     return np.deg2rad(np.mod(np.asarray(spoke_index, dtype=np.float64) * golden_angle_deg, 360.0))
 
 
-def radial_trajectory(
-    angles_rad: NDArray, samples: int, matrix: int, center_sample: int | None = None
-) -> NDArray:
+def radial_trajectory(angles_rad: NDArray, samples: int, matrix: int, center_sample: int | None = None) -> NDArray:
     """Full spokes through the centre of k-space that just resolve the image matrix.
 
     Parameters

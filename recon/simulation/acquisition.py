@@ -13,7 +13,7 @@ from recon.simulation.coil_model import CoilModel, loop_coils
 from recon.simulation.motion import Motion, random_motion
 from recon.simulation.phantom import Ellipses, Phantom, coverage, fourier_transform, random_phantom
 from recon.simulation.protocol import Protocol
-from recon.simulation.signal import Tissue, Timing, ir_flash_timing, random_tissues, transverse_signal
+from recon.simulation.signal import Timing, Tissue, ir_flash_timing, random_tissues, transverse_signal
 from recon.trajectory import golden_angles_rad, radial_trajectory
 
 _READOUTS_AT_A_TIME = 64
@@ -216,4 +216,6 @@ def simulate_scan(protocol: Protocol, seed: int) -> SimulatedScan:
     mixing = np.eye(protocol.coils) + 0.15 * receiver.standard_normal((protocol.coils, protocol.coils))
     noise_factor = np.linalg.cholesky(mixing @ mixing.T) * abs(steady) / protocol.snr
     coils = loop_coils(protocol.coils, receiver)
-    return SimulatedScan(protocol, phantom, tissues, coils, timing, motion, intensity, noise_factor.astype(complex), seed)
+    return SimulatedScan(
+        protocol, phantom, tissues, coils, timing, motion, intensity, noise_factor.astype(complex), seed
+    )

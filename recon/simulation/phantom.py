@@ -142,7 +142,16 @@ def random_phantom(rng: np.random.Generator) -> Phantom:
         Shape("aorta", "blood", "muscle", (31, 47), (9, 9)),
         Shape("left ventricle wall", "myocardium", "muscle", left, (outer, outer), 0.0, 0.5, "epicardium"),
         Shape("left ventricle", "blood", "myocardium", left, (inner, inner), 0.0, 0.5, "endocardium"),
-        Shape("right ventricle wall", "myocardium", "muscle", right, (13 * heart, 23 * heart), tilt, 0.5, "epicardium"),
+        Shape(
+            "right ventricle wall",
+            "myocardium",
+            "muscle",
+            right,
+            (13 * heart, 23 * heart),
+            tilt,
+            0.5,
+            "epicardium",
+        ),
         Shape(
             "right ventricle",
             "blood",

@@ -1,0 +1,70 @@
+"""Readouts per second from the wire into arrays: `python tests/benchmarks/intake.py`.
+
+A sender in a process of its own writes readouts of 8 coils × 320 samples with trajectory, as a console would.
+"""
+
+import multiprocessing
+import socket
+import time
+
+import ismrmrd
+import numpy as np
+from gadgetron.external import constants
+from gadgetron.external.connection import Connection
+
+from gadgets.acquisitions import Measurement
+from gadgets.connection import GadgetStream
+from gadgets.multitasking import receive
+from gadgets.parameters import MultitaskingParameters
+
+READOUTS, COILS, SAMPLES = 16000, 8, 320
+HEADER = """<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><experimentalConditions>
+<H1resonanceFrequency_Hz>123200000</H1resonanceFrequency_Hz></experimentalConditions></ismrmrdHeader>"""
+
+
+def stream_bytes() -> bytes:
+    rng = np.random.default_rng(0)
+    data = rng.standard_normal((COILS, SAMPLES, 2)).astype(np.float32).view(np.complex64)[..., 0]
+    radius = (np.arange(SAMPLES) - SAMPLES // 2) / SAMPLES
+    readouts = []
+    for number in range(2):
+        trajectory = np.stack([radius * np.cos(number), radius * np.sin(number)], axis=1).astype(np.float32)
+        acquisition = ismrmrd.Acquisition(data=data, trajectory=trajectory)
+        if number == 0:
+            acquisition.set_flag(ismrmrd.ACQ_IS_NAVIGATION_DATA)
+        readouts.append(
+            constants.GadgetMessageIdentifier.pack(constants.GADGET_MESSAGE_ISMRMRD_ACQUISITION)
+            + acquisition.to_bytes()
+        )
+    return b"".join(readouts)
+
+
+def send(port: int) -> None:
+    pair = stream_bytes()
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        for message_id, text in ((2, b"<configuration/>"), (3, HEADER.encode())):
+            sock.sendall(constants.GadgetMessageIdentifier.pack(message_id) + constants.uint32.pack(len(text)) + text)
+        for _ in range(READOUTS // 20):
+            sock.sendall(10 * pair)
+        sock.sendall(constants.GadgetMessageIdentifier.pack(constants.GADGET_MESSAGE_CLOSE))
+        while sock.recv(4096):
+            ...
+
+
+def main() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sender = multiprocessing.get_context("spawn").Process(target=send, args=(server.getsockname()[1],))
+        sender.start()
+        with Connection(server.accept()[0]) as connection, GadgetStream(connection, "benchmark") as stream:
+            measurement, start = Measurement(), time.perf_counter()
+            receive(stream, measurement)
+            received = time.perf_counter()
+            measurement.slices(MultitaskingParameters(), 160, 320)
+            end = time.perf_counter()
+        sender.join()
+    print(f"wire → readouts: {READOUTS / (received - start):,.0f} readouts/s of {COILS}×{SAMPLES}")
+    print(f"wire → arrays:   {READOUTS / (end - start):,.0f} readouts/s; a console sends 280")
+
+
+if __name__ == "__main__":
+    main()
