@@ -221,7 +221,7 @@ def _find_navigators(readouts: list[ismrmrd.Acquisition], parameters: Multitaski
     if any(readout.trajectory_dimensions < 2 for readout in readouts):
         raise DataError("navigator=zero_angle needs a trajectory, and the readouts carry none; use every_nth")
     ends = np.stack([readout.traj[-1, :2] - readout.traj[0, :2] for readout in readouts])
-    return np.abs(ends[:, 1]) < 1e-3 * np.abs(ends[:, 0])
+    return np.abs(ends[:, 1]) < 1e-3 * ends[:, 0]  # not 180 degrees: those run backwards
 
 
 def _steady_state(repetition: NDArray, skip_inversions: int) -> NDArray:

@@ -75,7 +75,8 @@ def walsh_maps(coil_images: NDArray, window: int = 7, iterations: int = 10) -> N
     Returns
     -------
     (coils, N, N) complex64
-        Maps with unit root sum of squares, phase relative to the first virtual coil.
+        Maps with unit root sum of squares, phase relative to the first virtual coil; zero where no coil
+        sees anything.
     """
     pairs = coil_images[:, None] * coil_images[None].conj()
     smooth = (1, 1, window, window)

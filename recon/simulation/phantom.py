@@ -127,7 +127,7 @@ def random_phantom(rng: np.random.Generator) -> Phantom:
     body = rng.uniform(0.93, 1.0)
     fat = rng.uniform(7.0, 12.0)
     heart = rng.uniform(0.9, 1.0)
-    left = (20.0 + rng.uniform(-2, 2), -8.0 + rng.uniform(-2, 2))
+    left = (18.0 + rng.uniform(-2, 2), -8.0 + rng.uniform(-2, 2))
     outer = 28.0 * heart
     inner = outer - _WALL_MM
     right = (left[0] - outer - 14.5 * heart, left[1] - 2.0 + rng.uniform(-2, 2))
@@ -135,8 +135,8 @@ def random_phantom(rng: np.random.Generator) -> Phantom:
     shapes = [
         Shape("body", "fat", "air", (0, 0), (121 * body, 92 * body)),
         Shape("chest wall", "muscle", "fat", (0, 0), (121 * body - fat, 92 * body - fat)),
-        Shape("right lung", "lung", "muscle", (-74 * body, -22), (22 * body, 38 * body), 0.1),
-        Shape("left lung", "lung", "muscle", (74 * body, -8), (19 * body, 42 * body), -0.05),
+        Shape("right lung", "lung", "muscle", (-68 * body, -16 * body), (20 * body, 30 * body), 0.0, 0.1),
+        Shape("left lung", "lung", "muscle", (70 * body, -6 * body), (17 * body, 34 * body), 0.0, 0.1),
         Shape("liver", "liver", "muscle", (-32, 43), (30 * body, 13 * body), 0.0, 0.7),
         Shape("spine", "marrow", "muscle", (16, 67 * body), (12, 9)),
         Shape("aorta", "blood", "muscle", (31, 47), (9, 9)),

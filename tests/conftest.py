@@ -1,0 +1,70 @@
+"""Small scans that many tests share, simulated once per run."""
+
+import dataclasses
+from pathlib import Path
+
+import h5py
+import ismrmrd
+import pytest
+
+from gadgets.parameters import configuration_of
+from gadgets.replay import Progress, configuration_message, hosted, replay
+from gadgets.scan_file import ScanFile, read_images
+from gadgets.simulate import write_simulation
+from recon.simulation import PRESETS, SimulatedScan, simulate_scan
+
+ROOT = Path(__file__).parents[1]
+SHIPPED_XML = (ROOT / "configs/xml/multitasking.xml").read_text()
+
+
+def replay_here(scan: Path, output: Path, **overrides: str) -> dict[int, list[ismrmrd.Image]]:
+    """Replay a file through the gadget with the shipped configuration; return the images by series."""
+    from gadgets.multitasking import MultitaskingGadget
+
+    element = configuration_of(SHIPPED_XML, "MultitaskingGadget")
+    with ScanFile(scan) as file, hosted(MultitaskingGadget()) as sock:
+        replay(file, output, configuration_message(element, overrides), sock, 120.0, Progress())
+    return read_images(output)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> SimulatedScan:
+    return simulate_scan(PRESETS["tiny"], seed=1)
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tiny: SimulatedScan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tiny") / "scan.h5"
+    write_simulation(tiny, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_images(tiny_file: Path) -> dict[int, list[ismrmrd.Image]]:
+    return replay_here(tiny_file, tiny_file.with_name("images.h5"))
+
+
+@pytest.fixture(scope="session")
+def short_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scan of 160 readouts in one inversion period, for tests that only look at the stream."""
+    protocol = dataclasses.replace(PRESETS["tiny"], duration_s=0.8, coils=2, noise_readouts=4)
+    path = tmp_path_factory.mktemp("short") / "scan.h5"
+    write_simulation(simulate_scan(protocol, seed=2), path)
+    return path
+
+
+@pytest.fixture
+def editable_copy(short_file: Path, tmp_path: Path) -> Path:
+    """A copy of the short scan that a test may spoil."""
+    path = tmp_path / "spoiled.h5"
+    path.write_bytes(short_file.read_bytes())
+    return path
+
+
+def rewrite_readouts(path: Path, change) -> None:
+    """Apply ``change(row number, HDF5 record)`` to every readout record of a file."""
+    with h5py.File(path, "r+") as file:
+        records = file["dataset/data"][:]
+        for number, record in enumerate(records):
+            change(number, record)
+        file["dataset/data"][:] = records
