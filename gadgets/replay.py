@@ -157,6 +157,10 @@ def _images(connection: ExactSocket) -> Iterator[ismrmrd.Image]:
             return
         if message_id == constants.GADGET_MESSAGE_ERROR:
             raise RemoteError(read_error(connection))
+        if message_id == constants.GADGET_MESSAGE_TEXT:
+            log.info("the server says: %s", readers.read_byte_string(connection).decode(errors="replace"))
+            connection.message_done()
+            continue
         if message_id != constants.GADGET_MESSAGE_ISMRMRD_IMAGE:
             raise StreamError(f"the reconstruction sent an unknown message id {message_id}")
         image = readers.read_image(connection)

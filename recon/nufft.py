@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import math
 import os
+from itertools import pairwise
 from typing import Any, Protocol
 
 import sigpy
@@ -72,7 +73,7 @@ class FinufftPlan:
     """FINUFFT on the CPU or cuFINUFFT on the GPU, in batches that bound the memory.
 
     Threads run over the images of a batch, one each, so that results do not depend on the order in which threads
-    add: two runs give the same bits.
+    add: two runs on one machine give the same bits.
     """
 
     def __init__(self, trajectory: NDArray, matrix: int, module: str) -> None:
@@ -103,8 +104,12 @@ class FinufftPlan:
         return self._plans[kind, batch]
 
     def _batches(self, count: int) -> list[tuple[int, int]]:
-        size = max(1, min(count, 4 * available_cpus(), _BATCH_BYTES // (8 * math.prod(self.data_shape))))
-        return [(start, min(start + size, count)) for start in range(0, count, size)]
+        """Split into whole rounds of all threads and a rest with a thread for each image."""
+        threads = available_cpus()
+        rounds = max(1, min(4, _BATCH_BYTES // (8 * threads * math.prod(self.data_shape))))
+        whole = count - count % threads
+        starts = [*range(0, whole, rounds * threads), whole, count]
+        return [(start, stop) for start, stop in pairwise(sorted({*starts})) if stop > start]
 
     def _execute(self, kind: int, arrays: NDArray, shape: tuple[int, ...]) -> NDArray:
         xp = sigpy.get_array_module(arrays)
