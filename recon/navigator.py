@@ -7,6 +7,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from recon.errors import DataError
+from recon.threads import available_cpus
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def readout_profiles(navigators: NDArray, matrix: int) -> NDArray:
     """
     samples = navigators.shape[-1]
     shifted = scipy.fft.ifftshift(navigators, axes=-1)
-    profiles = scipy.fft.fftshift(scipy.fft.ifft(shifted, axis=-1, norm="ortho", workers=-1), axes=-1)
+    profiles = scipy.fft.fftshift(scipy.fft.ifft(shifted, axis=-1, norm="ortho", workers=available_cpus()), axes=-1)
     start = samples // 2 - min(matrix, samples) // 2
     return np.ascontiguousarray(profiles[..., start : start + min(matrix, samples)])
 

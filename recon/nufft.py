@@ -7,12 +7,13 @@ axes (y, x). A plan is made once for a trajectory and executed for any number of
 import importlib
 import importlib.util
 import math
-import os
 from itertools import pairwise
 from typing import Any, Protocol
 
 import sigpy
 from numpy.typing import NDArray
+
+from recon.threads import available_cpus
 
 ACCURACY = 1e-5
 """Relative tolerance asked of FINUFFT; the float32 result is no better at any cost."""
@@ -41,11 +42,6 @@ class NufftPlan(Protocol):
     def adjoint(self, data: NDArray) -> NDArray:
         """Transform ``(batch, spokes, samples)`` data to ``(batch, N, N)`` images."""
         ...
-
-
-def available_cpus() -> int:
-    """Cores that this process may use; the one owner of thread counts in the package."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class SigpyPlan:
@@ -108,8 +104,7 @@ class FinufftPlan:
         threads = available_cpus()
         rounds = max(1, min(4, _BATCH_BYTES // (8 * threads * math.prod(self.data_shape))))
         whole = count - count % threads
-        starts = [*range(0, whole, rounds * threads), whole, count]
-        return [(start, stop) for start, stop in pairwise(sorted({*starts})) if stop > start]
+        return list(pairwise(sorted({*range(0, whole, rounds * threads), whole, count})))
 
     def _execute(self, kind: int, arrays: NDArray, shape: tuple[int, ...]) -> NDArray:
         xp = sigpy.get_array_module(arrays)

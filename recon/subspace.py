@@ -3,13 +3,12 @@
 ``d = E_Φ(U)``: for coil j and spoke t, ``d_j(t) = NUFFT_t(S_j · U φ(t))`` (dissertation 6.2.2; `multitasking.md` §3).
 """
 
-from collections.abc import Callable
-
 import sigpy
 from numpy.typing import NDArray
 from sigpy import linop
 
 from recon.nufft import NufftPlan
+from recon.threads import available_cpus
 
 
 class SubspaceNufft(linop.Linop):
@@ -23,23 +22,20 @@ class SubspaceNufft(linop.Linop):
         Transform of the imaging spokes.
     temporal_basis : (L, spokes) complex64
         Φ at the imaging spokes.
-    maps_at_a_time : int
-        Basis maps transformed at once; bounds the memory, does not change the result.
-    progress : callable, optional
-        Called with the number of basis maps done.
+    maps_at_a_time : int, optional
+        Basis maps transformed at once: bounds the memory, does not change the result. By default one for each
+        core, and at least 8.
     """
 
     def __init__(
         self,
         plan: NufftPlan,
         temporal_basis: NDArray,
-        maps_at_a_time: int = 8,
-        progress: Callable[[int], None] | None = None,
+        maps_at_a_time: int | None = None,
     ) -> None:
         self.plan = plan
         self.temporal_basis = temporal_basis
-        self.maps_at_a_time = maps_at_a_time
-        self.progress = progress
+        self.maps_at_a_time = maps_at_a_time or max(8, available_cpus())
         super().__init__(plan.data_shape, (len(temporal_basis), plan.matrix, plan.matrix))
 
     def _chunks(self) -> list[slice]:
@@ -69,8 +65,6 @@ class _SubspaceNufftAdjoint(linop.Linop):
         for chunk in self.forward._chunks():
             weighted = self.forward.temporal_basis[chunk].conj()[:, :, None] * data
             maps[chunk] = self.forward.plan.adjoint(weighted)
-            if self.forward.progress:
-                self.forward.progress(chunk.stop - chunk.start)
         return maps
 
     def _adjoint_linop(self) -> linop.Linop:

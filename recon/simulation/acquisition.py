@@ -1,7 +1,6 @@
 """A simulated scan: timeline, exact k-space readout by readout, and the truth."""
 
 import math
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from recon.simulation.motion import Motion, random_motion
 from recon.simulation.phantom import Ellipses, Phantom, coverage, fourier_transform, random_phantom
 from recon.simulation.protocol import Protocol
 from recon.simulation.signal import Timing, Tissue, ir_flash_timing, random_tissues, transverse_signal
+from recon.threads import available_cpus
 from recon.trajectory import golden_angles_rad, radial_trajectory
 
 _READOUTS_AT_A_TIME = 64
@@ -91,7 +91,7 @@ class SimulatedScan:
         trajectory = self.trajectory()
         starts = range(0, self.protocol.readouts, _READOUTS_AT_A_TIME)
         blocks = [slice(start, min(start + _READOUTS_AT_A_TIME, self.protocol.readouts)) for start in starts]
-        workers = os.cpu_count() or 1
+        workers = available_cpus()
         with ThreadPoolExecutor(workers) as pool:
             for first in range(0, len(blocks), workers):
                 group = blocks[first : first + workers]

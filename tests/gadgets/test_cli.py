@@ -1,0 +1,136 @@
+"""The command as a user types it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import pytest
+
+from gadgets import __version__
+from tests.conftest import ROOT
+
+MALIBU = Path(sys.executable).with_name("malibu")
+
+
+def malibu(*arguments: str | Path, code: int = 0) -> tuple[str, str]:
+    """Run the installed command; return stdout and stderr with their line breaks and colours taken out."""
+    run = subprocess.run(
+        [MALIBU, *map(str, arguments)], capture_output=True, text=True, check=False, env={"COLUMNS": "200", "PATH": ""}
+    )
+    assert run.returncode == code, run.stderr
+    return run.stdout, run.stderr
+
+
+def test_simulate_info_replay_report(tmp_path: Path) -> None:
+    scan, images, folder = tmp_path / "scan.h5", tmp_path / "images.h5", tmp_path / "report"
+    stdout, _ = malibu("simulate", scan, "--preset", "tiny", "--seed", "5", "--duration-s", "4", "--coils", "3")
+    assert "800 readouts" in stdout
+    assert scan.with_suffix(".truth.h5").is_file()
+
+    stdout, _ = malibu("info", scan)
+    for fact in (
+        "64×64 (encoding matrix 128)",
+        "800, and 32 of noise",
+        "50.0 % by flag",
+        "0.5: cycles per pixel",
+        "5 ms",
+    ):
+        assert fact in stdout, stdout
+    assert re.search(r"3 coils compressed to 3.*rank\s+32", stdout)
+
+    stdout, stderr = malibu(
+        "replay",
+        scan,
+        "-o",
+        images,
+        "--config",
+        ROOT / "configs/xml/multitasking.xml",
+        "--set",
+        "rank=6",
+        "--report",
+        folder,
+    )
+    assert "54 images" not in stdout
+    assert "48 images, research use only" in stdout
+    assert "back-projection" in stderr
+    with h5py.File(images) as file:
+        assert file["dataset/image_3/data"].shape == (6, 1, 1, 64, 64)
+
+    page = (folder / "report.html").read_text()
+    assert "research use only - not a medical device" in page
+    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    pictures = {"time_average.png", "realtime.gif", "realtime.png", "basis_maps.png"}
+    assert {path.name for path in folder.iterdir()} == pictures | {
+        "singular_values.png",
+        "temporal_basis.png",
+        "report.html",
+    }
+    assert page.count("data:image/") == 6
+    for stage in ("receive", "navigator basis", "coil maps", "back-projection"):
+        assert f"<td>{stage}</td>" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["info", "missing.h5"], "error: missing.h5 does not exist or is no file"),
+        (
+            ["replay", "missing.h5", "-o", "x.h5", "--set", "rnak=4"],
+            "error: unknown parameter 'rnak'; did you mean 'rank'?",
+        ),
+        (["replay", "missing.h5", "-o", "x.h5", "--set", "rank"], "error: --set 'rank' is not of the form NAME=VALUE"),
+        (["replay", "missing.h5", "-o", "x.h5", "--device", "gpu"], "error: parameter 'device' = 'gpu'"),
+        (
+            ["replay", "missing.h5", "-o", "x.h5", "--config", "no.xml"],
+            "error: the configuration no.xml cannot be read",
+        ),
+        (
+            ["replay", "missing.h5", "-o", "x.h5", "--host", "h", "--device", "cpu"],
+            "with --host, edit the configuration",
+        ),
+        (["report", "missing.h5", "folder"], "error: missing.h5 does not exist or is no file"),
+        (["simulate", "s.h5", "--snr", "-1"], "SNR above 0"),
+        (["simulate", "s.h5", "--duration-s", "0"], "holds 0 readouts"),
+    ],
+)
+def test_errors_are_one_line_and_a_non_zero_exit(arguments: list[str], message: str) -> None:
+    _, stderr = malibu(*arguments, code=1)
+    assert message in stderr
+    assert len(stderr.strip().splitlines()) == 1
+    assert "Traceback" not in stderr
+
+
+def test_debug_shows_the_traceback() -> None:
+    _, stderr = malibu("--debug", "info", "missing.h5", code=1)
+    assert "Traceback" in stderr
+
+
+def test_info_says_what_would_be_refused(editable_copy: Path) -> None:
+    with h5py.File(editable_copy, "r+") as file:
+        xml = file["dataset/xml"][0]
+        file["dataset/xml"][0] = xml.replace(b"<TR>5.0</TR>", b"")
+    stdout, stderr = malibu("info", editable_copy, code=1)
+    assert "refused as it is" in stdout
+    assert "have no TR; set the parameter tr_ms" in stderr
+    stdout, _ = malibu("info", editable_copy, "--set", "tr_ms=5")
+    assert "refused" not in stdout
+
+
+def test_a_gpu_that_is_not_there(short_file: Path, tmp_path: Path) -> None:
+    _, stderr = malibu("replay", short_file, "-o", tmp_path / "i.h5", "--device", "cuda:7", code=1)
+    assert re.search(r"device cuda:7 is not there: CuPy finds \d+ GPUs", stderr)
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_is_worth_reading() -> None:
+    stdout, _ = malibu("--help")
+    for word in ("simulate", "replay", "info", "report", "parameters", "research use only", "Try it"):
+        assert word in stdout
+    stdout, _ = malibu("replay", "--help")
+    assert "running Gadgetron" in stdout
+    stdout, _ = malibu("parameters")
+    assert "golden_angle_deg" in stdout
+    stdout, _ = malibu("--version")
+    assert __version__ in stdout
