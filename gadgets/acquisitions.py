@@ -1,4 +1,4 @@
-"""A measurement's readouts become arrays, once."""
+"""A measurement's readouts become arrays, once: navigators and imaging spokes apart, with counters and trajectory."""
 
 import logging
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
+from gadgets.measurement import Measurement
 from gadgets.parameters import MultitaskingParameters
 from recon.errors import DataError
 from recon.navigator import navigator_of_readouts
@@ -14,18 +15,6 @@ from recon.trajectory import golden_angles_rad, radial_trajectory, recognise_uni
 
 log = logging.getLogger(__name__)
 
-_SKIPPED = {
-    ismrmrd.ACQ_IS_PARALLEL_CALIBRATION: "parallel calibration",
-    ismrmrd.ACQ_IS_PHASECORR_DATA: "phase correction",
-    ismrmrd.ACQ_IS_HPFEEDBACK_DATA: "feedback",
-    ismrmrd.ACQ_IS_DUMMYSCAN_DATA: "dummy scan",
-    ismrmrd.ACQ_IS_RTFEEDBACK_DATA: "feedback",
-    ismrmrd.ACQ_IS_SURFACECOILCORRECTIONSCAN_DATA: "surface coil correction",
-    ismrmrd.ACQ_IS_PHASE_STABILIZATION_REFERENCE: "phase stabilisation",
-    ismrmrd.ACQ_IS_PHASE_STABILIZATION: "phase stabilisation",
-}
-_SKIPPED_MASK = sum(1 << (flag - 1) for flag in _SKIPPED)
-_NOISE_MASK = 1 << (ismrmrd.ACQ_IS_NOISE_MEASUREMENT - 1)
 _NAVIGATOR_MASK = 1 << (ismrmrd.ACQ_IS_NAVIGATION_DATA - 1)
 
 
@@ -67,112 +56,36 @@ class SliceReadouts:
     slice_index: int
 
 
-class Measurement:
-    """Collects the readouts of a stream; receiving only keeps them, so it never blocks the scanner.
+def slice_readouts(
+    measurement: Measurement, parameters: MultitaskingParameters, matrix: int, encoded_matrix: int | None = None
+) -> list[SliceReadouts]:
+    """Turn the readouts into arrays, slice by slice; readouts of several averages join their slice.
 
-    Attributes
+    Parameters
     ----------
-    received : int
-        Readouts so far, of every kind.
-    waveforms : list of ismrmrd.Waveform
-    skipped : dict of str to int
-        Readouts of kinds that the reconstruction does not use.
+    measurement : Measurement
+    parameters : MultitaskingParameters
+    matrix, encoded_matrix : int
+        The header's image and encoding matrix, against which the trajectory's unit is told.
+
+    Returns
+    -------
+    list of SliceReadouts
+        In the order of their slice index.
+
+    Raises
+    ------
+    DataError
+        If the stream was empty, or a slice lacks navigators, imaging spokes, a trajectory or finite samples.
     """
-
-    def __init__(self) -> None:
-        self.received = 0
-        self.waveforms: list[ismrmrd.Waveform] = []
-        self.skipped: dict[str, int] = {}
-        self._noise: list[ismrmrd.Acquisition] = []
-        self._slices: dict[int, list[ismrmrd.Acquisition]] = {}
-        self._shape: tuple[int, int] | None = None
-
-    @property
-    def acquisitions(self) -> list[ismrmrd.Acquisition]:
-        """All readouts that were kept, noise first."""
-        return self._noise + [readout for slice_ in self._slices.values() for readout in slice_]
-
-    def add(self, acquisition: ismrmrd.Acquisition) -> None:
-        """Take a readout.
-
-        Raises
-        ------
-        DataError
-            If its length or coil count differs from the readouts before it.
-        """
-        self.received += 1
-        flags = acquisition.flags
-        if flags & _NOISE_MASK:
-            self._noise.append(acquisition)
-            return
-        if flags & _SKIPPED_MASK:
-            for flag, name in _SKIPPED.items():
-                if acquisition.is_flag_set(flag):
-                    self.skipped[name] = self.skipped.get(name, 0) + 1
-            return
-        shape = acquisition.data.shape
-        if self._shape is None:
-            self._shape = shape
-        if shape != self._shape:
-            raise DataError(
-                f"readout {self.received} (scan counter {acquisition.scan_counter}) has {shape[0]} coils of {shape[1]} "
-                f"samples, those before it {self._shape[0]} of {self._shape[1]}; send one encoding per measurement"
-            )
-        self._slices.setdefault(acquisition.idx.slice, []).append(acquisition)
-
-    def noise(self) -> tuple[NDArray, float] | None:
-        """Noise scan, if there was one.
-
-        Returns
-        -------
-        (coils, samples) complex64, and the ratio of the imaging to the noise dwell time; or None
-
-        Raises
-        ------
-        DataError
-            If its coils are not those of the imaging readouts, or it is not finite.
-        """
-        if not self._noise or self._shape is None:
-            return None
-        if {readout.data.shape[0] for readout in self._noise} != {self._shape[0]}:
-            raise DataError(f"the noise scan does not have the {self._shape[0]} coils of the imaging readouts")
-        samples = np.concatenate([readout.data for readout in self._noise], axis=1)
-        if not np.isfinite(samples).all():
-            raise DataError("the noise scan holds NaN or Inf; repeat it")
-        imaging = next(iter(self._slices.values()))[0]
-        dwell_us, noise_dwell_us = imaging.sample_time_us, self._noise[0].sample_time_us
-        known = dwell_us > 0 and noise_dwell_us > 0
-        return samples, float(dwell_us / noise_dwell_us) if known else 1.0
-
-    def slices(
-        self, parameters: MultitaskingParameters, matrix: int, encoded_matrix: int | None = None
-    ) -> list[SliceReadouts]:
-        """Turn the readouts into arrays, slice by slice; readouts of several averages join their slice.
-
-        Parameters
-        ----------
-        parameters : MultitaskingParameters
-        matrix, encoded_matrix : int
-            The header's image and encoding matrix, against which the trajectory's unit is told.
-
-        Returns
-        -------
-        list of SliceReadouts
-            In the order of their slice index.
-
-        Raises
-        ------
-        DataError
-            If the stream was empty, or a slice lacks navigators, imaging spokes, a trajectory or finite samples.
-        """
-        if not self._slices:
-            raise DataError(f"no imaging readouts among the {self.received} that came: the stream is empty")
-        for name, count in self.skipped.items():
-            log.warning("%d readouts of kind %s are not used", count, name)
-        return [
-            _slice_arrays(index, self._slices[index], parameters, matrix, encoded_matrix)
-            for index in sorted(self._slices)
-        ]
+    if not measurement.has_imaging:
+        raise DataError(f"no imaging readouts among the {measurement.received} that came: the stream is empty")
+    for name, count in measurement.skipped.items():
+        log.warning("%d readouts of kind %s are not used", count, name)
+    return [
+        _slice_arrays(index, readouts, parameters, matrix, encoded_matrix)
+        for index, readouts in sorted(measurement.slices.items())
+    ]
 
 
 def _slice_arrays(

@@ -65,6 +65,7 @@ def multitasking_images(
     header: ScanHeader,
     parameters: MultitaskingParameters,
     clock: StageClock,
+    measurement: int = 0,
 ) -> Iterator[ismrmrd.Image]:
     """Make the images of one slice that the parameters ask for, in the order of their series.
 
@@ -77,6 +78,8 @@ def multitasking_images(
     parameters : MultitaskingParameters
     clock : StageClock
         Its seconds go into the Meta of the first image.
+    measurement : int
+        Position of the measurement in the stream; the series of the second start at 11, and so on.
 
     Yields
     ------
@@ -96,17 +99,19 @@ def multitasking_images(
                 meta["MalibuStageSeconds"] = json.dumps({name: round(value, 4) for name, value in seconds.items()})
                 seconds = None
             number = readouts.slice_index * len(images) + index + 1
-            yield _image(array, kind, number, readouts.headers[spoke], header, common | meta)
+            series = SERIES[kind] + 10 * measurement
+            yield _image(array, kind, (series, number), readouts.headers[spoke], header, common | meta)
 
 
 def _image(
     array: NDArray,
     kind: str,
-    number: int,
+    place: tuple[int, int],
     reference: ismrmrd.AcquisitionHeader,
     header: ScanHeader,
     meta: dict,
 ) -> ismrmrd.Image:
+    series, number = place
     if number > _COUNTER_LIMIT:
         raise DataError(f"series {kind} would have more than {_COUNTER_LIMIT} images; send fewer frames")
     is_complex = np.iscomplexobj(array)
@@ -117,7 +122,7 @@ def _image(
         field_of_view=header.fov_mm,
         image_type=ismrmrd.IMTYPE_COMPLEX if is_complex else ismrmrd.IMTYPE_MAGNITUDE,
         image_index=number,
-        image_series_index=SERIES[kind],
+        image_series_index=series,
     )
     peak = float(np.percentile(np.abs(array), 99.5))
     window = {"WindowCenter": f"{peak / 2:.6g}", "WindowWidth": f"{max(peak, 1e-6):.6g}"}

@@ -8,8 +8,9 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
-from gadgets.acquisitions import Measurement
+from gadgets.acquisitions import slice_readouts
 from gadgets.header import read_header, repetition_time_ms
+from gadgets.measurement import Measurement
 from gadgets.parameters import MultitaskingParameters
 from gadgets.scan_file import ScanFile
 from recon.errors import DataError
@@ -128,7 +129,7 @@ def _try_sorting(
     measurement = Measurement()
     for readout in scan.acquisitions(rows.tolist()):
         measurement.add(readout)
-    measurement.slices(parameters, matrix, encoded_matrix)
+    slice_readouts(measurement, parameters, matrix, encoded_matrix)
 
 
 def _plan(parameters: MultitaskingParameters, heads: NDArray, matrix: int) -> str:

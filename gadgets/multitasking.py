@@ -10,12 +10,13 @@ import numpy as np
 import sigpy
 from gadgetron.external.connection import Connection
 
-from gadgets.acquisitions import Measurement, SliceReadouts
+from gadgets.acquisitions import SliceReadouts, slice_readouts
 from gadgets.connection import GadgetStream
 from gadgets.device import choose_device
 from gadgets.errors import StreamError
 from gadgets.header import ScanHeader, read_header, repetition_time_ms
 from gadgets.images import MultitaskingResult, multitasking_images
+from gadgets.measurement import Measurement
 from gadgets.parameters import MultitaskingParameters, parse_parameters
 from gadgets.rescue import rescued
 from gadgets.stages import StageClock
@@ -32,10 +33,10 @@ log = logging.getLogger(__name__)
 
 
 class MultitaskingGadget:
-    """Reconstructs a Multitasking scan when its last readout has arrived."""
+    """Reconstructs a Multitasking scan as soon as its last readout has arrived."""
 
     def handle(self, connection: Connection) -> None:
-        """Serve one measurement.
+        """Serve the measurements of one stream; each ends with ``ACQ_LAST_IN_MEASUREMENT`` or with the stream.
 
         Parameters
         ----------
@@ -52,19 +53,39 @@ class MultitaskingGadget:
             stream.set_timeouts(parameters.message_timeout_s, parameters.idle_timeout_s)
             device = choose_device(parameters.device)
             choose_backend(parameters.nufft, on_gpu=device.id >= 0)
-            measurement, clock = Measurement(), StageClock()
-            with rescued(measurement, stream.header, parameters.rescue_folder):
-                with clock.stage("receive"):
-                    receive(stream, measurement)
-                header = read_header(stream.header)
-                for readouts, noise in prepare(measurement, header, parameters, clock):
-                    result = reconstruct(readouts, noise, header, parameters, device, clock)
-                    for image in multitasking_images(result, readouts, header, parameters, clock):
-                        stream.send(image)
+            measurement, open_ = Measurement(), True
+            while open_:
+                clock = StageClock()
+                with rescued(measurement, stream.header, parameters.rescue_folder):
+                    with clock.stage("receive"):
+                        open_ = receive(stream, measurement)
+                    if measurement.has_imaging or measurement.number == 0:
+                        serve(stream, measurement, parameters, device, clock)
+                measurement = measurement.following()
 
 
-def receive(stream: GadgetStream, measurement: Measurement) -> None:
-    """Keep every readout and waveform until the stream closes.
+def serve(
+    stream: GadgetStream,
+    measurement: Measurement,
+    parameters: MultitaskingParameters,
+    device: sigpy.Device,
+    clock: StageClock,
+) -> None:
+    """Reconstruct a measurement slice by slice and send each slice's images."""
+    header = read_header(stream.header)
+    for readouts, whitening in prepare(measurement, header, parameters, clock):
+        result = reconstruct(readouts, whitening, header, parameters, device, clock)
+        for image in multitasking_images(result, readouts, header, parameters, clock, measurement.number):
+            stream.send(image)
+
+
+def receive(stream: GadgetStream, measurement: Measurement) -> bool:
+    """Keep every readout and waveform until the measurement is complete or the stream closes.
+
+    Returns
+    -------
+    bool
+        Whether the stream goes on.
 
     Raises
     ------
@@ -74,6 +95,9 @@ def receive(stream: GadgetStream, measurement: Measurement) -> None:
     for item in stream:
         if isinstance(item, ismrmrd.Acquisition):
             measurement.add(item)
+            if measurement.complete:
+                log.info("received %d readouts; the last in measurement is flagged", measurement.received)
+                return True
         elif isinstance(item, ismrmrd.Waveform):
             measurement.waveforms.append(item)
         else:
@@ -81,7 +105,8 @@ def receive(stream: GadgetStream, measurement: Measurement) -> None:
                 f"the Multitasking gadget takes readouts and waveforms, but received {type(item).__name__}; "
                 "put it directly after the readers"
             )
-    log.info("received %d readouts and %d waveforms", measurement.received, len(measurement.waveforms))
+    log.info("received %d readouts and the end of the stream", measurement.received)
+    return False
 
 
 def prepare(
@@ -94,7 +119,7 @@ def prepare(
     list of (SliceReadouts, (coils, coils) complex64 or None)
     """
     with clock.stage("sort readouts"):
-        slices = measurement.slices(parameters, header.matrix, header.encoded_matrix)
+        slices = slice_readouts(measurement, parameters, header.matrix, header.encoded_matrix)
         noise = measurement.noise()
         if noise is None:
             log.warning("no noise scan: coils are not prewhitened, and pixel values are in the receiver's units")

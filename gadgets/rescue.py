@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gadgets.acquisitions import Measurement
 from gadgets.header import anonymous
+from gadgets.measurement import Measurement
 from gadgets.scan_file import write_scan
 
 log = logging.getLogger(__name__)

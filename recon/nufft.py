@@ -5,7 +5,7 @@ axes (y, x). A plan is made once for a trajectory and executed for any number of
 """
 
 import importlib
-import importlib.util
+import logging
 import math
 from itertools import pairwise
 from typing import Any, Protocol
@@ -14,6 +14,8 @@ import sigpy
 from numpy.typing import NDArray
 
 from recon.threads import available_cpus
+
+log = logging.getLogger(__name__)
 
 ACCURACY = 1e-5
 """Relative tolerance asked of FINUFFT; the float32 result is no better at any cost."""
@@ -127,6 +129,16 @@ class FinufftPlan:
         return self._execute(1, data, (self.matrix, self.matrix))
 
 
+def _loads(name: str) -> bool:
+    """Whether a back end is installed and its library fits the machine's CUDA."""
+    try:
+        importlib.import_module(name)
+    except (ImportError, OSError, RuntimeError) as error:
+        log.info("NUFFT back end %s cannot be used: %s", name, error)
+        return False
+    return True
+
+
 def choose_backend(name: str, on_gpu: bool) -> str:
     """Resolve ``auto`` and check that the back end fits the device.
 
@@ -149,12 +161,12 @@ def choose_backend(name: str, on_gpu: bool) -> str:
     if name == "auto":
         if not on_gpu:
             return "finufft"
-        return "cufinufft" if importlib.util.find_spec("cufinufft") else "sigpy"
+        return "cufinufft" if _loads("cufinufft") else "sigpy"
     if name == "finufft" and on_gpu:
         raise ValueError("NUFFT back end finufft runs on the CPU; use cufinufft or sigpy with device cuda")
     if name == "cufinufft" and not on_gpu:
         raise ValueError("NUFFT back end cufinufft needs a GPU; set device cuda:0, or nufft finufft")
-    if not importlib.util.find_spec(name):
+    if not _loads(name):
         raise ValueError(f"NUFFT back end {name} is not installed; pip install 'malibu[gpu-cuda12]' or choose another")
     return name
 

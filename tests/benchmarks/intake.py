@@ -12,8 +12,9 @@ import numpy as np
 from gadgetron.external import constants
 from gadgetron.external.connection import Connection
 
-from gadgets.acquisitions import Measurement
+from gadgets.acquisitions import slice_readouts
 from gadgets.connection import GadgetStream
+from gadgets.measurement import Measurement
 from gadgets.multitasking import receive
 from gadgets.parameters import MultitaskingParameters
 
@@ -59,7 +60,7 @@ def main() -> None:
             measurement, start = Measurement(), time.perf_counter()
             receive(stream, measurement)
             received = time.perf_counter()
-            measurement.slices(MultitaskingParameters(), 160, 320)
+            slice_readouts(measurement, MultitaskingParameters(), 160, 320)
             end = time.perf_counter()
         sender.join()
     print(f"wire → readouts: {READOUTS / (received - start):,.0f} readouts/s of {COILS}×{SAMPLES}")

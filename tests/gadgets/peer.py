@@ -94,6 +94,11 @@ class Peer:
                 assert number == IMAGE, f"unexpected message id {number}"
                 answer.images.append(self._read_image())
 
+    def receive_message(self) -> tuple[bytes, str, np.ndarray]:
+        """Read one message, which must be an image."""
+        assert struct.unpack("<H", self._read(2)) == (IMAGE,)
+        return self._read_image()
+
     def _read_image(self) -> tuple[bytes, str, np.ndarray]:
         header = self._read(IMAGE_HEADER_BYTES)
         (length,) = struct.unpack("<Q", self._read(8))

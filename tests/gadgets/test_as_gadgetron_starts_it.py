@@ -42,12 +42,12 @@ def test_second_close_does_no_harm(short_file: Path) -> None:
 
 
 def broken_streams(messages: list[bytes]) -> dict[str, tuple[bytes, str]]:
-    whole = b"".join(messages)
+    whole, most = b"".join(messages), b"".join(messages[:-10])
     return {
         "cut inside a message": (whole[:-100], "cut inside message"),
-        "cut between messages": (whole, "without CLOSE"),
-        "unknown id": (whole + message(4711, b"????"), "unknown message id 4711"),
-        "text": (whole + message(TEXT, b"\x02\0\0\0hi"), "unknown message id 5"),
+        "cut between messages": (most, "without CLOSE"),
+        "unknown id": (most + message(4711, b"????"), "unknown message id 4711"),
+        "text": (most + message(TEXT, b"\x02\0\0\0hi"), "unknown message id 5"),
     }
 
 
@@ -63,6 +63,24 @@ def test_broken_stream_is_an_error_within_seconds_and_sends_no_images(short_file
     assert not answer.images
     assert [text in error for error in answer.errors] == [True], (answer.errors, stderr)
     assert seconds < 5
+
+
+def test_last_in_measurement_starts_the_reconstruction_before_the_stream_ends(short_file: Path) -> None:
+    """Images come while the stream is open; a second measurement reuses the noise scan and gets series of its own."""
+    messages = scan_messages(short_file, SMALL)
+    imaging = b"".join(messages[2 + 4 :])
+    with Peer() as peer:
+        peer.send(b"".join(messages))
+        first = [peer.receive_message() for _ in range(8)]
+        peer.send(imaging + message(CLOSE))
+        second = peer.receive()
+        code, stderr, _ = peer.finish()
+    assert (code, second.errors, second.closes) == (0, [], 1), stderr
+    assert len(second.images) == len(first)
+    for (before, _, pixels), (after, _, again) in zip(first, second.images, strict=True):
+        headers = [ismrmrd.ImageHeader.from_buffer_copy(header) for header in (before, after)]
+        assert headers[1].image_series_index == headers[0].image_series_index + 10
+        assert np.array_equal(pixels, again)
 
 
 def test_killed_peer_ends_the_process(short_file: Path) -> None:

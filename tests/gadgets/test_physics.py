@@ -204,6 +204,7 @@ def test_slices_and_their_images_stay_apart(tmp_path: Path, short_file: Path) ->
             second = ismrmrd.Acquisition(bytes(acquisition.getHead()), 2 * acquisition.data, acquisition.traj)
             second.idx.slice = 1
             second.position[2] = 99.0
+            acquisition.clear_flag(ismrmrd.ACQ_LAST_IN_MEASUREMENT)
             both.append(second)
     write_scan(tmp_path / "both.h5", header, both)
     images = replay_here(tmp_path / "both.h5", tmp_path / "images.h5", rank="4", images="time_average realtime")
