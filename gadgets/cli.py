@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import logging
 import socket
 import sys
@@ -183,6 +184,40 @@ def info(
         console.print(f"[red]problem:[/red] {escape(problem)}", highlight=False)
     if result.problems:
         raise typer.Exit(1)
+
+
+@app.command()
+def benchmark(
+    scan: ScanArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write.")] = Path("benchmark.html"),
+    methods: Annotated[
+        str, typer.Option(help="exact, backprojection, admm; separated by commas.")
+    ] = "backprojection,admm",
+    repeat: Annotated[int, typer.Option(min=1, help="Runs of each method; seconds are medians.")] = 1,
+    json_: Annotated[Path | None, typer.Option("--json", help="Figures for scripts.", show_default=False)] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.", show_default="configuration's")] = None,
+    group: GroupOption = "dataset",
+) -> None:
+    """Compare reconstruction methods on one scan, and with the truth where there is one."""
+    from gadgets.benchmark import run_benchmark
+    from gadgets.benchmark_page import HEADER, cells, write_benchmark_page
+    from gadgets.parameters import configuration_of, parse_parameters
+    from gadgets.scan_file import ScanFile, complete_file
+
+    element = configuration_of(_configuration_text(config), "MultitaskingGadget")
+    names = methods.replace(",", " ").split()
+    with ScanFile(scan, group) as file:
+        result = run_benchmark(file, parse_parameters(element, _overrides(set_, device)), names, repeat)
+    table = Table(*HEADER)
+    for row in result.rows:
+        table.add_row(*cells(row))
+    out.print(table)
+    if json_:
+        with complete_file(json_) as partial:
+            partial.write_text(json.dumps(result.to_json(), indent=2))
+    out.print(f"wrote {write_benchmark_page(result, output)} ({RESEARCH_LABEL})")
 
 
 @app.command()

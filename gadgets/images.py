@@ -160,7 +160,7 @@ def _common_meta(
     return {
         "MalibuVersion": __version__,
         "MalibuParameters": json.dumps(settings),
-        "MalibuReconstruction": "backprojection",
+        "MalibuReconstruction": parameters.reconstruction,
         "MalibuRank": len(result.temporal_basis),
         "MalibuCoils": result.coils,
         "MalibuSpokes": len(readouts.imaging),

@@ -4,11 +4,14 @@ Gadgetron runs it as ``python3 -m gadgetron PORT gadgets.multitasking Multitaski
 """
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import ismrmrd
 import numpy as np
 import sigpy
 from gadgetron.external.connection import Connection
+from numpy.typing import NDArray
 
 from gadgets.acquisitions import SliceReadouts, slice_readouts
 from gadgets.connection import GadgetStream
@@ -20,13 +23,21 @@ from gadgets.measurement import Measurement
 from gadgets.parameters import MultitaskingParameters, parse_parameters
 from gadgets.rescue import rescued
 from gadgets.stages import StageClock
+from recon.admm import AdmmSettings, admm
 from recon.coils import compression_matrix, estimate_maps
 from recon.density import ramp_weights
 from recon.errors import DataError
 from recon.navigator import NavigatorSubspace, navigator_subspace, orthonormalise, readout_profiles
 from recon.noise import apply_to_coils, prewhitening_matrix
 from recon.nufft import choose_backend, plan_nufft
-from recon.subspace import SubspaceNufft, back_projection, coil_images
+from recon.problem import (
+    SubspaceProblem,
+    back_project,
+    back_project_and_adjoint,
+    back_project_exactly,
+    normal_operator,
+)
+from recon.subspace import coil_images
 from recon.trajectory import samples_within
 
 log = logging.getLogger(__name__)
@@ -137,7 +148,7 @@ def reconstruct(
     device: sigpy.Device,
     clock: StageClock,
 ) -> MultitaskingResult:
-    """Navigator → basis → coil maps → back-projection of one slice.
+    """Navigator → basis → coil maps → back-projection (→ ADMM) of one slice.
 
     Parameters
     ----------
@@ -153,8 +164,52 @@ def reconstruct(
     MultitaskingResult
         In host memory.
     """
-    matrix = parameters.matrix or header.matrix
     tr_ms = repetition_time_ms(header, parameters.tr_ms)
+    backend = choose_backend(parameters.nufft, on_gpu=device.id >= 0)
+    posed = pose(readouts, whitening, header, parameters, device, clock)
+    with device:
+        spatial_factor = sigpy.to_device(solve(posed.problem, parameters, clock), sigpy.cpu_device)
+    _check_finite(spatial_factor, backend)
+    return MultitaskingResult(
+        spatial_factor=spatial_factor,
+        temporal_basis=sigpy.to_device(posed.problem.temporal_basis, sigpy.cpu_device),
+        singular_values=posed.subspace.singular_values,
+        coils=len(posed.to_coils),
+        prewhitened=whitening is not None,
+        nufft=backend,
+        device="cpu" if device.id < 0 else f"cuda:{device.id}",
+        tr_ms=tr_ms,
+    )
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A slice's inverse problem, and what led to it.
+
+    Attributes
+    ----------
+    problem : SubspaceProblem
+        On the device.
+    subspace : NavigatorSubspace
+    to_coils : (virtual coils, coils) complex64
+        Prewhitening and compression.
+    """
+
+    problem: SubspaceProblem
+    subspace: NavigatorSubspace
+    to_coils: NDArray
+
+
+def pose(
+    readouts: SliceReadouts,
+    whitening: np.ndarray | None,
+    header: ScanHeader,
+    parameters: MultitaskingParameters,
+    device: sigpy.Device,
+    clock: StageClock,
+) -> Posed:
+    """Turn one slice's readouts into the data, basis and coil maps of ``d = E_Φ(U)``, on the device."""
+    matrix = parameters.matrix or header.matrix
     backend = choose_backend(parameters.nufft, on_gpu=device.id >= 0)
     with clock.stage("prewhiten and compress coils"):
         to_coils = np.eye(readouts.imaging.shape[1], dtype=np.complex64) if whitening is None else whitening
@@ -166,26 +221,35 @@ def reconstruct(
     with clock.stage("navigator basis"):
         profiles = readout_profiles(apply_to_coils(to_coils, readouts.navigators), header.matrix)
         subspace = navigator_subspace(profiles, parameters.rank, parameters.energy)
-        basis = _basis_at_spokes(subspace, readouts, parameters)
-    with device:
-        with clock.stage("coil maps"):
-            plan = plan_nufft(trajectory, matrix, backend)
-            weights = ramp_weights(trajectory)
-            coil_maps = estimate_maps(coil_images(plan, weights, kspace), parameters.coil_maps)
+        basis = sigpy.to_device(_basis_at_spokes(subspace, readouts, parameters), device)
+    with device, clock.stage("coil maps"):
+        plan = plan_nufft(trajectory, matrix, backend)
+        coil_maps = estimate_maps(coil_images(plan, ramp_weights(trajectory), kspace), parameters.coil_maps)
+    return Posed(SubspaceProblem(kspace, trajectory, basis, coil_maps, backend), subspace, to_coils)
+
+
+def solve(problem: SubspaceProblem, parameters: MultitaskingParameters, clock: StageClock) -> NDArray:
+    """Estimate the spatial factor by the method that the parameters name."""
+    folded = parameters.gridding == "folded"
+    if parameters.reconstruction == "backprojection":
         with clock.stage("back-projection"):
-            project = back_projection(coil_maps, SubspaceNufft(plan, sigpy.to_device(basis, device)), weights)
-            spatial_factor = sigpy.to_device(project * kspace, sigpy.cpu_device)
-    _check_finite(spatial_factor, backend)
-    return MultitaskingResult(
-        spatial_factor=spatial_factor,
-        temporal_basis=basis,
-        singular_values=subspace.singular_values,
-        coils=len(to_coils),
-        prewhitened=whitening is not None,
-        nufft=backend,
-        device=parameters.device if device.id < 0 else f"cuda:{device.id}",
-        tr_ms=tr_ms,
+            return back_project(problem) if folded else back_project_exactly(problem)
+    settings = AdmmSettings(
+        sparsity=parameters.sparsity,
+        relative_lambda=parameters.relative_lambda,
+        iterations=parameters.iterations,
+        cg_iterations=parameters.cg_iterations,
     )
+    with clock.stage("back-projection"):
+        initial, adjoint_data = back_project_and_adjoint(problem)
+    with clock.stage("Toeplitz kernel"):
+        normal = normal_operator(problem, int(parameters.memory_gb * 2**30))
+    with clock.stage("ADMM"):
+        return admm(normal, adjoint_data, initial, settings, _log_progress(settings.iterations)).spatial_factor
+
+
+def _log_progress(total: int) -> Callable[[int, float], None]:
+    return lambda iteration, residual: log.info("ADMM %d of %d, residual %.1e", iteration, total, residual)
 
 
 def _basis_at_spokes(

@@ -47,6 +47,17 @@ class MultitaskingParameters(BaseModel):
     )
     tr_ms: float | None = Field(None, gt=0, description="repetition time, for headers without TR")
     skip_inversions: int = Field(1, ge=0, description="leading inversion periods to drop: not in steady state")
+    reconstruction: Literal["backprojection", "admm"] = Field(
+        "backprojection", description="spatial factor: one back-projection, or iterative ADMM from it"
+    )
+    gridding: Literal["folded", "exact"] = Field(
+        "folded", description="fold the scan onto a fan of lines first (3e-4 accurate), or grid every spoke"
+    )
+    sparsity: Literal["wavelet", "differences"] = Field("wavelet", description="what ADMM keeps sparse")
+    relative_lambda: float = Field(1e-3, ge=0, allow_inf_nan=False, description="ADMM's penalty over the data's scale")
+    iterations: int = Field(20, ge=1, description="ADMM's outer iterations")
+    cg_iterations: int = Field(20, ge=1, description="CG steps in each of ADMM's iterations")
+    memory_gb: float = Field(4.0, gt=0, description="what ADMM's kernel and its working arrays may take")
     nufft: Literal["auto", "finufft", "cufinufft", "sigpy"] = Field("auto", description="NUFFT back end")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu, or cuda:N")
     images: Annotated[tuple[ImageKind, ...], BeforeValidator(_as_list), AfterValidator(_named_once)] = Field(

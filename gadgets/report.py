@@ -1,6 +1,5 @@
 """A report for people: pictures of an image file as PNGs, and all of them in one self-contained HTML page."""
 
-import base64
 import html
 import io
 import json
@@ -14,25 +13,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image as PilImage
 
-from gadgets import RESEARCH_LABEL, __version__
 from gadgets.images import SERIES
+from gadgets.page import figure_html, png_of, write_page
 from gadgets.scan_file import complete_file, read_images
 
 _SHOWN_MAPS = 16
 _SHOWN_FUNCTIONS = 6
 _ENLARGE = 3
 _FRAME_MS = 80
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>malibu report</title><style>
-body{{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}}
-img{{max-width:100%;background:#000}} figure{{margin:1.5rem 0}} figcaption{{color:#555}}
-table{{border-collapse:collapse}} td,th{{padding:.2rem .8rem;border-bottom:1px solid #ddd;text-align:left}}
-td.n{{text-align:right;font-variant-numeric:tabular-nums}} .label{{background:#fff3cd;padding:.5rem 1rem}}
-</style></head><body><h1>malibu: Multitasking reconstruction</h1>
-<p class="label"><strong>{label}</strong></p>{body}
-<p>malibu {version}</p></body></html>
-"""
 
 
 def write_report(images: Path, folder: Path) -> Path:
@@ -61,19 +49,10 @@ def write_report(images: Path, folder: Path) -> Path:
     for name, caption, picture in _pictures(series):
         with complete_file(folder / name) as partial:
             partial.write_bytes(picture)
-        kind = "gif" if name.endswith(".gif") else "png"
-        data = base64.b64encode(picture).decode()
-        parts.append(
-            f'<figure><img src="data:image/{kind};base64,{data}" alt="{html.escape(caption)}">'
-            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-        )
+        parts.append(figure_html(picture, caption))
     first = next(iter(series.values()))[0]
     parts += [_stage_table(first), _parameter_table(first)]
-    page = folder / "report.html"
-    with complete_file(page) as partial:
-        text = _PAGE.format(label=html.escape(RESEARCH_LABEL), body="\n".join(parts), version=__version__)
-        partial.write_text(text, encoding="utf-8")
-    return page
+    return write_page(folder / "report.html", "malibu: Multitasking reconstruction", parts)
 
 
 def _pictures(series: dict[int, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
@@ -117,12 +96,6 @@ def _grey(image: ismrmrd.Image) -> NDArray:
     return pixels.repeat(_ENLARGE, axis=0).repeat(_ENLARGE, axis=1)
 
 
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
-    return buffer.getvalue()
-
-
 def _still(image: ismrmrd.Image) -> bytes:
     buffer = io.BytesIO()
     PilImage.fromarray(_grey(image)).save(buffer, format="PNG")
@@ -145,7 +118,7 @@ def _frame_strip(images: list[ismrmrd.Image], count: int = 6) -> bytes:
         inversion = image.meta.get("InversionTime")
         axes.set_title(time + (f"\nTI = {float(inversion):.0f} ms" if inversion else ""), fontsize=9)
         axes.axis("off")
-    return _png(figure)
+    return png_of(figure)
 
 
 def _map_grid(images: list[ismrmrd.Image]) -> bytes:
@@ -159,7 +132,7 @@ def _map_grid(images: list[ismrmrd.Image]) -> bytes:
     for number, (axes, image) in enumerate(zip(grid.flat, shown, strict=False), start=1):
         axes.imshow(_grey(image), cmap="gray", vmin=0, vmax=255)
         axes.set_title(str(number), fontsize=8)
-    return _png(figure)
+    return png_of(figure)
 
 
 def _singular_values(temporal: ismrmrd.Image) -> bytes:
@@ -171,7 +144,7 @@ def _singular_values(temporal: ismrmrd.Image) -> bytes:
     axes.axvline(rank + 0.5, color="0.6", linestyle="--", label=f"rank {rank}")
     axes.set(xlabel="component", ylabel="relative singular value")
     axes.legend(frameon=False)
-    return _png(figure)
+    return png_of(figure)
 
 
 def _basis_functions(temporal: ismrmrd.Image, realtime: list[ismrmrd.Image]) -> bytes:
@@ -192,7 +165,7 @@ def _basis_functions(temporal: ismrmrd.Image, realtime: list[ismrmrd.Image]) -> 
         axes.set_ylabel(f"φ{number}", rotation=0, labelpad=12)
         axes.set_yticks([])
     panels[-1].set_xlabel(label)
-    return _png(figure)
+    return png_of(figure)
 
 
 def _stage_table(first: ismrmrd.Image) -> str:

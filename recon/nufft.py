@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import sigpy
 from numpy.typing import NDArray
+from sigpy import linop
 
 from recon.threads import available_cpus
 
@@ -192,3 +193,36 @@ def plan_nufft(trajectory: NDArray, matrix: int, backend: str = "auto") -> Nufft
     if resolved == "sigpy":
         return SigpyPlan(trajectory, matrix)
     return FinufftPlan(trajectory, matrix, resolved)
+
+
+class Nufft(linop.Linop):
+    """A planned NUFFT of a stack of images as a Linop.
+
+    Parameters
+    ----------
+    plan : NufftPlan
+    stack : tuple of int
+        Leading axes: from ``(*stack, N, N)`` to ``(*stack, spokes, samples)``.
+    """
+
+    def __init__(self, plan: NufftPlan, stack: tuple[int, ...]) -> None:
+        self.plan, self.stack = plan, stack
+        super().__init__((*stack, *plan.data_shape), (*stack, plan.matrix, plan.matrix))
+
+    def _apply(self, images: NDArray) -> NDArray:
+        return self.plan.forward(images.reshape(-1, *images.shape[-2:])).reshape(self.oshape)
+
+    def _adjoint_linop(self) -> linop.Linop:
+        return _NufftAdjoint(self)
+
+
+class _NufftAdjoint(linop.Linop):
+    def __init__(self, nufft: Nufft) -> None:
+        self.nufft = nufft
+        super().__init__(nufft.ishape, nufft.oshape)
+
+    def _apply(self, data: NDArray) -> NDArray:
+        return self.nufft.plan.adjoint(data.reshape(-1, *data.shape[-2:])).reshape(self.oshape)
+
+    def _adjoint_linop(self) -> linop.Linop:
+        return self.nufft

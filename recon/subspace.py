@@ -7,7 +7,7 @@ import sigpy
 from numpy.typing import NDArray
 from sigpy import linop
 
-from recon.nufft import NufftPlan
+from recon.nufft import Nufft, NufftPlan
 from recon.threads import available_cpus
 
 
@@ -111,12 +111,43 @@ def back_projection(coil_maps: NDArray, subspace_nufft: SubspaceNufft, weights: 
     Linop
         From data ``(coils, spokes, samples)`` to U₀ ``(L, N, N)``, with unit gain.
     """
+    e_phi = encoding(coil_maps, subspace_nufft)
+    return (
+        normalisation(coil_maps, len(subspace_nufft.temporal_basis)) * e_phi.H * linop.Multiply(e_phi.oshape, weights)
+    )
+
+
+def normalisation(coil_maps: NDArray, rank: int) -> linop.Linop:
+    """(Σ|S_j|²)⁻¹ on spatial factors ``(L, N, N)``; zero where all coils are zero."""
     xp = sigpy.get_array_module(coil_maps)
     energy = xp.sum(xp.abs(coil_maps) ** 2, axis=0)
     inverse_energy = xp.where(energy > 0, 1 / xp.where(energy > 0, energy, 1), 0).astype(xp.complex64)
-    normalise = linop.Multiply(subspace_nufft.ishape, inverse_energy)
-    e_phi = encoding(coil_maps, subspace_nufft)
-    return normalise * e_phi.H * linop.Multiply(e_phi.oshape, weights)
+    return linop.Multiply((rank, *coil_maps.shape[1:]), inverse_energy)
+
+
+def lines_adjoint(coil_maps: NDArray, plan: NufftPlan, rank: int, weights: NDArray | None = None) -> linop.Linop:
+    """E_Φᴴ W from the lines on which :class:`recon.fold.Fold` has folded the data.
+
+    Parameters
+    ----------
+    coil_maps : (coils, N, N) complex64
+    plan : NufftPlan
+        Of the fan's lines.
+    rank : int
+        L.
+    weights : (lines, radii) float32, optional
+        W; one if not given.
+
+    Returns
+    -------
+    Linop
+        From lines ``(L, coils, lines, radii)`` to ``(L, N, N)``.
+    """
+    nufft = Nufft(plan, (rank, len(coil_maps)))
+    combine = linop.Sum(nufft.ishape, axes=(1,)) * linop.Multiply(nufft.ishape, coil_maps.conj())
+    if weights is None:
+        return combine * nufft.H
+    return combine * nufft.H * linop.Multiply(nufft.oshape, weights)
 
 
 def coil_images(plan: NufftPlan, weights: NDArray, kspace: NDArray) -> NDArray:

@@ -1,0 +1,225 @@
+"""Reconstruction methods side by side on one scan, in one run: seconds, memory, and error against truth and ADMM."""
+
+import logging
+import resource
+import statistics
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+import sigpy
+from numpy.typing import NDArray
+
+from gadgets import __version__
+from gadgets.acquisitions import SliceReadouts
+from gadgets.device import choose_device
+from gadgets.errors import ParameterError
+from gadgets.header import read_header
+from gadgets.measurement import Measurement
+from gadgets.multitasking import Posed, pose, prepare, solve
+from gadgets.parameters import MultitaskingParameters
+from gadgets.scan_file import ScanFile
+from gadgets.simulate import truth_path
+from gadgets.stages import StageClock
+from recon.frames import frames
+from recon.metrics import Quality, nrmse, quality
+
+log = logging.getLogger(__name__)
+
+METHODS = {
+    "exact": {"reconstruction": "backprojection", "gridding": "exact"},
+    "backprojection": {"reconstruction": "backprojection", "gridding": "folded"},
+    "admm": {"reconstruction": "admm", "gridding": "folded"},
+}
+"""What each method changes in the parameters; exact grids every spoke."""
+
+_FRAMES = 24
+
+
+@dataclass
+class Row:
+    """One method's figures; None where there is nothing to compare with.
+
+    Attributes
+    ----------
+    method : str
+    seconds : dict of str to float
+        Median over the repeats, by stage.
+    peak_memory_gb : float
+        Of the whole process while the method ran.
+    spatial_factor_nrmse : float or None
+        Against the truth.
+    truth, admm : Quality or None
+        Of magnitude frames, against the truth and against ADMM.
+    """
+
+    method: str
+    seconds: dict[str, float]
+    peak_memory_gb: float
+    spatial_factor_nrmse: float | None = None
+    truth: Quality | None = None
+    admm: Quality | None = None
+
+    @property
+    def total_s(self) -> float:
+        """Sum over the stages."""
+        return sum(self.seconds.values())
+
+
+@dataclass
+class Benchmark:
+    """All methods on one scan.
+
+    Attributes
+    ----------
+    scan, device : str
+    shape : dict of str to int
+        Size of the problem.
+    shared_seconds : dict of str to float
+        Stages that all methods need.
+    rows : list of Row
+    series : dict of str to (frames, N, N) float32
+        Magnitude frames by method, and ``truth`` where there is one.
+    """
+
+    scan: str
+    device: str
+    shape: dict[str, int]
+    shared_seconds: dict[str, float]
+    rows: list[Row] = field(default_factory=list)
+    series: dict[str, NDArray] = field(default_factory=dict)
+
+    def to_json(self) -> dict:
+        """Everything but the images."""
+        facts = {"malibu_version": __version__, "scan": self.scan, "device": self.device, "shape": self.shape}
+        rows = [asdict(row) | {"total_s": row.total_s} for row in self.rows]
+        return facts | {"shared_seconds": self.shared_seconds, "methods": rows}
+
+
+def run_benchmark(scan: ScanFile, parameters: MultitaskingParameters, methods: list[str], repeat: int = 1) -> Benchmark:
+    """Reconstruct the first slice of a scan by each method.
+
+    Parameters
+    ----------
+    scan : ScanFile
+        With ``<scan>.truth.h5`` beside it, errors against the truth are reported too.
+    parameters : MultitaskingParameters
+    methods : list of str
+        Names from :data:`METHODS`.
+    repeat : int
+        Runs of each method; seconds are medians.
+
+    Returns
+    -------
+    Benchmark
+
+    Raises
+    ------
+    ParameterError
+        If a method is not known.
+    """
+    unknown = [method for method in methods if method not in METHODS]
+    if unknown or not methods:
+        raise ParameterError(f"method {', '.join(unknown) or '(none)'} is not known; choose from {', '.join(METHODS)}")
+    header, device, clock = read_header(scan.header), choose_device(parameters.device), StageClock()
+    measurement = Measurement()
+    for acquisition in scan.acquisitions():
+        measurement.add(acquisition)
+    (readouts, whitening), *others = prepare(measurement, header, parameters, clock)
+    if others:
+        log.warning("the scan has %d slices; the benchmark takes the first", 1 + len(others))
+    posed = pose(readouts, whitening, header, parameters, device, clock)
+    problem = posed.problem
+    coils, spokes, samples = problem.kspace.shape
+    shape = {"matrix": problem.matrix, "rank": problem.rank, "coils": coils, "spokes": spokes, "samples": samples}
+    result = Benchmark(scan.path.name, str(device), shape, clock.seconds)
+    factors: dict[str, NDArray] = {}
+    for method in methods:
+        result.rows.append(_run(method, posed, parameters, device, repeat, factors))
+    _compare(result, factors, posed, readouts, scan.path)
+    return result
+
+
+def _run(
+    method: str,
+    posed: Posed,
+    parameters: MultitaskingParameters,
+    device: sigpy.Device,
+    repeat: int,
+    factors: dict[str, NDArray],
+) -> Row:
+    chosen = parameters.model_copy(update=METHODS[method])
+    runs = []
+    _reset_peak_memory()
+    for _ in range(repeat):
+        clock = StageClock()
+        with device:
+            factors[method] = sigpy.to_device(solve(posed.problem, chosen, clock), sigpy.cpu_device)
+        runs.append(clock.seconds)
+    seconds = {stage: statistics.median(run[stage] for run in runs) for stage in runs[0]}
+    return Row(method, seconds, _peak_memory_gb())
+
+
+def _compare(result: Benchmark, factors: dict[str, NDArray], posed: Posed, readouts: SliceReadouts, scan: Path) -> None:
+    basis = sigpy.to_device(posed.problem.temporal_basis, sigpy.cpu_device)
+    truth = _truth(posed, basis, readouts, truth_path(scan))
+    spokes = np.linspace(0, basis.shape[1] - 1, _FRAMES).round().astype(int)
+    if truth:
+        spokes = truth.spokes[np.linspace(0, len(truth.spokes) - 1, _FRAMES).round().astype(int)]
+        rows = np.searchsorted(truth.spokes, spokes)
+        result.series["truth"] = truth.magnitudes[rows]
+    for method, factor in factors.items():
+        result.series[method] = np.abs(frames(factor, basis[:, spokes]))
+    for row in result.rows:
+        images = result.series[row.method]
+        if truth:
+            row.spatial_factor_nrmse = nrmse(factors[row.method], truth.spatial_factor)
+            row.truth = quality(images, result.series["truth"])
+        if "admm" in factors and row.method != "admm":
+            row.admm = quality(images, result.series["admm"])
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """The phantom as a perfect reconstruction with the estimated coil maps would show it, at stored times."""
+
+    spatial_factor: NDArray
+    magnitudes: NDArray
+    spokes: NDArray
+
+
+def _truth(posed: Posed, basis: NDArray, readouts: SliceReadouts, path: Path) -> _Truth | None:
+    if not path.is_file():
+        log.info("no %s: nothing is compared with the truth", path.name)
+        return None
+    with h5py.File(path) as file:
+        images, maps, readout = file["images"][:], file["coil_maps"][:], file["image_readout"][:]
+    if images.shape[-1] != posed.problem.matrix:
+        log.warning("the truth has another matrix (%d): nothing is compared with it", images.shape[-1])
+        return None
+    spokes = np.searchsorted(readouts.readout_index, readout)
+    known = (spokes < len(readouts.readout_index)) & np.isin(readout, readouts.readout_index)
+    images, spokes = images[known], spokes[known]
+    estimated = sigpy.to_device(posed.problem.coil_maps, sigpy.cpu_device)
+    seen = np.einsum("ij,jyx->iyx", posed.to_coils, maps)
+    shading = np.sum(estimated.conj() * seen, axis=0) / np.sum(np.abs(estimated) ** 2, axis=0)
+    factor = np.linalg.lstsq(basis[:, spokes].T, images.reshape(len(images), -1).astype(np.complex64), rcond=None)[0]
+    factor = factor.reshape(len(basis), *images.shape[1:]) * shading
+    return _Truth(factor.astype(np.complex64), np.abs(images * shading).astype(np.float32), spokes)
+
+
+def _reset_peak_memory() -> None:
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        log.debug("peak memory cannot be reset: it is that of the whole run")
+
+
+def _peak_memory_gb() -> float:
+    try:
+        status = Path("/proc/self/status").read_text()
+        kilobytes = int(status.split("VmHWM:")[1].split()[0])
+    except (OSError, IndexError):
+        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes / 2**20

@@ -1,0 +1,60 @@
+"""Image quality against a reference; the measures are scikit-image's."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import skimage.metrics
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Agreement of an image series with a reference.
+
+    Attributes
+    ----------
+    ssim : float
+        Structural similarity, mean over the frames.
+    psnr_db : float
+        Peak signal to noise, mean over the frames; each frame's peak is the reference's.
+    nrmse : float
+        Root mean square error over the root mean square of the reference, all frames together.
+    """
+
+    ssim: float
+    psnr_db: float
+    nrmse: float
+
+
+def nrmse(values: NDArray, reference: NDArray) -> float:
+    """Norm of the difference over the norm of the reference.
+
+    Parameters
+    ----------
+    values, reference : array
+        Of equal shape, real or complex.
+
+    Returns
+    -------
+    float
+    """
+    return float(np.linalg.norm(values - reference) / np.linalg.norm(reference))
+
+
+def quality(images: NDArray, reference: NDArray) -> Quality:
+    """Compare magnitude series at the scale that they have: nothing is fitted.
+
+    Parameters
+    ----------
+    images, reference : (frames, N, N) float
+
+    Returns
+    -------
+    Quality
+    """
+    ssim, psnr = [], []
+    for image, true in zip(images, reference, strict=True):
+        peak = float(true.max())
+        ssim.append(skimage.metrics.structural_similarity(true, image, data_range=peak))
+        psnr.append(skimage.metrics.peak_signal_noise_ratio(true, image, data_range=peak))
+    return Quality(float(np.mean(ssim)), float(np.mean(psnr)), nrmse(images, reference))

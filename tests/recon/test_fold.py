@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from recon.density import ramp_weights
+from recon.errors import DataError
+from recon.fold import Fold, line_fan
+from recon.problem import SubspaceProblem, back_project, back_project_and_adjoint, back_project_exactly
+from recon.subspace import encoding
+from recon.trajectory import GOLDEN_ANGLE_DEG, golden_angles_rad, radial_trajectory
+from tests.linear import assert_adjoint, complex_normal
+from tests.recon.test_subspace import smooth_maps
+
+FIBONACCI_DEG = 180 * 233 / 377
+
+
+def problem(matrix: int, spokes: int, rank: int, angle_deg: float = GOLDEN_ANGLE_DEG, samples: int = 0):
+    """Random data and rough temporal weights: the worst case, since nothing varies slowly from spoke to spoke."""
+    rng = np.random.default_rng(matrix + spokes)
+    trajectory = radial_trajectory(golden_angles_rad(np.arange(spokes), angle_deg), samples or 2 * matrix, matrix)
+    basis = np.linalg.qr(complex_normal(rng, (spokes, rank)))[0].T.astype(np.complex64)
+    kspace = complex_normal(rng, (3, *trajectory.shape[:2]))
+    return SubspaceProblem(kspace, trajectory, basis, smooth_maps(3, matrix))
+
+
+@pytest.mark.parametrize("matrix", [32, 33])
+@pytest.mark.parametrize("spokes", [150, 700])
+@pytest.mark.parametrize("rank", [1, 4])
+def test_folded_equals_exact_back_projection(matrix: int, spokes: int, rank: int) -> None:
+    posed = problem(matrix, spokes, rank)
+    exact = back_project_exactly(posed)
+    assert np.linalg.norm(back_project(posed) - exact) < 1e-3 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("samples", [64, 65, 61])
+def test_samples_need_not_be_symmetric_about_the_centre(samples: int) -> None:
+    posed = problem(32, 400, 2, samples=samples)
+    exact = back_project_exactly(posed)
+    assert np.linalg.norm(back_project(posed) - exact) < 1e-3 * np.linalg.norm(exact)
+
+
+def test_few_distinct_angles_fold_without_interpolation() -> None:
+    """Fibonacci angles fall on 377 lines, some of them backwards: the fold is exact, up to the NUFFT's own error."""
+    posed = problem(80, 1200, 3, FIBONACCI_DEG)
+    fan = line_fan(posed.trajectory, 80)
+    assert fan.lines == 377
+    assert sorted(np.concatenate([fan.spokes_of(line) for line in range(2 * 377)]).tolist()) == list(range(1200))
+    exact = back_project_exactly(posed)
+    assert np.linalg.norm(back_project(posed) - exact) < 5e-5 * np.linalg.norm(exact)
+
+
+def test_plain_adjoint_comes_from_the_same_fold() -> None:
+    posed = problem(32, 300, 3)
+    from recon.nufft import plan_nufft
+    from recon.subspace import SubspaceNufft
+
+    e_phi = encoding(posed.coil_maps, SubspaceNufft(plan_nufft(posed.trajectory, 32), posed.temporal_basis))
+    initial, adjoint_data = back_project_and_adjoint(posed)
+    exact = e_phi.H(posed.kspace)
+    assert np.linalg.norm(adjoint_data - exact) < 1e-3 * np.linalg.norm(exact)
+    assert np.allclose(initial, back_project(posed), atol=1e-4 * np.abs(initial).max())
+
+
+@pytest.mark.parametrize("angle_deg", [GOLDEN_ANGLE_DEG, FIBONACCI_DEG, 0.0])
+def test_fold_is_adjoint(angle_deg: float) -> None:
+    posed = problem(24, 500, 3, angle_deg)
+    assert_adjoint(Fold(line_fan(posed.trajectory, 24), posed.temporal_basis, 3))
+
+
+def test_lines_do_not_grow_with_the_scan() -> None:
+    short, long = (line_fan(problem(32, spokes, 1).trajectory, 32) for spokes in (400, 4000))
+    assert short.trajectory.shape == long.trajectory.shape
+
+
+def test_what_is_not_radial_is_refused() -> None:
+    trajectory = problem(32, 20, 1).trajectory
+    with pytest.raises(DataError, match="not one of straight"):
+        line_fan(trajectory + np.float32(0.3), 32)
+    with pytest.raises(DataError, match="not one of straight"):
+        line_fan(np.sign(trajectory) * trajectory**2, 32)
+
+
+def test_ramp_weights_of_the_lines_are_those_of_the_spokes() -> None:
+    posed = problem(32, 300, 1)
+    fan = line_fan(posed.trajectory, 32)
+    assert np.allclose(ramp_weights(fan.trajectory)[0, fan.forward_radii], ramp_weights(posed.trajectory)[0], rtol=1e-3)
