@@ -111,6 +111,7 @@ def line_fan(trajectory: NDArray, matrix: int) -> LineFan:
     """
     angles, center, spacing = _radial_geometry(trajectory)
     half = math.ceil(_LINES_PER_PIXEL * matrix / 2)
+    line_angles: NDArray
     step = 2 * np.pi / (2 * half)
     distinct = np.unique(np.round(np.mod(angles, np.pi) / 1e-7).astype(np.int64) % round(np.pi / 1e-7))
     order = np.argsort(angles, kind="stable")
