@@ -138,6 +138,6 @@ def _plan(parameters: MultitaskingParameters, heads: NDArray, matrix: int) -> st
     size = parameters.matrix or matrix
     return (
         f"{slices} slice(s): {coils} coils compressed to {min(coils, parameters.coils)}, temporal basis of rank "
-        f"{parameters.rank} from the navigators, back-projection to {size}×{size}, "
+        f"{parameters.rank} from the navigators, {parameters.reconstruction} to {size}×{size}, "
         f"images: {', '.join(parameters.images)}"
     )

@@ -54,7 +54,7 @@ class MultitaskingParameters(BaseModel):
         "folded", description="fold the scan onto a fan of lines first (3e-4 accurate), or grid every spoke"
     )
     sparsity: Literal["wavelet", "differences"] = Field("wavelet", description="what ADMM keeps sparse")
-    relative_lambda: float = Field(1e-3, ge=0, allow_inf_nan=False, description="ADMM's penalty over the data's scale")
+    relative_lambda: float = Field(5e-4, ge=0, allow_inf_nan=False, description="ADMM's penalty over the data's scale")
     iterations: int = Field(20, ge=1, description="ADMM's outer iterations")
     cg_iterations: int = Field(20, ge=1, description="CG steps in each of ADMM's iterations")
     memory_gb: float = Field(4.0, gt=0, description="what ADMM's kernel and its working arrays may take")

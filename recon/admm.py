@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sigpy import alg, linop
 
 from recon.errors import DataError
+from recon.toeplitz import Circulant, ToeplitzNormal
 
 log = logging.getLogger(__name__)
 
@@ -28,19 +29,22 @@ class AdmmSettings:
     relative_lambda : float
         λ over the largest magnitude of the data's adjoint ``E_Φᴴ d``: 1 would make zero the solution.
     relative_rho : float
-        Penalty ρ over the mean of the normal operator's diagonal.
+        Penalty ρ over the mean of the normal operator's density.
     iterations, cg_iterations : int
-        Outer iterations, and CG steps in each.
+        Outer iterations, and preconditioned CG steps in each at most.
+    cg_tolerance : float
+        CG ends when its preconditioned residual has fallen by this factor of the right-hand side's.
     tolerance : float
         Outer iterations end when the primal residual and the change of the sparse variable, both relative to ΨU,
         fall below it.
     """
 
     sparsity: str = "wavelet"
-    relative_lambda: float = 1e-3
-    relative_rho: float = 0.2
+    relative_lambda: float = 5e-4
+    relative_rho: float = 0.5
     iterations: int = 20
     cg_iterations: int = 20
+    cg_tolerance: float = 1e-3
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
@@ -90,28 +94,6 @@ def sparsifier(shape: tuple[int, ...], name: str) -> linop.Linop:
     raise DataError(f"sparsity {name!r} is not known; choose wavelet or differences")
 
 
-def mean_diagonal(normal: linop.Linop, probes: int = 2) -> float:
-    """Mean of an operator's diagonal, by Hutchinson's estimator with fixed random signs.
-
-    Parameters
-    ----------
-    normal : Linop
-        Hermitian.
-    probes : int
-        Applications to spend.
-
-    Returns
-    -------
-    float
-    """
-    rng = np.random.default_rng(0)
-    total = 0.0
-    for _ in range(probes):
-        signs = rng.choice(np.array([-1, 1], dtype=np.complex64), size=tuple(normal.ishape))
-        total += float(np.vdot(signs, sigpy.to_device(normal(signs))).real)
-    return total / probes / signs.size
-
-
 def soft_threshold(values: NDArray, threshold: float) -> NDArray:
     """Shrink magnitudes by a threshold, keep phases."""
     xp = sigpy.get_array_module(values)
@@ -120,7 +102,7 @@ def soft_threshold(values: NDArray, threshold: float) -> NDArray:
 
 
 def admm(
-    normal: linop.Linop,
+    normal: ToeplitzNormal,
     adjoint_data: NDArray,
     initial: NDArray,
     settings: AdmmSettings,
@@ -128,9 +110,11 @@ def admm(
 ) -> AdmmResult:
     """Minimise ``½ ‖d - E_Φ(U)‖² + λ ‖Ψ U‖₁``.
 
+    CG is warm-started and preconditioned by division by the sampling density.
+
     Parameters
     ----------
-    normal : Linop
+    normal : ToeplitzNormal
         A = E_Φᴴ E_Φ on ``(L, N, N)``.
     adjoint_data : (L, N, N) complex64
         b = E_Φᴴ d.
@@ -152,17 +136,19 @@ def admm(
     """
     xp = sigpy.get_array_module(adjoint_data)
     psi = sparsifier(tuple(normal.ishape), settings.sparsity)
-    rho = settings.relative_rho * mean_diagonal(normal)
+    rho = settings.relative_rho * float(normal.density.mean())
     lambda_ = settings.relative_lambda * float(xp.abs(adjoint_data).max())
     penalty = linop.Identity(normal.ishape) if settings.sparsity == "wavelet" else psi.H * psi
     system = normal + rho * penalty
+    precondition = Circulant(1 / (normal.density + rho), len(adjoint_data))
     u = initial.copy()
     z = psi(u)
     dual = xp.zeros_like(z)
     result = AdmmResult(u)
     for iteration in range(1, settings.iterations + 1):
         right = adjoint_data + rho * psi.H(z - dual)
-        step = alg.ConjugateGradient(system, right, u, max_iter=settings.cg_iterations, tol=0)
+        tolerance = settings.cg_tolerance * float(xp.vdot(right, precondition(right)).real) ** 0.5
+        step = alg.ConjugateGradient(system, right, u, P=precondition, max_iter=settings.cg_iterations, tol=tolerance)
         while not step.done():
             step.update()
         sparse = psi(u)

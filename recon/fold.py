@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import sigpy
 from numpy.typing import NDArray
+from scipy.special import i0
 from sigpy import linop
 
 from recon.errors import DataError
@@ -71,9 +72,11 @@ class LineFan:
         start = self.radii // 2 - (self.samples - 1 - self.center_sample)
         return slice(start, start + self.samples)
 
-    def spokes_of(self, line: int) -> NDArray:
-        """Spokes that spread on a line of the full circle, as positions in ``order``."""
-        first, count = self.reach[line]
+    def spokes_of(self, line: int) -> slice | NDArray:
+        """Spokes that spread on a line of the full circle: an index into ``order``."""
+        first, count = (int(value) for value in self.reach[line])
+        if first + count <= len(self.order):
+            return slice(first, first + count)
         return np.arange(first, first + count) % len(self.order)
 
 
@@ -86,7 +89,10 @@ def _radial_geometry(trajectory: NDArray) -> tuple[NDArray, int, float]:
     center = round(float(-np.mean(along)) / spacing)
     expected = (np.arange(trajectory.shape[1]) - center)[None, :, None] * spacing * direction[:, None, :]
     if np.max(np.abs(expected - trajectory)) > 1e-2 * spacing:
-        raise DataError("the trajectory is not one of straight, equally spaced spokes through k = 0")
+        raise DataError(
+            "the trajectory is not one of straight, equally spaced spokes through k = 0; "
+            "back-project it with gridding=exact"
+        )
     return np.mod(np.arctan2(direction[:, 1], direction[:, 0]), 2 * np.pi), center, spacing
 
 
@@ -152,7 +158,7 @@ def _interpolating_reach(angles: NDArray, lines: int, band: float) -> tuple[NDAr
         first = int(np.searchsorted(wide, line - TAPS / 2, side="right"))
         count = int(np.searchsorted(wide, line + TAPS / 2)) - first
         distance = wide[first : first + count] - line
-        window = np.i0(shape * np.sqrt(np.maximum(1 - (2 * distance / TAPS) ** 2, 0))) / np.i0(shape)
+        window = i0(shape * np.sqrt(np.maximum(1 - (2 * distance / TAPS) ** 2, 0))) / i0(shape)
         reach.append((first % len(angles), count))
         taps.append((np.sinc(distance) * window).astype(np.float32))
     return np.array(reach), taps
@@ -175,27 +181,27 @@ class Fold(linop.Linop):
 
     def __init__(self, fan: LineFan, temporal_basis: NDArray, coils: int) -> None:
         self.fan = fan
-        self.basis = temporal_basis[:, fan.order]
+        xp = sigpy.get_array_module(temporal_basis)
+        self.order = xp.asarray(fan.order)
+        self.basis = temporal_basis[:, self.order]
         oshape = (len(temporal_basis), coils, fan.lines, fan.radii)
         super().__init__(oshape, (coils, len(fan.order), fan.samples))
 
-    def _weights(self, line: int) -> tuple[NDArray, NDArray]:
-        spokes = self.fan.spokes_of(line)
+    def _weights(self, line: int) -> tuple[NDArray, slice | NDArray]:
+        """φ* times the taps of the spokes near a line ``(L, n)``, and which spokes by angle those are."""
         xp = sigpy.get_array_module(self.basis)
-        return self.basis[:, spokes].conj() * xp.asarray(self.fan.taps[line]), spokes
+        spokes = self.fan.spokes_of(line)
+        index = spokes if isinstance(spokes, slice) else xp.asarray(spokes)
+        return self.basis[:, index].conj() * xp.asarray(self.fan.taps[line]), index
 
     def _apply(self, data: NDArray) -> NDArray:
         xp = sigpy.get_array_module(data)
         rank, coils, lines, _ = self.oshape
-        by_angle = xp.ascontiguousarray(data.swapaxes(0, 1)[self.fan.order]).reshape(len(self.fan.order), -1)
+        by_angle = xp.ascontiguousarray(data.swapaxes(0, 1)[self.order]).reshape(len(self.order), -1)
         folded = xp.zeros(self.oshape, dtype=xp.complex64)
         for line in range(2 * lines):
             weights, spokes = self._weights(line)
-            if not len(spokes):
-                continue
-            contiguous = spokes[-1] - spokes[0] == len(spokes) - 1
-            near = by_angle[spokes[0] : spokes[-1] + 1] if contiguous else by_angle[spokes]
-            spread = (weights @ near).reshape(rank, coils, self.fan.samples)
+            spread = (weights @ by_angle[spokes]).reshape(rank, coils, self.fan.samples)
             if line < lines:
                 folded[:, :, line, self.fan.forward_radii] += spread
             else:
@@ -224,7 +230,7 @@ class _FoldAdjoint(linop.Linop):
                 values = lines[:, :, line - half, fan.backward_radii][..., ::-1]
             by_angle[spokes] += weights.conj().T @ xp.ascontiguousarray(values).reshape(rank, -1)
         data = xp.empty((len(fan.order), coils, fan.samples), dtype=xp.complex64)
-        data[fan.order] = by_angle.reshape(-1, coils, fan.samples)
+        data[self.fold.order] = by_angle.reshape(-1, coils, fan.samples)
         return xp.ascontiguousarray(data.swapaxes(0, 1))
 
     def _adjoint_linop(self) -> linop.Linop:

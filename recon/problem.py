@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import sigpy
 from numpy.typing import NDArray
-from sigpy import linop
 
 from recon.density import ramp_weights
 from recon.fold import Fold, line_fan
@@ -72,7 +71,7 @@ def back_project(problem: SubspaceProblem) -> NDArray:
 
 
 def back_project_and_adjoint(problem: SubspaceProblem) -> tuple[NDArray, NDArray]:
-    """U₀, and the plain adjoint ``E_Φᴴ d``, from one fold.
+    """U₀ and the plain adjoint ``E_Φᴴ d`` from one fold: what the iterative methods start from.
 
     Returns
     -------
@@ -98,7 +97,7 @@ def _project(problem: SubspaceProblem, compensate: tuple[bool, ...]) -> list[NDA
 
 def normal_operator(
     problem: SubspaceProblem, memory_bytes: int = 4 * 2**30, weights: NDArray | None = None
-) -> linop.Linop:
+) -> ToeplitzNormal:
     """E_Φᴴ W E_Φ in its Toeplitz form, within a memory bound.
 
     Parameters
@@ -111,7 +110,7 @@ def normal_operator(
 
     Returns
     -------
-    Linop
+    ToeplitzNormal
         On ``(L, N, N)``.
 
     Raises

@@ -38,11 +38,12 @@ def pair_weights(fan: LineFan, temporal_basis: NDArray) -> NDArray:
         Hermitian in its last two axes.
     """
     xp = sigpy.get_array_module(temporal_basis)
-    by_angle = temporal_basis[:, fan.order]
+    by_angle = temporal_basis[:, xp.asarray(fan.order)]
     rank = len(by_angle)
     pairs = xp.zeros((2 * fan.lines, rank, rank), dtype=xp.complex64)
     for line in range(2 * fan.lines):
-        near = by_angle[:, fan.spokes_of(line)]
+        spokes = fan.spokes_of(line)
+        near = by_angle[:, spokes if isinstance(spokes, slice) else xp.asarray(spokes)]
         pairs[line] = (near.conj() * xp.asarray(fan.taps[line])) @ near.T
     return pairs
 
@@ -96,7 +97,7 @@ def toeplitz_kernel(
     forward[fan.forward_radii], backward[fan.backward_radii] = along, along[::-1]
     plan = plan_nufft(xp.asarray(2 * fan.trajectory), grid)
     pairs = pair_weights(fan, temporal_basis)
-    rows, columns = np.triu_indices(rank)
+    rows, columns = (xp.asarray(index) for index in np.triu_indices(rank))
     kernel = xp.empty((grid, grid, rank, rank), dtype=xp.complex64)
     step = int(min(64, room // per_pair))
     for start in range(0, len(rows), step):
@@ -122,6 +123,55 @@ def _fft2(images: NDArray) -> NDArray:
     return scipy.fft.fft2(images, workers=available_cpus(), overwrite_x=True)
 
 
+def sampling_density(kernel: NDArray) -> NDArray:
+    """Spectrum of the circulant operator on the N×N grid that is nearest to the mean of the kernel's L diagonals.
+
+    T. Chan's optimal approximation (SIAM J. Sci. Stat. Comput. 1988): the point spread function, weighted by how many
+    pixels of the image lie that far apart, wraps around.
+
+    Parameters
+    ----------
+    kernel : (2N, 2N, L, L) complex64
+
+    Returns
+    -------
+    (N, N) float32
+        In FFT order, non-negative.
+    """
+    xp = sigpy.get_array_module(kernel)
+    matrix = kernel.shape[0] // 2
+    spread = xp.fft.ifft2(xp.einsum("yxll->yx", kernel) / kernel.shape[-1])
+    apart = xp.abs(xp.fft.fftfreq(2 * matrix, 1 / (2 * matrix)))
+    share = xp.maximum(1 - apart / matrix, 0)
+    wrapped = (spread * share[:, None] * share).reshape(2, matrix, 2, matrix).sum(axis=(0, 2))
+    return xp.maximum(xp.fft.fft2(wrapped).real, 0).astype(xp.float32)
+
+
+class Circulant(linop.Linop):
+    """Multiplication by a real function of k on each image of ``(L, N, N)``: a preconditioner for ADMM's CG.
+
+    Parameters
+    ----------
+    spectrum : (N, N) float32
+        In FFT order.
+    rank : int
+        L.
+    """
+
+    def __init__(self, spectrum: NDArray, rank: int) -> None:
+        self.spectrum = spectrum
+        shape = (rank, *spectrum.shape)
+        super().__init__(shape, shape)
+
+    def _apply(self, spatial_factor: NDArray) -> NDArray:
+        spectrum = _fft(_fft(spatial_factor, spatial_factor.shape[-1], axis=2), spatial_factor.shape[-2], axis=1)
+        spectrum *= self.spectrum
+        return _ifft(_ifft(spectrum, axis=1), axis=2)
+
+    def _adjoint_linop(self) -> linop.Linop:
+        return self
+
+
 class ToeplitzNormal(linop.Linop):
     """E_Φᴴ W E_Φ = Σ_j S_jᴴ (K ∗) S_j on spatial factors ``(L, N, N)``.
 
@@ -134,6 +184,11 @@ class ToeplitzNormal(linop.Linop):
         Bounds the memory, does not change the result; by default what fits into ``memory_bytes``.
     memory_bytes : int
         What one application may take beside the kernel.
+
+    Attributes
+    ----------
+    density : (N, N) float32
+        What the operator does to the mean image at each k-space point, for :class:`Circulant` preconditioners.
 
     Raises
     ------
@@ -158,6 +213,7 @@ class ToeplitzNormal(linop.Linop):
                 f"{memory_bytes / 2**30:.2f} GiB allowed; lower rank or matrix, or raise memory_gb"
             )
         self.kernel = kernel.reshape(-1, rank, rank)
+        self.density = sampling_density(kernel) * float((xp.abs(coil_maps) ** 2).sum(axis=0).max())
         self.maps = xp.ascontiguousarray(xp.moveaxis(coil_maps, 0, -1))[..., None]
         self.coils_at_a_time = coils_at_a_time or min(len(coil_maps), int(fitting))
         shape = (rank, matrix, matrix)

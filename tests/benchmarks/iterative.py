@@ -97,8 +97,8 @@ def main() -> None:
 
     if not given.skip_admm:
         del twice
-        initial, adjoint_data = back_project_and_adjoint(problem)
-        admm_s = timed(lambda: admm(normal, adjoint_data, initial, AdmmSettings(tolerance=0)))[1]
+        initial, data = back_project_and_adjoint(problem)
+        admm_s = timed(lambda: admm(normal, data, initial, AdmmSettings(tolerance=0)))[1]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(f"ADMM 20×20: {admm_s:.0f} s and {kernel_s:.0f} s for the kernel; peak memory of this run {peak:.1f} GB")
 

@@ -43,7 +43,9 @@ def test_few_distinct_angles_fold_without_interpolation() -> None:
     posed = problem(80, 1200, 3, FIBONACCI_DEG)
     fan = line_fan(posed.trajectory, 80)
     assert fan.lines == 377
-    assert sorted(np.concatenate([fan.spokes_of(line) for line in range(2 * 377)]).tolist()) == list(range(1200))
+    assert sorted(np.concatenate([np.arange(1200)[fan.spokes_of(line)] for line in range(2 * 377)]).tolist()) == list(
+        range(1200)
+    )
     exact = back_project_exactly(posed)
     assert np.linalg.norm(back_project(posed) - exact) < 5e-5 * np.linalg.norm(exact)
 
@@ -54,10 +56,10 @@ def test_plain_adjoint_comes_from_the_same_fold() -> None:
     from recon.subspace import SubspaceNufft
 
     e_phi = encoding(posed.coil_maps, SubspaceNufft(plan_nufft(posed.trajectory, 32), posed.temporal_basis))
-    initial, adjoint_data = back_project_and_adjoint(posed)
     exact = e_phi.H(posed.kspace)
+    initial, adjoint_data = back_project_and_adjoint(posed)
     assert np.linalg.norm(adjoint_data - exact) < 1e-3 * np.linalg.norm(exact)
-    assert np.allclose(initial, back_project(posed), atol=1e-4 * np.abs(initial).max())
+    assert np.array_equal(initial, back_project(posed))
 
 
 @pytest.mark.parametrize("angle_deg", [GOLDEN_ANGLE_DEG, FIBONACCI_DEG, 0.0])

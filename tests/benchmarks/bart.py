@@ -1,0 +1,132 @@
+"""Seconds to the same image error, against BART's `pics` with a subspace basis on the same data.
+
+`python tests/benchmarks/bart.py [--spokes 1000] [--rank 8] [--matrix 160]`; needs `bart` (Debian package bart). Both
+get the prewhitened data of a simulated scan, its true coil maps and its navigator basis; BART's wavelet-regularised
+solution is timed as a command, files read and written, and its error is what malibu has to reach from the same start.
+"""
+
+import argparse
+import dataclasses
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from recon.admm import AdmmSettings, admm
+from recon.frames import frames
+from recon.metrics import nrmse
+from recon.navigator import navigator_subspace, orthonormalise, readout_profiles
+from recon.problem import SubspaceProblem, back_project_and_adjoint, normal_operator
+from recon.simulation import PRESETS, simulate_scan
+
+
+def write_cfl(path: Path, array: np.ndarray) -> None:
+    """BART's format: dimensions in text, complex64 in column-major order."""
+    path.with_suffix(".hdr").write_text("# Dimensions\n" + " ".join(map(str, array.shape)) + "\n")
+    array.astype(np.complex64).ravel(order="F").tofile(path.with_suffix(".cfl"))
+
+
+def read_cfl(path: Path) -> np.ndarray:
+    shape = [int(size) for size in path.with_suffix(".hdr").read_text().splitlines()[1].split()]
+    return np.fromfile(path.with_suffix(".cfl"), np.complex64).reshape(shape, order="F")
+
+
+def simulated_problem(spokes: int, rank: int, matrix: int) -> tuple[SubspaceProblem, np.ndarray, np.ndarray]:
+    """The problem, true frames as the coil maps show them, and their spokes."""
+    standard = PRESETS["standard"]
+    skipped = standard.readouts_per_inversion
+    duration_s = (skipped + 2 * spokes) * standard.tr_ms / 1000
+    protocol = dataclasses.replace(standard, matrix=matrix, samples=2 * matrix, duration_s=duration_s)
+    scan = simulate_scan(protocol, seed=1)
+    whitening = np.linalg.inv(scan.noise_factor).astype(np.complex64)
+    kspace = (whitening @ np.concatenate([data for _, data in scan.kspace()]))[skipped:]
+    basis = navigator_subspace(readout_profiles(kspace[::2], matrix), rank).basis
+    maps = np.einsum("ij,jyx->iyx", whitening, scan.coils.maps(matrix))
+    shading = np.linalg.norm(maps, axis=0)
+    trajectory = np.ascontiguousarray(scan.trajectory()[skipped + 1 :: 2])
+    data = np.ascontiguousarray(kspace[1::2].swapaxes(0, 1))
+    problem = SubspaceProblem(data, trajectory, orthonormalise(basis).astype(np.complex64), maps / shading)
+    chosen = np.linspace(0, data.shape[1] - 1, 40).astype(int)
+    return problem, np.abs(scan.truth_images(skipped + 1 + 2 * chosen) * shading), chosen
+
+
+def run_bart(problem: SubspaceProblem, regularisation: str, iterations: int) -> tuple[np.ndarray, float]:
+    """The spatial factor by `bart pics`, and the seconds of the command."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        spokes, samples, _ = problem.trajectory.shape
+        k = np.zeros((3, samples, 1, 1, 1, spokes))
+        k[:2, :, 0, 0, 0] = np.moveaxis(problem.trajectory, (2, 1, 0), (0, 1, 2))
+        write_cfl(folder / "traj", k)
+        write_cfl(folder / "kspace", np.transpose(problem.kspace, (2, 0, 1))[None, :, None, :, None, :])
+        write_cfl(folder / "maps", np.transpose(problem.coil_maps, (2, 1, 0))[:, :, None, :])
+        write_cfl(folder / "basis", problem.temporal_basis.T[None, None, None, None, None])
+        command = [
+            "bart",
+            "pics",
+            "-e",
+            "-S",
+            *regularisation.split(),
+            "-i",
+            str(iterations),
+            "-t",
+            "traj",
+            "-B",
+            "basis",
+        ]
+        start = time.perf_counter()
+        subprocess.run([*command, "kspace", "maps", "out"], cwd=folder, check=True, capture_output=True)
+        seconds = time.perf_counter() - start
+        factor = read_cfl(folder / "out").reshape(problem.matrix, problem.matrix, problem.rank)
+    return np.ascontiguousarray(np.transpose(factor, (2, 1, 0))), seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spokes", type=int, default=1000)
+    parser.add_argument("--rank", type=int, default=8)
+    parser.add_argument("--matrix", type=int, default=160)
+    parser.add_argument("--iterations", type=int, default=30)
+    given = parser.parse_args()
+    if shutil.which("bart") is None:
+        sys.exit("bart is not installed (Debian package bart): nothing is compared")
+    problem, truth, spokes = simulated_problem(given.spokes, given.rank, given.matrix)
+    print(f"{given.matrix}², {given.spokes} spokes, rank {given.rank}, {len(problem.kspace)} coils")
+
+    def error(factor: np.ndarray, fit: bool = False) -> float:
+        images = np.abs(frames(factor, problem.temporal_basis[:, spokes]))
+        return nrmse(images * (np.vdot(images, truth) / np.vdot(images, images) if fit else 1), truth)
+
+    goal, bart_s = np.inf, 0.0
+    for weight in ("0.0003", "0.001", "0.003"):
+        factor, seconds = run_bart(problem, f"-R W:3:0:{weight}", given.iterations)
+        found = error(factor, fit=True)
+        print(f"bart pics -R W:3:0:{weight} -i {given.iterations}: {seconds:6.1f} s, error {found:.4f} (scale fitted)")
+        if found < goal:
+            goal, bart_s = found, seconds
+
+    start = time.perf_counter()
+    initial, data = back_project_and_adjoint(problem)
+    normal = normal_operator(problem)
+    checked_s, latest = 0.0, np.inf
+    for iterations in range(1, 31):
+        if latest <= goal:
+            break
+        settings = AdmmSettings(iterations=iterations, cg_iterations=10, relative_lambda=1e-3, tolerance=0)
+        begun = time.perf_counter()
+        latest = error(admm(normal, data, initial, settings).spatial_factor)
+        spent = time.perf_counter() - begun
+        if latest > goal:
+            checked_s += spent  # only the run that gets there counts
+    seconds = time.perf_counter() - start - checked_s
+    print(f"malibu ADMM, {iterations} × 10: {seconds:6.1f} s with back-projection and kernel, error {latest:.4f}")
+    verdict = f"{bart_s / seconds:.0f} times faster" if latest <= goal else "does not reach BART's error"
+    print(f"malibu is {verdict}" if latest <= goal else f"malibu {verdict}")
+
+
+if __name__ == "__main__":
+    main()
