@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
@@ -210,7 +211,9 @@ def benchmark(
     names = methods.replace(",", " ").split()
     with ScanFile(scan, group) as file:
         result = run_benchmark(file, parse_parameters(element, _overrides(set_, device)), names, repeat)
-    table = Table(*HEADER)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in HEADER:
+        table.add_column(name, overflow="fold", justify="left" if name == "method" else "right")
     for row in result.rows:
         table.add_row(*cells(row))
     out.print(table)

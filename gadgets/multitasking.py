@@ -27,6 +27,7 @@ from recon.admm import AdmmSettings, admm
 from recon.coils import compression_matrix, estimate_maps
 from recon.density import ramp_weights
 from recon.errors import DataError
+from recon.fold import is_radial
 from recon.navigator import NavigatorSubspace, navigator_subspace, orthonormalise, readout_profiles
 from recon.noise import apply_to_coils, prewhitening_matrix
 from recon.nufft import choose_backend, plan_nufft
@@ -230,10 +231,12 @@ def pose(
 
 def solve(problem: SubspaceProblem, parameters: MultitaskingParameters, clock: StageClock) -> NDArray:
     """Estimate the spatial factor by the method that the parameters name."""
-    folded = parameters.gridding == "folded"
+    folded = parameters.gridding == "folded" and is_radial(sigpy.to_device(problem.trajectory))
+    if not folded and parameters.gridding == "folded":
+        log.warning("the spokes are not straight through k = 0: every spoke is gridded")
     if parameters.reconstruction == "backprojection":
         with clock.stage("back-projection"):
-            return back_project(problem) if folded else back_project_exactly(problem)
+            return (back_project if folded else back_project_exactly)(problem)
     settings = AdmmSettings(
         sparsity=parameters.sparsity,
         relative_lambda=parameters.relative_lambda,

@@ -96,6 +96,15 @@ def _radial_geometry(trajectory: NDArray) -> tuple[NDArray, int, float]:
     return np.mod(np.arctan2(direction[:, 1], direction[:, 0]), 2 * np.pi), center, spacing
 
 
+def is_radial(trajectory: NDArray) -> bool:
+    """Whether a trajectory ``(spokes, samples, 2)`` is one of straight, equally spaced spokes through k = 0."""
+    try:
+        _radial_geometry(trajectory)
+    except DataError:
+        return False
+    return True
+
+
 def line_fan(trajectory: NDArray, matrix: int) -> LineFan:
     """Lay out the fan for a scan.
 

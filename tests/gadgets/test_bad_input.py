@@ -139,6 +139,36 @@ def test_navigators_may_be_found_without_flags(tmp_path: Path, editable_copy: Pa
         assert int(found[1][0].meta["MalibuNavigators"]) == int(flagged[1][0].meta["MalibuNavigators"]) + 1
 
 
+def test_shifted_spokes_are_gridded_one_by_one_and_refused_by_admm(
+    tmp_path: Path, editable_copy: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A gradient delay moves the spokes off the centre: no fold, but still an image."""
+
+    def delay(number: int, record: Any) -> None:
+        record["traj"] = record["traj"] + np.float32(0.004)
+
+    rewrite_readouts(editable_copy, delay)
+    images = replay_here(editable_copy, tmp_path / "images.h5", rank="3")
+    assert np.isfinite(images[1][0].data).all()
+    assert "every spoke is gridded" in caplog.text
+    with pytest.raises(RemoteError, match="not one of straight, equally spaced spokes"):
+        replay_here(editable_copy, tmp_path / "admm.h5", rank="3", reconstruction="admm")
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "message"),
+    [
+        ("relative_lambda", "-1", "relative_lambda"),
+        ("iterations", "0", "iterations"),
+        ("cg_iterations", "0", "cg_iterations"),
+        ("memory_gb", "0.001", "raise memory_gb"),
+    ],
+)
+def test_impossible_admm_parameters(tmp_path: Path, short_file: Path, parameter: str, value: str, message: str) -> None:
+    with pytest.raises(RemoteError, match=message):
+        replay_here(short_file, tmp_path / "i.h5", rank="3", reconstruction="admm", **{parameter: value})
+
+
 def test_no_file_is_like_another(tmp_path: Path, short_file: Path) -> None:
     with pytest.raises(ScanFileError, match="does not exist"):
         ScanFile(tmp_path / "missing.h5")
