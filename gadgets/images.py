@@ -124,8 +124,6 @@ def _image(
         image_index=number,
         image_series_index=series,
     )
-    peak = float(np.percentile(np.abs(array), 99.5))
-    window = {"WindowCenter": f"{peak / 2:.6g}", "WindowWidth": f"{max(peak, 1e-6):.6g}"}
     comment = f"malibu {_DESCRIPTION[kind]}, {meta['MalibuReconstruction']}, {RESEARCH_LABEL}"
     named = {
         "DataRole": meta.pop("DataRole", "Image"),
@@ -134,10 +132,16 @@ def _image(
         "ImageRowDir": [f"{value:.9g}" for value in reference.read_dir],
         "ImageColumnDir": [f"{value:.9g}" for value in reference.phase_dir],
     }
-    image.meta = named | window | meta
+    image.meta = named | _window(array) | meta
     for name, gadgetron_name in _GADGETRON_NAMES.items():
         image.meta[gadgetron_name] = image.meta[name]
     return image
+
+
+def _window(array: NDArray) -> dict[str, str]:
+    """Window from zero to all but the brightest 0.5 % of the pixels."""
+    peak = float(np.percentile(np.abs(array), 99.5))
+    return {"WindowCenter": f"{peak / 2:.6g}", "WindowWidth": f"{max(peak, 1e-6):.6g}"}
 
 
 _GADGETRON_NAMES = {
@@ -200,8 +204,7 @@ def _realtime(
 ) -> _Made:
     spokes = frame_spokes(parameters.frames, readouts.inversion)
     series = np.abs(frames(result.spatial_factor, result.temporal_basis[:, spokes]))
-    peak = float(np.percentile(series, 99.5))
-    window = {"WindowCenter": f"{peak / 2:.6g}", "WindowWidth": f"{max(peak, 1e-6):.6g}"}
+    window = _window(series)
     made: _Made = []
     for image, spoke in zip(series, spokes, strict=True):
         meta = window | {

@@ -117,7 +117,8 @@ def receive(stream: GadgetStream, measurement: Measurement) -> bool:
                 f"the Multitasking gadget takes readouts and waveforms, but received {type(item).__name__}; "
                 "put it directly after the readers"
             )
-    log.info("received %d readouts and the end of the stream", measurement.received)
+    if measurement.received or measurement.number == 0:
+        log.info("received %d readouts and the end of the stream", measurement.received)
     return False
 
 

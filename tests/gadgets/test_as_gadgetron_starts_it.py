@@ -90,7 +90,7 @@ def test_killed_peer_ends_the_process(short_file: Path) -> None:
         peer.socket.close()
         code, stderr, seconds = peer.finish()
     assert code != 0
-    assert seconds < 10  # a fresh interpreter imports for some of them
+    assert seconds < 20  # most of it is the fresh interpreter that still imports
     assert "ended without CLOSE" in stderr or "connection was lost" in stderr
 
 
