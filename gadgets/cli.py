@@ -213,7 +213,8 @@ def benchmark(
         result = run_benchmark(file, parse_parameters(element, _overrides(set_, device)), names, repeat)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in HEADER:
-        table.add_column(name, overflow="fold", justify="left" if name == "method" else "right")
+        is_first = name == HEADER[0]
+        table.add_column(name, overflow="fold", no_wrap=is_first, justify="left" if is_first else "right")
     for row in result.rows:
         table.add_row(*cells(row))
     out.print(table)
