@@ -94,7 +94,7 @@ class Measurement:
     def following(self) -> "Measurement":
         """Start the next measurement of the stream; it keeps the noise scan."""
         following = Measurement(self.number + 1)
-        following._noise = self._noise
+        following._noise = list(self._noise)
         return following
 
     def noise(self) -> tuple[NDArray, float] | None:

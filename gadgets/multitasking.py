@@ -167,18 +167,17 @@ def reconstruct(
         In host memory.
     """
     tr_ms = repetition_time_ms(header, parameters.tr_ms)
-    backend = choose_backend(parameters.nufft, on_gpu=device.id >= 0)
     posed = pose(readouts, whitening, header, parameters, device, clock)
     with device:
         spatial_factor = sigpy.to_device(solve(posed.problem, parameters, clock), sigpy.cpu_device)
-    _check_finite(spatial_factor, backend)
+    _check_finite(spatial_factor, posed.problem.backend)
     return MultitaskingResult(
         spatial_factor=spatial_factor,
         temporal_basis=sigpy.to_device(posed.problem.temporal_basis, sigpy.cpu_device),
         singular_values=posed.subspace.singular_values,
         coils=len(posed.to_coils),
         prewhitened=whitening is not None,
-        nufft=backend,
+        nufft=posed.problem.backend,
         device="cpu" if device.id < 0 else f"cuda:{device.id}",
         tr_ms=tr_ms,
     )

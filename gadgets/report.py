@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as PilImage
 
 from gadgets.images import SERIES
-from gadgets.page import figure_html, png_of, write_page
+from gadgets.page import figure_html, png_of, table_html, write_page
 from gadgets.scan_file import complete_file, read_images
 
 _SHOWN_MAPS = 16
@@ -170,9 +170,9 @@ def _basis_functions(temporal: ismrmrd.Image, realtime: list[ismrmrd.Image]) -> 
 
 def _stage_table(first: ismrmrd.Image) -> str:
     seconds = json.loads(first.meta.get("MalibuStageSeconds", "{}"))
-    rows = "".join(f'<tr><td>{html.escape(k)}</td><td class="n">{v:.2f}</td></tr>' for k, v in seconds.items())
-    total = f'<tr><th>total</th><td class="n"><strong>{sum(seconds.values()):.2f}</strong></td></tr>'
-    return f"<h2>Seconds per stage</h2><table>{rows}{total}</table>"
+    rows = [[name, f"{value:.2f}"] for name, value in seconds.items()]
+    rows.append(["total", f"{sum(seconds.values()):.2f}"])
+    return "<h2>Seconds per stage</h2>" + table_html(("stage", "seconds"), rows)
 
 
 def _parameter_table(first: ismrmrd.Image) -> str:

@@ -18,11 +18,15 @@ from gadgets.header import parse_header
 _CHUNK = 256
 
 
+def _partial_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial-{os.getpid()}")
+
+
 @contextlib.contextmanager
 def complete_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` that takes its name only if the enclosed block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = _partial_path(path)
     try:
         yield partial
         partial.replace(path)
@@ -168,7 +172,7 @@ class ImageFile:
         self.incomplete_path = path.with_name(f"{path.stem}.incomplete.h5")
         self.count = 0
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+        self._partial = _partial_path(path)
         self._dataset = ismrmrd.Dataset(str(self._partial), "dataset", mode="w")
         self._dataset.write_xml_header(header_xml)
 

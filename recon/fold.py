@@ -127,14 +127,13 @@ def line_fan(trajectory: NDArray, matrix: int) -> LineFan:
     angles, center, spacing = _radial_geometry(trajectory)
     half = math.ceil(_LINES_PER_PIXEL * matrix / 2)
     line_angles: NDArray
-    step = 2 * np.pi / (2 * half)
     distinct = np.unique(np.round(np.mod(angles, np.pi) / 1e-7).astype(np.int64) % round(np.pi / 1e-7))
     order = np.argsort(angles, kind="stable")
     if len(distinct) <= half:
         line_angles = distinct * 1e-7
         reach, taps = _exact_reach(angles[order], line_angles)
     else:
-        line_angles = step * np.arange(half)
+        line_angles = np.pi / half * np.arange(half)
         band = min(_BAND_PER_PIXEL * matrix / (2 * half), 0.45)
         reach, taps = _interpolating_reach(angles[order], 2 * half, band)
     farthest = max(center, trajectory.shape[1] - 1 - center)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import sigpy
 from numpy.typing import NDArray
 
@@ -118,7 +117,7 @@ def normal_operator(
     DataError
         If the memory does not suffice.
     """
-    fan = line_fan(np.asarray(sigpy.to_device(problem.trajectory)), 2 * problem.matrix)
+    fan = line_fan(sigpy.to_device(problem.trajectory), 2 * problem.matrix)
     kernel = toeplitz_kernel(fan, problem.temporal_basis, problem.matrix, weights, memory_bytes)
     rest = memory_bytes - kernel_bytes(problem.rank, problem.matrix)
     return ToeplitzNormal(kernel, problem.coil_maps, memory_bytes=rest)

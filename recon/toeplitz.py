@@ -106,21 +106,10 @@ def toeplitz_kernel(
         lines = chosen[:, : fan.lines, None] * forward + chosen[:, fan.lines :, None] * backward
         spread = plan.adjoint(lines) * (grid / matrix**2)
         spread[:, 0, :] = spread[:, :, 0] = 0  # no two pixels are N apart, and -N has no mirror image
-        spectrum = _fft2(_ifftshift(spread))
+        spectrum = _fft2(xp.fft.ifftshift(spread, axes=(-2, -1)))
         kernel[:, :, right, left] = xp.moveaxis(spectrum, 0, -1)
         kernel[:, :, left, right] = xp.moveaxis(spectrum.conj(), 0, -1)
     return kernel
-
-
-def _ifftshift(images: NDArray) -> NDArray:
-    return sigpy.get_array_module(images).fft.ifftshift(images, axes=(-2, -1))
-
-
-def _fft2(images: NDArray) -> NDArray:
-    """Two-dimensional FFT; the spectrum of a point spread function with p(-x) = conj(p'(x)) is Hermitian in (l, l')."""
-    if sigpy.get_device(images).id >= 0:
-        return sigpy.get_array_module(images).fft.fft2(images).astype(images.dtype)
-    return scipy.fft.fft2(images, workers=available_cpus(), overwrite_x=True)
 
 
 def sampling_density(kernel: NDArray) -> NDArray:
@@ -164,7 +153,7 @@ class Circulant(linop.Linop):
         super().__init__(shape, shape)
 
     def _apply(self, spatial_factor: NDArray) -> NDArray:
-        spectrum = _fft(_fft(spatial_factor, spatial_factor.shape[-1], axis=2), spatial_factor.shape[-2], axis=1)
+        spectrum = _fft2(spatial_factor)
         spectrum *= self.spectrum
         return _ifft(_ifft(spectrum, axis=1), axis=2)
 
@@ -246,6 +235,11 @@ def _fft(array: NDArray, length: int, axis: int) -> NDArray:
     if sigpy.get_device(array).id >= 0:
         return sigpy.get_array_module(array).fft.fft(array, length, axis=axis).astype(array.dtype)
     return scipy.fft.fft(array, length, axis=axis, workers=available_cpus())
+
+
+def _fft2(images: NDArray) -> NDArray:
+    """Transform the last two axes."""
+    return _fft(_fft(images, images.shape[-1], axis=-1), images.shape[-2], axis=-2)
 
 
 def _ifft(array: NDArray, axis: int) -> NDArray:
