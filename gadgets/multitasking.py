@@ -231,12 +231,9 @@ def pose(
 
 def solve(problem: SubspaceProblem, parameters: MultitaskingParameters, clock: StageClock) -> NDArray:
     """Estimate the spatial factor by the method that the parameters name."""
-    folded = parameters.gridding == "folded" and is_radial(sigpy.to_device(problem.trajectory))
-    if not folded and parameters.gridding == "folded":
-        log.warning("the spokes are not straight through k = 0: every spoke is gridded")
     if parameters.reconstruction == "backprojection":
         with clock.stage("back-projection"):
-            return (back_project if folded else back_project_exactly)(problem)
+            return _back_projection(problem, parameters)
     settings = AdmmSettings(
         sparsity=parameters.sparsity,
         relative_lambda=parameters.relative_lambda,
@@ -249,6 +246,15 @@ def solve(problem: SubspaceProblem, parameters: MultitaskingParameters, clock: S
         normal = normal_operator(problem, int(parameters.memory_gb * 2**30))
     with clock.stage("ADMM"):
         return admm(normal, adjoint_data, initial, settings, _log_progress(settings.iterations)).spatial_factor
+
+
+def _back_projection(problem: SubspaceProblem, parameters: MultitaskingParameters) -> NDArray:
+    if parameters.gridding == "exact":
+        return back_project_exactly(problem)
+    if is_radial(sigpy.to_device(problem.trajectory)):
+        return back_project(problem)
+    log.warning("the spokes are not straight through k = 0: every spoke is gridded")
+    return back_project_exactly(problem)
 
 
 def _log_progress(total: int) -> Callable[[int, float], None]:

@@ -4,7 +4,16 @@ import difflib
 import xml.etree.ElementTree as ElementTree
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from gadgets.errors import ParameterError
 
@@ -73,6 +82,13 @@ class MultitaskingParameters(BaseModel):
     rescue_folder: str | None = Field(
         None, description="where to keep the raw data of a failed reconstruction, without patient data"
     )
+
+    @field_validator("gridding")
+    @classmethod
+    def _gridding_is_used(cls, value: str, info: ValidationInfo) -> str:
+        if value == "exact" and info.data.get("reconstruction") == "admm":
+            raise ValueError("exact gridding is for reconstruction=backprojection; ADMM needs the fold")
+        return value
 
 
 def parse_parameters(

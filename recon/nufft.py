@@ -14,6 +14,7 @@ import sigpy
 from numpy.typing import NDArray
 from sigpy import linop
 
+from recon.errors import DataError
 from recon.threads import available_cpus
 
 log = logging.getLogger(__name__)
@@ -156,7 +157,7 @@ def choose_backend(name: str, on_gpu: bool) -> str:
 
     Raises
     ------
-    ValueError
+    DataError
         If the back end does not run on that device, or is not installed.
     """
     if name == "auto":
@@ -164,11 +165,11 @@ def choose_backend(name: str, on_gpu: bool) -> str:
             return "finufft"
         return "cufinufft" if _loads("cufinufft") else "sigpy"
     if name == "finufft" and on_gpu:
-        raise ValueError("NUFFT back end finufft runs on the CPU; use cufinufft or sigpy with device cuda")
+        raise DataError("NUFFT back end finufft runs on the CPU; use cufinufft or sigpy with device cuda")
     if name == "cufinufft" and not on_gpu:
-        raise ValueError("NUFFT back end cufinufft needs a GPU; set device cuda:0, or nufft finufft")
+        raise DataError("NUFFT back end cufinufft needs a GPU; set device cuda:0, or nufft finufft")
     if not _loads(name):
-        raise ValueError(f"NUFFT back end {name} is not installed; pip install 'malibu[gpu-cuda12]' or choose another")
+        raise DataError(f"NUFFT back end {name} is not installed; pip install 'malibu[gpu-cuda12]' or choose another")
     return name
 
 

@@ -118,6 +118,6 @@ def normal_operator(
         If the memory does not suffice.
     """
     fan = line_fan(sigpy.to_device(problem.trajectory), 2 * problem.matrix)
-    kernel = toeplitz_kernel(fan, problem.temporal_basis, problem.matrix, weights, memory_bytes)
+    kernel = toeplitz_kernel(fan, problem.temporal_basis, problem.matrix, weights, memory_bytes, problem.backend)
     rest = memory_bytes - kernel_bytes(problem.rank, problem.matrix)
     return ToeplitzNormal(kernel, problem.coil_maps, memory_bytes=rest)

@@ -54,6 +54,7 @@ def toeplitz_kernel(
     matrix: int,
     weights: NDArray | None = None,
     memory_bytes: int = 4 * 2**30,
+    backend: str = "auto",
 ) -> NDArray:
     """Spectrum of the point spread functions on the 2N×2N grid.
 
@@ -69,6 +70,8 @@ def toeplitz_kernel(
         W along a spoke; one if not given.
     memory_bytes : int
         What the kernel and its making may take at most.
+    backend : str
+        NUFFT back end.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def toeplitz_kernel(
     along = xp.ones(fan.samples, dtype=xp.float32) if weights is None else xp.asarray(weights)
     forward, backward = (xp.zeros(fan.radii, dtype=xp.float32) for _ in range(2))
     forward[fan.forward_radii], backward[fan.backward_radii] = along, along[::-1]
-    plan = plan_nufft(xp.asarray(2 * fan.trajectory), grid)
+    plan = plan_nufft(xp.asarray(2 * fan.trajectory), grid, backend)
     pairs = pair_weights(fan, temporal_basis)
     rows, columns = (xp.asarray(index) for index in np.triu_indices(rank))
     kernel = xp.empty((grid, grid, rank, rank), dtype=xp.complex64)

@@ -151,8 +151,10 @@ def test_shifted_spokes_are_gridded_one_by_one_and_refused_by_admm(
     images = replay_here(editable_copy, tmp_path / "images.h5", rank="3")
     assert np.isfinite(images[1][0].data).all()
     assert "every spoke is gridded" in caplog.text
+    caplog.clear()
     with pytest.raises(RemoteError, match="not one of straight, equally spaced spokes"):
         replay_here(editable_copy, tmp_path / "admm.h5", rank="3", reconstruction="admm")
+    assert "every spoke is gridded" not in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,11 @@ def test_shifted_spokes_are_gridded_one_by_one_and_refused_by_admm(
 def test_impossible_admm_parameters(tmp_path: Path, short_file: Path, parameter: str, value: str, message: str) -> None:
     with pytest.raises(RemoteError, match=message):
         replay_here(short_file, tmp_path / "i.h5", rank="3", reconstruction="admm", **{parameter: value})
+
+
+def test_back_end_that_does_not_fit_the_device_is_an_operator_error(tmp_path: Path, short_file: Path) -> None:
+    with pytest.raises(RemoteError, match="cufinufft needs a GPU; set device cuda:0, or nufft finufft"):
+        replay_here(short_file, tmp_path / "images.h5", device="cpu", nufft="cufinufft")
 
 
 def test_no_file_is_like_another(tmp_path: Path, short_file: Path) -> None:

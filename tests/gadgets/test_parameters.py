@@ -49,6 +49,10 @@ def test_elements_and_properties_are_both_read() -> None:
         ("<images/>", "parameter 'images'"),
         ("<images>realtime realtime</images>", "named twice"),
         ("<frames>1:2:0</frames>", "parameter 'frames'"),
+        (
+            "<reconstruction>admm</reconstruction><gridding>exact</gridding>",
+            "parameter 'gridding'.*ADMM needs the fold",
+        ),
         ("<energy>1.5</energy>", "parameter 'energy'"),
         ("<matrix>8</matrix>", "parameter 'matrix'"),
     ],

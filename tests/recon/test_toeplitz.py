@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from sigpy import linop
@@ -79,3 +81,12 @@ def test_nan_in_the_basis_is_refused() -> None:
     posed.temporal_basis[0, 5] = np.nan
     with pytest.raises(DataError, match="temporal basis holds NaN"):
         normal_operator(posed)
+
+
+def test_kernel_takes_the_back_end_asked_for() -> None:
+    posed = problem(20, 200, 2)
+    reference = normal_operator(dataclasses.replace(posed, backend="sigpy"))
+    factor = complex_normal(np.random.default_rng(3), (2, 20, 20))
+    expected = reference(factor)
+    found = normal_operator(posed)(factor)
+    assert 0 < np.linalg.norm(found - expected) < 1e-4 * np.linalg.norm(expected)
