@@ -181,8 +181,9 @@ def _write_truth(scan: SimulatedScan, file: h5py.File) -> None:
     protocol = scan.protocol
     file.attrs["malibu_version"] = __version__
     file.attrs["seed"] = scan.seed
-    for name, value in vars(protocol).items():
-        file.attrs[name] = value
+    for name, value in (vars(protocol) | vars(protocol.habits)).items():
+        if name != "habits":
+            file.attrs[name] = value
     readouts = scan.truth_readouts
     shape = (len(readouts), protocol.matrix, protocol.matrix)
     images = file.create_dataset("images", shape, "f4", chunks=(1, *shape[1:]), compression="gzip", compression_opts=1)
@@ -195,9 +196,14 @@ def _write_truth(scan: SimulatedScan, file: h5py.File) -> None:
     names = sorted(scan.tissues)
     file["tissue"] = scan.tissue_map({name: number + 1 for number, name in enumerate(names)}).astype(np.uint8)
     file["tissue"].attrs["names"] = ["air", *names]
+    file["shape"] = scan.shape_map()
+    file["shape"].attrs["names"] = ["air", *(shape.name for shape in scan.phantom.shapes)]
+    for name, tissue in scan.tissues.items():
+        file[f"signal/{name}"] = scan.signal[name]
+        file[f"signal/{name}"].attrs["t1_ms"] = tissue.t1_ms
     file["noise_covariance"] = scan.noise_factor @ scan.noise_factor.conj().T
-    for name in ("cardiac_phase", "respiratory_phase", "displacement_mm"):
-        file[f"readout/{name}"] = getattr(scan.motion, name)
+    for name, values in vars(scan.motion).items():
+        file[f"readout/{name}"] = values
     file["readout/time_s"] = scan.timing.time_s
     file["readout/inversion"] = scan.timing.inversion
     file["readout/pulse"] = scan.timing.pulse

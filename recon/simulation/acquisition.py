@@ -4,12 +4,13 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recon.simulation.coil_model import CoilModel, loop_coils
-from recon.simulation.motion import Motion, random_motion
+from recon.simulation.motion import Motion, random_motion, rest
 from recon.simulation.phantom import Ellipses, Phantom, coverage, fourier_transform, random_phantom
 from recon.simulation.protocol import Protocol
 from recon.simulation.signal import Timing, Tissue, ir_flash_timing, random_tissues, transverse_signal
@@ -33,8 +34,8 @@ class SimulatedScan:
         Of every readout, navigators (even) and imaging spokes (odd).
     motion : Motion
         At the time of every readout.
-    intensity : (shapes, readouts) float64
-        Signal of each shape less that of what it displaces.
+    signal : dict of str to (readouts,) float64
+        Transverse magnetisation of each tissue.
     noise_factor : (coils, coils) complex128
         L with ``R = L Lᴴ``, the receiver noise covariance.
     seed : int
@@ -46,9 +47,14 @@ class SimulatedScan:
     coils: CoilModel
     timing: Timing
     motion: Motion
-    intensity: NDArray
+    signal: dict[str, NDArray]
     noise_factor: NDArray
     seed: int
+
+    @cached_property
+    def intensity(self) -> NDArray:
+        """(shapes, readouts) float64: signal of each shape less that of what it displaces."""
+        return np.stack([self.signal[shape.tissue] - self.signal[shape.parent] for shape in self.phantom.shapes])
 
     @property
     def is_navigator(self) -> NDArray:
@@ -102,8 +108,7 @@ class SimulatedScan:
         return (clean + self._noise(len(clean), 1 + block.start)).astype(np.complex64)
 
     def _ellipses(self, readouts: slice | NDArray) -> Ellipses:
-        moved = Motion(*(getattr(self.motion, name)[readouts] for name in Motion.__dataclass_fields__))
-        return self.phantom.at(moved)
+        return self.phantom.at(self.motion.at(readouts))
 
     def noiseless(self, block: slice, k_cycles_per_fov: NDArray) -> NDArray:
         """Exact data of some readouts at any k.
@@ -160,24 +165,31 @@ class SimulatedScan:
         return images
 
     def tissue_map(self, values: dict[str, float]) -> NDArray:
-        """Draw one value per tissue on the body at end-diastole and end-expiration.
+        """Draw one value per tissue on the body at end-diastole and end-expiration; 0 where it names none.
 
         Parameters
         ----------
         values : dict of str to float
-            By tissue; 0 where it names none.
 
         Returns
         -------
         (N, N) float32
-            Each pixel belongs to the innermost shape that covers its centre.
         """
-        still = np.zeros(1)
-        ellipses = self.phantom.at(Motion(still, still, still, still))
-        image = np.zeros((self.protocol.matrix, self.protocol.matrix), dtype=np.float32)
-        for row, shape in enumerate(self.phantom.shapes):
-            inside = coverage(ellipses, row, 0, self.protocol.matrix, self.protocol.fov_mm) >= 0.5
-            image[inside] = values.get(shape.tissue, 0.0)
+        by_shape = np.array([0.0, *(values.get(shape.tissue, 0.0) for shape in self.phantom.shapes)])
+        return by_shape[self.shape_map()].astype(np.float32)
+
+    def shape_map(self) -> NDArray:
+        """Draw the number of each shape, from 1, on the body at end-diastole and end-expiration.
+
+        Returns
+        -------
+        (N, N) uint8
+            Each pixel belongs to the innermost shape that covers its centre; 0 is air.
+        """
+        ellipses = self.phantom.at(rest())
+        image = np.zeros((self.protocol.matrix, self.protocol.matrix), dtype=np.uint8)
+        for row in range(len(self.phantom.shapes)):
+            image[coverage(ellipses, row, 0, self.protocol.matrix, self.protocol.fov_mm) >= 0.5] = row + 1
         return image
 
 
@@ -196,26 +208,23 @@ def simulate_scan(protocol: Protocol, seed: int) -> SimulatedScan:
     """
     anatomy, magnetic, body, receiver = (np.random.default_rng([seed, stream]) for stream in range(4))
     tissues = random_tissues(magnetic)
-    phantom = random_phantom(anatomy)
+    phantom = random_phantom(anatomy, protocol.infarct)
     timing = ir_flash_timing(
         protocol.readouts, protocol.tr_ms, protocol.readouts_per_inversion, protocol.inversion_delay_ms
     )
-    motion = random_motion(timing.time_s, body, protocol.static)
+    motion = random_motion(timing.time_s, body, protocol.habits)
     signals = {"air": np.zeros(protocol.readouts)}
     for name, tissue in tissues.items():
         signals[name] = transverse_signal(
             tissue,
             timing,
             protocol.tr_ms,
-            protocol.flip_angle_deg,
+            protocol.flip_angle_scale * protocol.flip_angle_deg,
             protocol.inversion_delay_ms,
             protocol.inversion_efficiency,
         )
-    intensity = np.stack([signals[shape.tissue] - signals[shape.parent] for shape in phantom.shapes])
     steady = signals["myocardium"][min(protocol.readouts, protocol.readouts_per_inversion) - 1]
     mixing = np.eye(protocol.coils) + 0.15 * receiver.standard_normal((protocol.coils, protocol.coils))
     noise_factor = np.linalg.cholesky(mixing @ mixing.T) * abs(steady) / protocol.snr
     coils = loop_coils(protocol.coils, receiver)
-    return SimulatedScan(
-        protocol, phantom, tissues, coils, timing, motion, intensity, noise_factor.astype(complex), seed
-    )
+    return SimulatedScan(protocol, phantom, tissues, coils, timing, motion, signals, noise_factor.astype(complex), seed)

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 
-from recon.simulation.motion import Motion, contraction
+from recon.simulation.motion import Motion
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,11 @@ class Shape:
     angle_rad : float
         Rotation from x towards y.
     breathing : float
-        Share of the diaphragm's displacement that moves it along +y.
-    layer : {"still", "epicardium", "endocardium", "papillary"}
-        How it follows the contraction of the heart.
+        Share of the diaphragm's displacement that moves it along the direction of breathing.
+    layer : {"still", "epicardium", "endocardium"}
+        How its axes follow the contraction of the heart.
+    inward : float
+        Share of its distance from the centre of the left ventricle that it moves inward at end-systole.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Shape:
     angle_rad: float = 0.0
     breathing: float = 0.0
     layer: str = "still"
+    inward: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Phantom:
     shapes : tuple of Shape
         From the outside in: later ones lie on earlier ones.
     heart_mm : (2,) tuple of float
-        Centre of the left ventricle, towards which papillary muscles move.
+        Centre of the left ventricle, towards which walls and papillary muscles move.
     """
 
     shapes: tuple[Shape, ...]
@@ -81,16 +84,15 @@ class Phantom:
         -------
         Ellipses
         """
-        squeeze = contraction(motion.cardiac_phase)
+        squeeze = motion.contraction
         center = np.empty((len(self.shapes), len(squeeze), 2))
         axes = np.empty_like(center)
         for row, shape in enumerate(self.shapes):
             center[row] = shape.center_mm
             axes[row] = _contracted_axes(shape, squeeze)
-            if shape.layer == "papillary":
-                inward = np.subtract(self.heart_mm, shape.center_mm)
-                center[row] += 0.35 * squeeze[:, None] * inward
-            center[row, :, 1] += shape.breathing * motion.displacement_mm
+            to_heart = np.subtract(self.heart_mm, shape.center_mm)
+            center[row] += shape.inward * squeeze[:, None] * to_heart
+            center[row] += shape.breathing * motion.displacement_mm[:, None] * _BREATHING_DIRECTION
         return Ellipses(center, axes, np.array([shape.angle_rad for shape in self.shapes]))
 
 
@@ -98,6 +100,10 @@ _EJECTION = 0.32
 """Shortening of the ventricle's inner radius at end-systole."""
 
 _WALL_MM = 9.5
+
+_BREATHING_DIRECTION = np.array([-0.6, 0.8])
+"""Oblique to the navigator (along x): a navigator that lies across the breathing sees it only through the coils'
+shading, which is why operators plan it along the breathing as far as they can."""
 
 
 def _contracted_axes(shape: Shape, squeeze: NDArray) -> NDArray:
@@ -112,12 +118,14 @@ def _contracted_axes(shape: Shape, squeeze: NDArray) -> NDArray:
     return np.broadcast_to(rest, (len(squeeze), 2))
 
 
-def random_phantom(rng: np.random.Generator) -> Phantom:
+def random_phantom(rng: np.random.Generator, infarct: bool = False) -> Phantom:
     """Anatomy of one subject.
 
     Parameters
     ----------
     rng : numpy.random.Generator
+    infarct : bool
+        Put a scar into the wall of the left ventricle.
 
     Returns
     -------
@@ -135,7 +143,7 @@ def random_phantom(rng: np.random.Generator) -> Phantom:
     shapes = [
         Shape("body", "fat", "air", (0, 0), (121 * body, 92 * body)),
         Shape("chest wall", "muscle", "fat", (0, 0), (121 * body - fat, 92 * body - fat)),
-        Shape("right lung", "lung", "muscle", (-68 * body, -16 * body), (20 * body, 30 * body), 0.0, 0.1),
+        Shape("right lung", "lung", "muscle", (-70 * body, -16 * body), (18 * body, 30 * body), 0.0, 0.1),
         Shape("left lung", "lung", "muscle", (70 * body, -6 * body), (17 * body, 34 * body), 0.0, 0.1),
         Shape("liver", "liver", "muscle", (-32, 43), (30 * body, 13 * body), 0.0, 0.7),
         Shape("spine", "marrow", "muscle", (16, 67 * body), (12, 9)),
@@ -164,10 +172,17 @@ def random_phantom(rng: np.random.Generator) -> Phantom:
         ),
     ]
     for name, angle in (("lateral papillary muscle", 0.5), ("septal papillary muscle", 2.2)):
-        direction = angle + rng.uniform(-0.3, 0.3)
-        place = (left[0] + 0.6 * inner * np.cos(direction), left[1] + 0.6 * inner * np.sin(direction))
-        shapes.append(Shape(name, "myocardium", "blood", place, (2.8, 2.8), 0.0, 0.5, "papillary"))
+        place = _around(left, 0.6 * inner, angle + rng.uniform(-0.3, 0.3))
+        shapes.append(Shape(name, "myocardium", "blood", place, (2.8, 2.8), breathing=0.5, inward=0.35))
+    if infarct:
+        angle = rng.uniform(-0.6, 0.3)
+        place = _around(left, outer - _WALL_MM / 2, angle)
+        shapes.append(Shape("infarct", "infarct", "myocardium", place, (3.2, 7.0), angle, 0.5, inward=0.2))
     return Phantom(tuple(shapes), left)
+
+
+def _around(center: tuple[float, float], radius: float, angle_rad: float) -> tuple[float, float]:
+    return center[0] + radius * np.cos(angle_rad), center[1] + radius * np.sin(angle_rad)
 
 
 def fourier_transform(ellipses: Ellipses, row: int, k_per_mm: NDArray) -> NDArray:

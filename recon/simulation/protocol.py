@@ -1,8 +1,9 @@
 """What a simulated scan measures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from recon.errors import DataError
+from recon.simulation.motion import Habits
 from recon.trajectory import GOLDEN_ANGLE_DEG
 
 
@@ -34,8 +35,12 @@ class Protocol:
         Readouts of the noise scan that precedes the imaging.
     truth_interval_ms : float
         Time between the truth's images.
-    static : bool
-        Neither heartbeat nor breathing.
+    flip_angle_scale : float
+        B1: the true flip angle over the nominal one.
+    infarct : bool
+        A scar of longer T1 in the wall of the left ventricle.
+    habits : Habits
+        Of the heart and the breath.
     """
 
     matrix: int = 160
@@ -53,7 +58,9 @@ class Protocol:
     snr: float = 20.0
     noise_readouts: int = 32
     truth_interval_ms: float = 50.0
-    static: bool = False
+    flip_angle_scale: float = 1.0
+    infarct: bool = False
+    habits: Habits = field(default_factory=Habits)
 
     def __post_init__(self) -> None:
         if self.readouts < 4:

@@ -47,6 +47,7 @@ def random_tissues(rng: np.random.Generator) -> dict[str, Tissue]:
         Tissue("marrow", rng.uniform(500, 600), 0.55),
         Tissue("myocardium", myocardium_t1, 0.82),
         Tissue("blood", rng.uniform(1800, 2000), 0.95, inflow=rng.uniform(0.7, 0.9)),
+        Tissue("infarct", rng.uniform(1450, 1600), 0.82),
     ]
     return {tissue.name: tissue for tissue in tissues}
 

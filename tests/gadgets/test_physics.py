@@ -12,9 +12,11 @@ import sigpy
 from gadgets.scan_file import ScanFile, read_images, write_scan
 from gadgets.simulate import _common_head, scan_header, write_simulation
 from recon.simulation import PRESETS, simulate_scan
+from recon.simulation.motion import Habits
 from recon.trajectory import golden_angles_rad, radial_trajectory
 from tests.conftest import replay_here
 
+STILL = Habits(heartbeat=0.0, breathing=0.0)
 BRAIN = Path(__file__).parents[3] / "shared/data/brain_kspace_8ch_cartesian.npy"
 
 
@@ -26,7 +28,7 @@ def whitened_shading(truth: h5py.File) -> np.ndarray:
 
 @pytest.mark.parametrize("coils", [4, 5])
 def test_frames_of_a_static_phantom_show_the_phantom(tmp_path: Path, coils: int) -> None:
-    protocol = dataclasses.replace(PRESETS["tiny"], static=True, coils=coils, snr=60)
+    protocol = dataclasses.replace(PRESETS["tiny"], habits=STILL, coils=coils, snr=60)
     write_simulation(simulate_scan(protocol, seed=4), tmp_path / "scan.h5")
     spokes = [150, 350, 550]
     images = replay_here(tmp_path / "scan.h5", tmp_path / "images.h5", rank="4", frames="150:551:200")[2]

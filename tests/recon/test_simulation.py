@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from recon.errors import DataError
 from recon.simulation import PRESETS, SimulatedScan, simulate_scan
-from recon.simulation.motion import Motion, contraction, random_motion
+from recon.simulation.motion import Habits, Motion, contraction, random_motion, rest
 from recon.simulation.phantom import coverage, random_phantom
 from recon.simulation.signal import Tissue, ir_flash_timing, random_tissues, transverse_signal
 
@@ -84,14 +84,14 @@ def test_inflow_makes_steady_state_blood_brighter_than_myocardium() -> None:
     assert blood > 1.2 * myocardium
 
 
-@given(st.integers(0, 10_000), st.floats(0, 1, exclude_max=True), st.floats(0, 10.0))
+@given(st.integers(0, 10_000), st.floats(0, 1), st.floats(0, 14.0))
 @settings(max_examples=30, deadline=None)
 def test_shapes_lie_inside_their_parent_and_siblings_do_not_overlap(
-    seed: int, phase: float, displacement: float
+    seed: int, squeeze: float, displacement: float
 ) -> None:
-    phantom = random_phantom(np.random.default_rng(seed))
+    phantom = random_phantom(np.random.default_rng(seed), infarct=True)
     one = np.ones(1)
-    ellipses = phantom.at(Motion(phase * one, one, one, displacement * one))
+    ellipses = phantom.at(dataclasses.replace(rest(), contraction=squeeze * one, displacement_mm=displacement * one))
     masks = [coverage(ellipses, row, 0, 270, 270.0) > 0.5 for row in range(len(phantom.shapes))]
     owner = np.full((270, 270), "air", dtype=object)
     for shape, mask in zip(phantom.shapes, masks, strict=True):
@@ -103,29 +103,56 @@ def test_shapes_lie_inside_their_parent_and_siblings_do_not_overlap(
 
 def test_coverage_has_the_area_of_the_ellipse() -> None:
     phantom = random_phantom(np.random.default_rng(0))
-    still = np.zeros(1)
-    ellipses = phantom.at(Motion(still, still, still, still))
+    ellipses = phantom.at(rest())
     for row, shape in enumerate(phantom.shapes):
         area = coverage(ellipses, row, 0, 160, 270.0).sum() * (270 / 160) ** 2
         few_pixels = min(shape.axes_mm) < 3
         assert area == pytest.approx(np.pi * np.prod(shape.axes_mm), rel=0.05 if few_pixels else 0.01), shape.name
 
 
+def motion_of(seed: int = 3, **habits: float) -> tuple[np.ndarray, Motion]:
+    time_s = np.arange(0, 60, 0.01)
+    return time_s, random_motion(time_s, np.random.default_rng(seed), Habits(**habits))
+
+
 def test_motion_ranges() -> None:
-    motion = random_motion(np.arange(0, 60, 0.01), np.random.default_rng(3))
+    _, motion = motion_of()
     assert np.all((motion.cardiac_phase >= 0) & (motion.cardiac_phase < 1))
     beats = np.count_nonzero(np.diff(motion.cardiac_phase) < 0)
     assert 60 / 1.35 < beats < 60 / 0.6
-    assert 4 < motion.displacement_mm.max() < 11
+    assert 4 < motion.displacement_mm.max() < 16
     assert motion.displacement_mm.min() >= 0
+    assert not motion.is_ectopic.any()
     assert contraction(np.array([0.0, 0.33, 0.99])) == pytest.approx([0, 1, 0])
+
+
+def test_ectopic_beats_come_early_and_are_followed_by_a_pause() -> None:
+    time_s, motion = motion_of(seed=5, ectopic_share=0.1, heart_rate_variability=0.0)
+    starts = np.flatnonzero(np.diff(motion.cardiac_phase) < 0) + 1
+    intervals, marked = np.diff(time_s[starts]), motion.is_ectopic[starts[:-1]]
+    normal = np.median(intervals)
+    assert np.allclose(intervals[~marked], normal, atol=0.02)
+    early = intervals < 0.8 * normal
+    late = intervals > 1.2 * normal
+    assert 1 <= np.count_nonzero(early) <= 0.25 * len(intervals)
+    assert np.array_equal(np.flatnonzero(late), np.flatnonzero(early) + 1)
+    assert np.array_equal(marked, early | late)
+    assert motion.contraction[~motion.is_ectopic].max() > 1.5 * motion.contraction[starts[:-1][late][0] :][:60].max()
+
+
+def test_deep_breaths_and_stillness() -> None:
+    quiet, deep = (motion_of(deep_breath_share=share, drift_mm=0.0)[1].displacement_mm for share in (0.0, 1.0))
+    assert deep.max() == pytest.approx(1.5 * quiet.max())
+    still = motion_of(heartbeat=0.0, breathing=0.0)[1]
+    assert not still.contraction.any()
+    assert not still.displacement_mm.any()
+    assert np.array_equal(still.cardiac_phase, motion_of()[1].cardiac_phase)
 
 
 def test_heart_keeps_its_muscle() -> None:
     """The wall thickens as the ventricle contracts: its area stays."""
     phantom = random_phantom(np.random.default_rng(1))
-    phases, still = np.linspace(0, 0.9, 10), np.zeros(10)
-    axes = phantom.at(Motion(phases, still, still, still)).axes_mm
+    axes = phantom.at(dataclasses.replace(rest(10), contraction=np.linspace(0, 1, 10))).axes_mm
     names = [shape.name for shape in phantom.shapes]
     outer, inner = (np.prod(axes[names.index(n)], axis=1) for n in ("left ventricle wall", "left ventricle"))
     assert np.allclose(outer - inner, (outer - inner)[0])
