@@ -36,12 +36,16 @@ class SliceReadouts:
         Position of each imaging spoke among all readouts of the slice, dropped ones included.
     since_inversion : (spokes,) int
         Readouts of the slice since the first one of the spoke's inversion period.
+    navigator_inversion, navigator_index, navigator_since_inversion : (navigators,) int
+        The same for the navigators.
     headers : list of ismrmrd.AcquisitionHeader
         Of the imaging spokes.
     trajectory_unit : str
         How the trajectory was written.
     slice_index : int
         ``idx.slice``.
+    waveforms : list of ismrmrd.Waveform
+        Of the measurement.
     """
 
     navigators: NDArray
@@ -51,9 +55,13 @@ class SliceReadouts:
     inversion: NDArray
     readout_index: NDArray
     since_inversion: NDArray
+    navigator_inversion: NDArray
+    navigator_index: NDArray
+    navigator_since_inversion: NDArray
     headers: list[ismrmrd.AcquisitionHeader]
     trajectory_unit: str
     slice_index: int
+    waveforms: list[ismrmrd.Waveform]
 
 
 def slice_readouts(
@@ -83,7 +91,7 @@ def slice_readouts(
     for name, count in measurement.skipped.items():
         log.warning("%d readouts of kind %s are not used", count, name)
     return [
-        _slice_arrays(index, readouts, parameters, matrix, encoded_matrix)
+        _slice_arrays(index, readouts, measurement.waveforms, parameters, matrix, encoded_matrix)
         for index, readouts in sorted(measurement.slices.items())
     ]
 
@@ -91,6 +99,7 @@ def slice_readouts(
 def _slice_arrays(
     slice_index: int,
     readouts: list[ismrmrd.Acquisition],
+    waveforms: list[ismrmrd.Waveform],
     parameters: MultitaskingParameters,
     matrix: int,
     encoded_matrix: int | None,
@@ -110,7 +119,7 @@ def _slice_arrays(
     trajectory, unit = _trajectory(readouts, is_navigator, parameters, matrix, encoded_matrix)
     used = np.searchsorted(np.flatnonzero(~is_navigator), imaging)
     first_of_inversion = {number: int(np.argmax(repetition == number)) for number in np.unique(repetition)}
-    starts = np.array([first_of_inversion[number] for number in repetition[imaging]])
+    since = np.arange(len(repetition)) - np.array([first_of_inversion[number] for number in repetition])
     return SliceReadouts(
         navigators=_stack(readouts, navigators),
         imaging=_stack(readouts, imaging),
@@ -118,10 +127,14 @@ def _slice_arrays(
         navigator_of_spoke=navigator_of_readouts(is_navigator[keep], repetition[keep]),
         inversion=repetition[imaging],
         readout_index=imaging,
-        since_inversion=imaging - starts,
+        since_inversion=since[imaging],
+        navigator_inversion=repetition[navigators],
+        navigator_index=navigators,
+        navigator_since_inversion=since[navigators],
         headers=[readouts[index].getHead() for index in imaging],
         trajectory_unit=unit,
         slice_index=slice_index,
+        waveforms=waveforms,
     )
 
 
@@ -138,11 +151,17 @@ def _find_navigators(readouts: list[ismrmrd.Acquisition], parameters: Multitaski
 
 
 def _steady_state(repetition: NDArray, skip_inversions: int) -> NDArray:
+    """Readouts after the leading periods, of which no more are dropped than leave half of the readouts."""
     periods = np.unique(repetition)
-    if len(periods) <= skip_inversions or skip_inversions == 0:
-        return np.ones(len(repetition), dtype=bool)
-    keep = repetition >= periods[skip_inversions]
-    log.info("%d readouts of %d leading inversion periods are dropped", np.count_nonzero(~keep), skip_inversions)
+    for skipped in range(min(skip_inversions, len(periods) - 1), 0, -1):
+        keep = repetition >= periods[skipped]
+        if 2 * np.count_nonzero(keep) >= len(keep):
+            log.info("%d readouts of %d leading inversion periods are dropped", np.count_nonzero(~keep), skipped)
+            break
+    else:
+        skipped, keep = 0, np.ones(len(repetition), dtype=bool)
+    if skipped < skip_inversions:
+        log.warning("the scan is short: %d instead of %d leading inversion periods dropped", skipped, skip_inversions)
     return keep
 
 

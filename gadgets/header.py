@@ -118,6 +118,41 @@ def repetition_time_ms(header: ScanHeader, parameter: float | None) -> float:
     return tr_ms
 
 
+def inversion_time_ms(header: ScanHeader, parameter: float | None) -> float:
+    """Time from the inversion to the first excitation: TI of the header, else of the parameters.
+
+    Raises
+    ------
+    DataError
+        If neither gives one.
+    """
+    ti_ms = header.ti_ms if header.ti_ms is not None else parameter
+    if ti_ms is None:
+        raise DataError(
+            "the header's sequenceParameters have no TI; set the parameter ti_ms, or temporal_model=realtime"
+        )
+    return ti_ms
+
+
+def flip_angle_deg(header: ScanHeader, parameter: float | None) -> float:
+    """Nominal flip angle from the header, else from the parameters.
+
+    Raises
+    ------
+    DataError
+        If neither gives one, or it cannot be degrees.
+    """
+    angle = header.flip_angle_deg or parameter
+    if not angle:
+        raise DataError(
+            "the header's sequenceParameters have no flipAngle_deg; "
+            "set the parameter flip_angle_deg, or temporal_model=realtime"
+        )
+    if not 0.2 <= angle <= 90:
+        raise DataError(f"flip angle {angle:g} cannot be degrees; ISMRMRD headers give degrees (5, not 0.087)")
+    return angle
+
+
 def anonymous(header: Any) -> Any:
     """Remove patient, study and measurement identifiers from a header, in place; return it."""
     for section, names in _IDENTIFIERS.items():

@@ -1,8 +1,8 @@
 """Arrays become ISMRMRD images, once: geometry, series, window, Meta, research label."""
 
 import json
+import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import ismrmrd
 import numpy as np
@@ -12,51 +12,27 @@ from gadgets import RESEARCH_LABEL, __version__
 from gadgets.acquisitions import SliceReadouts
 from gadgets.header import ScanHeader
 from gadgets.parameters import MultitaskingParameters
+from gadgets.series import MAKERS, SERIES, MultitaskingResult, window_of
 from gadgets.stages import StageClock
 from recon.errors import DataError
-from recon.frames import frames, time_average
 
-SERIES = {"time_average": 1, "realtime": 2, "basis_maps": 3, "temporal_basis": 4}
-"""Series index by kind; each series has one matrix size."""
+log = logging.getLogger(__name__)
 
 _DESCRIPTION = {
     "time_average": "time average",
     "realtime": "real-time",
     "basis_maps": "basis maps",
     "temporal_basis": "temporal basis",
+    "cine_bright": "cine, bright blood",
+    "cine_dark": "cine, dark blood",
+    "t1_recovery": "T1 recovery",
+    "respiratory": "respiratory motion",
+    "t1_map": "T1 map (ms)",
+    "t1_uncertainty": "T1 standard deviation (ms)",
+    "gating": "gating",
 }
-_AUTO_FRAMES = 40
 _COUNTER_LIMIT = 65535
-
-
-@dataclass(frozen=True)
-class MultitaskingResult:
-    """What one slice's reconstruction found.
-
-    Attributes
-    ----------
-    spatial_factor : (L, N, N) complex64
-        U₀; with prewhitening its unit is the standard deviation of the receiver noise.
-    temporal_basis : (L, spokes) complex64
-        Φ, rows orthonormal over the imaging spokes.
-    singular_values : (components,) float64
-        Of the navigator, largest first.
-    coils : int
-        Virtual coils.
-    prewhitened : bool
-    nufft, device : str
-        What computed it.
-    tr_ms : float
-    """
-
-    spatial_factor: NDArray
-    temporal_basis: NDArray
-    singular_values: NDArray
-    coils: int
-    prewhitened: bool
-    nufft: str
-    device: str
-    tr_ms: float
+_SERIES_PER_MEASUREMENT = 20
 
 
 def multitasking_images(
@@ -79,7 +55,7 @@ def multitasking_images(
     clock : StageClock
         Its seconds go into the Meta of the first image.
     measurement : int
-        Position of the measurement in the stream; the series of the second start at 11, and so on.
+        Position of the measurement in the stream; the series of the second start at 21, and so on.
 
     Yields
     ------
@@ -90,17 +66,22 @@ def multitasking_images(
     seconds: dict[str, float] | None = clock.seconds
     with clock.stage("make images"):
         made = {
-            kind: _MAKERS[kind](result, readouts, header, parameters)
+            kind: MAKERS[kind](result, readouts, header, parameters)
             for kind in sorted(parameters.images, key=SERIES.__getitem__)
         }
-    for kind, images in made.items():
-        for index, (array, spoke, meta) in enumerate(images):
+    absent = [kind for kind, pictures in made.items() if not pictures]
+    if absent and result.temporal.model is not None:
+        log.warning("the scan did not resolve what %s would show", ", ".join(absent))
+    for kind, pictures in made.items():
+        for index, picture in enumerate(pictures):
+            meta = picture.meta
             if seconds is not None:
                 meta["MalibuStageSeconds"] = json.dumps({name: round(value, 4) for name, value in seconds.items()})
                 seconds = None
-            number = readouts.slice_index * len(images) + index + 1
-            series = SERIES[kind] + 10 * measurement
-            yield _image(array, kind, (series, number), readouts.headers[spoke], header, common | meta)
+            number = readouts.slice_index * len(pictures) + index + 1
+            series = SERIES[kind] + _SERIES_PER_MEASUREMENT * measurement
+            reference = readouts.headers[picture.spoke]
+            yield _image(picture.array, kind, (series, number), reference, header, common | meta)
 
 
 def _image(
@@ -132,16 +113,10 @@ def _image(
         "ImageRowDir": [f"{value:.9g}" for value in reference.read_dir],
         "ImageColumnDir": [f"{value:.9g}" for value in reference.phase_dir],
     }
-    image.meta = named | _window(array) | meta
+    image.meta = named | window_of(array) | meta
     for name, gadgetron_name in _GADGETRON_NAMES.items():
         image.meta[gadgetron_name] = image.meta[name]
     return image
-
-
-def _window(array: NDArray) -> dict[str, str]:
-    """Window from zero to all but the brightest 0.5 % of the pixels."""
-    peak = float(np.percentile(np.abs(array), 99.5))
-    return {"WindowCenter": f"{peak / 2:.6g}", "WindowWidth": f"{max(peak, 1e-6):.6g}"}
 
 
 _GADGETRON_NAMES = {
@@ -165,9 +140,11 @@ def _common_meta(
         "MalibuVersion": __version__,
         "MalibuParameters": json.dumps(settings),
         "MalibuReconstruction": parameters.reconstruction,
-        "MalibuRank": len(result.temporal_basis),
+        "MalibuTemporalModel": "realtime" if result.temporal.model is None else "tensor",
+        "MalibuRank": len(result.temporal.basis),
         "MalibuCoils": result.coils,
         "MalibuSpokes": len(readouts.imaging),
+        "MalibuSpokesUsed": int(np.count_nonzero(result.temporal.kept)),
         "MalibuNavigators": len(readouts.navigators),
         "MalibuTrajectoryUnit": readouts.trajectory_unit,
         "MalibuNufft": result.nufft,
@@ -175,111 +152,23 @@ def _common_meta(
         "MalibuPixelUnit": "receiver noise standard deviation" if result.prewhitened else "receiver unit",
         "RepetitionTimeMs": f"{result.tr_ms:.6g}",
         **({"FlipAngleDeg": f"{header.flip_angle_deg:.6g}"} if header.flip_angle_deg else {}),
+        **_gating_meta(result),
     }
 
 
-_Made = list[tuple[NDArray, int, dict]]
-
-
-def _time_average(
-    result: MultitaskingResult,
-    readouts: SliceReadouts,
-    header: ScanHeader,
-    parameters: MultitaskingParameters,
-) -> _Made:
-    return [
-        (
-            np.abs(time_average(result.spatial_factor, result.temporal_basis)),
-            0,
-            {"DataRole": ["Image", "AVE"]},
-        )
-    ]
-
-
-def _realtime(
-    result: MultitaskingResult,
-    readouts: SliceReadouts,
-    header: ScanHeader,
-    parameters: MultitaskingParameters,
-) -> _Made:
-    spokes = frame_spokes(parameters.frames, readouts.inversion)
-    series = np.abs(frames(result.spatial_factor, result.temporal_basis[:, spokes]))
-    window = _window(series)
-    made: _Made = []
-    for image, spoke in zip(series, spokes, strict=True):
-        meta = window | {
-            "FrameTimeMs": f"{readouts.readout_index[spoke] * result.tr_ms:.6g}",
-            "FrameSpoke": int(spoke),
-        }
-        if header.ti_ms is not None and len(np.unique(readouts.inversion)) > 1:
-            inversion_time = header.ti_ms + readouts.since_inversion[spoke] * result.tr_ms
-            meta |= {"InversionTime": f"{inversion_time:.6g}", "GADGETRON_TI": f"{inversion_time:.6g}"}
-        made.append((image, int(spoke), meta))
-    return made
-
-
-def _basis_maps(
-    result: MultitaskingResult,
-    readouts: SliceReadouts,
-    header: ScanHeader,
-    parameters: MultitaskingParameters,
-) -> _Made:
-    return [
-        (basis_map, 0, {"DataRole": "SpatialFactor", "BasisIndex": index})
-        for index, basis_map in enumerate(result.spatial_factor)
-    ]
-
-
-def _temporal_basis(
-    result: MultitaskingResult,
-    readouts: SliceReadouts,
-    header: ScanHeader,
-    parameters: MultitaskingParameters,
-) -> _Made:
-    if result.temporal_basis.shape[1] > _COUNTER_LIMIT:
-        raise DataError(
-            f"the temporal basis of {result.temporal_basis.shape[1]} spokes does not fit an ISMRMRD image "
-            f"({_COUNTER_LIMIT} pixels a side); leave temporal_basis out of images"
-        )
-    values = result.singular_values[: 4 * len(result.temporal_basis)]
-    meta = {"DataRole": "TemporalBasis", "SingularValues": " ".join(f"{value:.6g}" for value in values)}
-    return [(result.temporal_basis, 0, meta)]
-
-
-_MAKERS = {
-    "time_average": _time_average,
-    "realtime": _realtime,
-    "basis_maps": _basis_maps,
-    "temporal_basis": _temporal_basis,
-}
-
-
-def frame_spokes(selection: str, inversion: NDArray) -> NDArray:
-    """Imaging spokes whose times become real-time frames.
-
-    Parameters
-    ----------
-    selection : str
-        ``first:last:step`` as a Python slice, or ``auto``: 40 frames evenly over the last full inversion period.
-    inversion : (spokes,) int
-        Number of the inversion period of each imaging spoke.
-
-    Returns
-    -------
-    (frames,) int
-
-    Raises
-    ------
-    DataError
-        If the selection is empty.
-    """
-    if selection == "auto":
-        periods, counts = np.unique(inversion, return_counts=True)
-        full = periods[counts >= counts.max() - 1][-1]
-        spokes = np.flatnonzero(inversion == full)
-        return spokes[np.unique(np.linspace(0, len(spokes) - 1, _AUTO_FRAMES).round().astype(int))]
-    bounds = [int(part) if part else None for part in selection.split(":")]
-    spokes = np.arange(len(inversion))[slice(*bounds)]
-    if not len(spokes):
-        raise DataError(f"frames = {selection} selects none of the {len(inversion)} imaging spokes")
-    return spokes
+def _gating_meta(result: MultitaskingResult) -> dict:
+    model = result.temporal.model
+    if model is None:
+        return {}
+    gating = model.gating
+    meta: dict = {
+        "MalibuUnresolved": " ".join(gating.unresolved) or "none",
+        "MalibuEmptyCells": f"{model.empty_share:.4f}",
+        "MalibuHeartQuality": f"{gating.heart_quality:.3f}",
+        "MalibuRespirationQuality": f"{gating.respiration_quality:.3f}",
+    }
+    if gating.beats is not None:
+        meta["MalibuBeats"] = len(gating.beats.time_s)
+        meta["MalibuEctopicBeats"] = int(np.count_nonzero(gating.beats.is_ectopic))
+        meta["MalibuHeartRatePerMinute"] = f"{gating.beats.rate_per_minute:.1f}"
+    return meta

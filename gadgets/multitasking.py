@@ -18,17 +18,20 @@ from gadgets.connection import GadgetStream
 from gadgets.device import choose_device
 from gadgets.errors import StreamError
 from gadgets.header import ScanHeader, read_header, repetition_time_ms
-from gadgets.images import MultitaskingResult, multitasking_images
+from gadgets.images import multitasking_images
 from gadgets.measurement import Measurement
 from gadgets.parameters import MultitaskingParameters, parse_parameters
 from gadgets.rescue import rescued
+from gadgets.series import MultitaskingResult
 from gadgets.stages import StageClock
+from gadgets.temporal import Temporal, temporal_basis
 from recon.admm import AdmmSettings, admm
 from recon.coils import compression_matrix, estimate_maps
 from recon.density import ramp_weights
 from recon.errors import DataError
 from recon.fold import is_radial
-from recon.navigator import NavigatorSubspace, navigator_subspace, orthonormalise, readout_profiles
+from recon.frames import body_mask, time_average
+from recon.navigator import readout_profiles
 from recon.noise import apply_to_coils, prewhitening_matrix
 from recon.nufft import choose_backend, plan_nufft
 from recon.problem import (
@@ -38,10 +41,13 @@ from recon.problem import (
     back_project_exactly,
     normal_operator,
 )
+from recon.relaxometry import T1Map, fit_t1
 from recon.subspace import coil_images
 from recon.trajectory import samples_within
 
 log = logging.getLogger(__name__)
+
+_T1_STEP = 4
 
 
 class MultitaskingGadget:
@@ -166,20 +172,21 @@ def reconstruct(
     MultitaskingResult
         In host memory.
     """
-    tr_ms = repetition_time_ms(header, parameters.tr_ms)
     posed = pose(readouts, whitening, header, parameters, device, clock)
     with device:
         spatial_factor = sigpy.to_device(solve(posed.problem, parameters, clock), sigpy.cpu_device)
     _check_finite(spatial_factor, posed.problem.backend)
+    with clock.stage("T1 map"):
+        t1_map = map_t1(spatial_factor, posed.temporal, parameters)
     return MultitaskingResult(
         spatial_factor=spatial_factor,
-        temporal_basis=sigpy.to_device(posed.problem.temporal_basis, sigpy.cpu_device),
-        singular_values=posed.subspace.singular_values,
+        temporal=posed.temporal,
+        t1_map=t1_map,
         coils=len(posed.to_coils),
         prewhitened=whitening is not None,
         nufft=posed.problem.backend,
         device="cpu" if device.id < 0 else f"cuda:{device.id}",
-        tr_ms=tr_ms,
+        tr_ms=repetition_time_ms(header, parameters.tr_ms),
     )
 
 
@@ -191,13 +198,13 @@ class Posed:
     ----------
     problem : SubspaceProblem
         On the device.
-    subspace : NavigatorSubspace
+    temporal : Temporal
     to_coils : (virtual coils, coils) complex64
         Prewhitening and compression.
     """
 
     problem: SubspaceProblem
-    subspace: NavigatorSubspace
+    temporal: Temporal
     to_coils: NDArray
 
 
@@ -219,14 +226,17 @@ def pose(
         imaging = apply_to_coils(to_coils, readouts.imaging[:, :, inside])
         kspace = sigpy.to_device(np.ascontiguousarray(imaging.swapaxes(0, 1)), device)
         trajectory = sigpy.to_device(np.ascontiguousarray(readouts.trajectory[:, inside]), device)
-    with clock.stage("navigator basis"):
+    with clock.stage("temporal basis"):
         profiles = readout_profiles(apply_to_coils(to_coils, readouts.navigators), header.matrix)
-        subspace = navigator_subspace(profiles, parameters.rank, parameters.energy)
-        basis = sigpy.to_device(_basis_at_spokes(subspace, readouts, parameters), device)
+        temporal = temporal_basis(profiles, readouts, header, parameters)
     with device, clock.stage("coil maps"):
         plan = plan_nufft(trajectory, matrix, backend)
         coil_maps = estimate_maps(coil_images(plan, ramp_weights(trajectory), kspace), parameters.coil_maps)
-    return Posed(SubspaceProblem(kspace, trajectory, basis, coil_maps, backend), subspace, to_coils)
+        basis = sigpy.to_device(temporal.basis, device)
+        if not temporal.kept.all():
+            kept = sigpy.to_device(np.flatnonzero(temporal.kept), device)
+            kspace, trajectory = kspace[:, kept], trajectory[kept]
+    return Posed(SubspaceProblem(kspace, trajectory, basis, coil_maps, backend), temporal, to_coils)
 
 
 def solve(problem: SubspaceProblem, parameters: MultitaskingParameters, clock: StageClock) -> NDArray:
@@ -261,13 +271,17 @@ def _log_progress(total: int) -> Callable[[int, float], None]:
     return lambda iteration, residual: log.info("ADMM %d of %d, residual %.1e", iteration, total, residual)
 
 
-def _basis_at_spokes(
-    subspace: NavigatorSubspace, readouts: SliceReadouts, parameters: MultitaskingParameters
-) -> np.ndarray:
-    rank = len(subspace.basis)
-    if parameters.energy is None and rank < parameters.rank:
-        log.warning("the navigators span only %d dimensions; rank is %d, not %d", rank, rank, parameters.rank)
-    return orthonormalise(subspace.basis[:, readouts.navigator_of_spoke]).astype(np.complex64)
+def map_t1(spatial_factor: NDArray, temporal: Temporal, parameters: MultitaskingParameters) -> T1Map | None:
+    """Fit T1 at end-diastole and end-expiration, inside the body; None if no T1 image is wanted or possible."""
+    model = temporal.model
+    if model is None or not {"t1_map", "t1_uncertainty"} & set(parameters.images):
+        return None
+    mixing = model.tensor.recovery_of(0, model.end_expiration)
+    coordinates = np.einsum("lyx,lt->tyx", spatial_factor, mixing)
+    pulses = np.unique(temporal.imaging.pulse)[::_T1_STEP]
+    body = body_mask(np.abs(time_average(spatial_factor, temporal.basis)))
+    basis = model.tensor.recovery[pulses]
+    return fit_t1(coordinates, basis, pulses, model.sequence, body, mixing.T @ mixing, parameters.inflow)
 
 
 def _check_finite(spatial_factor: np.ndarray, backend: str) -> None:

@@ -2,7 +2,7 @@
 
 import difflib
 import xml.etree.ElementTree as ElementTree
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -17,7 +17,21 @@ from pydantic import (
 
 from gadgets.errors import ParameterError
 
-ImageKind = Literal["time_average", "realtime", "basis_maps", "temporal_basis"]
+ImageKind = Literal[
+    "time_average",
+    "realtime",
+    "basis_maps",
+    "temporal_basis",
+    "cine_bright",
+    "cine_dark",
+    "t1_recovery",
+    "respiratory",
+    "t1_map",
+    "t1_uncertainty",
+    "gating",
+]
+TENSOR_KINDS = ("cine_bright", "cine_dark", "t1_recovery", "respiratory", "t1_map", "t1_uncertainty", "gating")
+"""Images that only the temporal tensor can give."""
 
 
 def _as_list(value: Any) -> Any:
@@ -41,8 +55,25 @@ class MultitaskingParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    temporal_model: Literal["tensor", "realtime"] = Field(
+        "tensor", description="low-rank tensor over cardiac phase, respiration and recovery; or the navigator's PCA"
+    )
     rank: int = Field(32, ge=1, le=256, description="basis functions L of the temporal subspace")
     energy: float | None = Field(None, gt=0, lt=1, description="keep fewer than rank: this share of the energy")
+    cardiac_bins: int = Field(20, ge=2, le=100, description="cardiac phases")
+    respiratory_bins: int = Field(6, ge=2, le=50, description="respiratory states, by displacement")
+    recovery_rank: int = Field(5, ge=3, le=20, description="functions of the T1-recovery basis")
+    cardiac_rank: int | None = Field(None, ge=1, description="multilinear rank of the cardiac axis; default: whole")
+    respiratory_rank: int | None = Field(None, ge=1, description="multilinear rank of the respiratory axis")
+    heart_source: Literal["self", "ecg"] = Field("self", description="beats from the navigator, or from the ECG")
+    respiration_source: Literal["self", "waveform"] = Field(
+        "self", description="breathing from the navigator, or from the respiration waveform"
+    )
+    ecg_waveform_id: int = Field(0, ge=0, description="waveform id of the ECG")
+    respiration_waveform_id: int = Field(2, ge=0, description="waveform id of the respiration")
+    lowest_heart_rate: float = Field(42, ge=20, le=200, description="heart rates looked for, per minute")
+    highest_heart_rate: float = Field(150, ge=40, le=300, description="heart rates looked for, per minute")
+    keep_ectopic: bool = Field(False, description="leave ectopic beats in the cardiac bins")
     matrix: int | None = Field(None, ge=16, le=1024, description="image matrix; default: the header's recon matrix")
     coils: int = Field(8, ge=1, le=128, description="virtual coils to keep")
     coil_maps: Literal["espirit", "walsh"] = Field("espirit", description="how coil maps are estimated")
@@ -55,7 +86,11 @@ class MultitaskingParameters(BaseModel):
         None, gt=0, lt=360, description="increment between imaging spokes, for scans without trajectory"
     )
     tr_ms: float | None = Field(None, gt=0, description="repetition time, for headers without TR")
-    skip_inversions: int = Field(1, ge=0, description="leading inversion periods to drop: not in steady state")
+    ti_ms: float | None = Field(None, ge=0, description="from inversion to first excitation, for headers without TI")
+    flip_angle_deg: float | None = Field(None, gt=0, le=90, description="for headers without flip angle")
+    flip_angle_scale: float = Field(1.0, gt=0, le=3, description="B1: true flip angle over nominal, for T1")
+    inflow: float = Field(0.8, ge=0, le=1, description="share of fresh spins in flowing blood, for its T1; 0: none")
+    skip_inversions: int = Field(2, ge=0, description="leading inversion periods to drop: not in steady state")
     reconstruction: Literal["backprojection", "admm"] = Field(
         "backprojection", description="spatial factor: one back-projection, or iterative ADMM from it"
     )
@@ -70,8 +105,15 @@ class MultitaskingParameters(BaseModel):
     nufft: Literal["auto", "finufft", "cufinufft", "sigpy"] = Field("auto", description="NUFFT back end")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu, or cuda:N")
     images: Annotated[tuple[ImageKind, ...], BeforeValidator(_as_list), AfterValidator(_named_once)] = Field(
-        ("time_average", "realtime", "basis_maps", "temporal_basis"), min_length=1, description="what is sent"
+        get_args(ImageKind), min_length=1, description="what is sent"
     )
+    bright_blood_ti_ms: float | None = Field(
+        None, ge=0, description="inversion time of the bright-blood cine; default: the end of the recovery"
+    )
+    dark_blood_ti_ms: float | None = Field(
+        None, ge=0, description="inversion time of the dark-blood cine; default: the null of flowing blood"
+    )
+    t1_frames: int = Field(20, ge=2, le=1000, description="inversion times of the T1-recovery series")
     frames: str = Field(
         "auto",
         pattern=r"^(auto|-?\d*:-?\d*(:[1-9]\d*)?)$",
@@ -82,6 +124,21 @@ class MultitaskingParameters(BaseModel):
     rescue_folder: str | None = Field(
         None, description="where to keep the raw data of a failed reconstruction, without patient data"
     )
+
+    @field_validator("images")
+    @classmethod
+    def _images_can_be_made(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        impossible = [kind for kind in values if kind in TENSOR_KINDS]
+        if impossible and info.data.get("temporal_model") == "realtime":
+            raise ValueError(f"{', '.join(impossible)} need temporal_model=tensor")
+        return values
+
+    @field_validator("highest_heart_rate")
+    @classmethod
+    def _heart_rates_are_a_range(cls, value: float, info: ValidationInfo) -> float:
+        if value <= info.data.get("lowest_heart_rate", 0):
+            raise ValueError("must be above lowest_heart_rate")
+        return value
 
     @field_validator("gridding")
     @classmethod

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image as PilImage
 
-from gadgets.images import SERIES
 from gadgets.page import figure_html, png_of, table_html, write_page
 from gadgets.scan_file import complete_file, read_images
+from gadgets.series import SERIES
 
 _SHOWN_MAPS = 16
 _SHOWN_FUNCTIONS = 6

@@ -1,0 +1,308 @@
+"""What one slice's reconstruction found, and the image series that are made of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadgets.acquisitions import SliceReadouts
+from gadgets.header import ScanHeader
+from gadgets.parameters import MultitaskingParameters
+from gadgets.temporal import Temporal
+from recon.binning import nearest_bin
+from recon.errors import DataError
+from recon.frames import frames, time_average
+from recon.relaxometry import T1Map
+from recon.time_model import TimeModel
+
+SERIES = {
+    "time_average": 1,
+    "realtime": 2,
+    "basis_maps": 3,
+    "temporal_basis": 4,
+    "cine_bright": 5,
+    "cine_dark": 6,
+    "t1_recovery": 7,
+    "respiratory": 8,
+    "t1_map": 9,
+    "t1_uncertainty": 10,
+    "gating": 11,
+}
+"""Series index by kind; each series has one matrix size. Further measurements of a stream add 20 each."""
+
+GATING_ROWS = ("time_s", "respiration", "respiratory_bin", "cardiac_phase", "cardiac_bin", "kept")
+"""Rows of the gating image; one column per imaging spoke. Rows of what was not resolved are -1."""
+
+_AUTO_FRAMES = 40
+_COUNTER_LIMIT = 65535
+_BLOOD_T1_MS = 1900.0
+_EFFICIENCY = 0.95
+_T1_WINDOW = {"WindowCenter": "1000", "WindowWidth": "2000"}
+_DEVIATION_WINDOW = {"WindowCenter": "100", "WindowWidth": "200"}
+_COLOR_MAPS = {"t1_map": "Hot Metal", "t1_uncertainty": "Rainbow"}
+
+
+@dataclass(frozen=True)
+class MultitaskingResult:
+    """What one slice's reconstruction found.
+
+    Attributes
+    ----------
+    spatial_factor : (L, N, N) complex64
+        U; with prewhitening its unit is the standard deviation of the receiver noise.
+    temporal : Temporal
+        Φ and its model.
+    t1_map : T1Map or None
+    coils : int
+        Virtual coils.
+    prewhitened : bool
+    nufft, device : str
+        What computed it.
+    tr_ms : float
+    """
+
+    spatial_factor: NDArray
+    temporal: Temporal
+    t1_map: T1Map | None
+    coils: int
+    prewhitened: bool
+    nufft: str
+    device: str
+    tr_ms: float
+
+
+@dataclass
+class Picture:
+    """One image before it becomes ISMRMRD's.
+
+    Attributes
+    ----------
+    array : (N, N) or (rows, columns) array
+    spoke : int
+        Imaging spoke whose header it takes.
+    meta : dict
+    """
+
+    array: NDArray
+    spoke: int = 0
+    meta: dict = field(default_factory=dict)
+
+
+Maker = Callable[[MultitaskingResult, SliceReadouts, ScanHeader, MultitaskingParameters], list[Picture]]
+
+
+def _time_average(result: MultitaskingResult, *_: object) -> list[Picture]:
+    average = np.abs(time_average(result.spatial_factor, result.temporal.basis))
+    return [Picture(average, meta={"DataRole": ["Image", "AVE"]})]
+
+
+def _realtime(
+    result: MultitaskingResult, readouts: SliceReadouts, header: ScanHeader, parameters: MultitaskingParameters
+) -> list[Picture]:
+    spokes = np.flatnonzero(result.temporal.kept)
+    columns = frame_spokes(parameters.frames, readouts.inversion[spokes])
+    series = np.abs(frames(result.spatial_factor, result.temporal.basis[:, columns]))
+    window = window_of(series)
+    pictures = []
+    for image, spoke in zip(series, spokes[columns], strict=True):
+        meta = window | {
+            "FrameTimeMs": f"{readouts.readout_index[spoke] * result.tr_ms:.6g}",
+            "FrameSpoke": int(spoke),
+        }
+        if header.ti_ms is not None and len(np.unique(readouts.inversion)) > 1:
+            meta |= _inversion_time(header.ti_ms + readouts.since_inversion[spoke] * result.tr_ms)
+        pictures.append(Picture(image, int(spoke), meta))
+    return pictures
+
+
+def _basis_maps(result: MultitaskingResult, *_: object) -> list[Picture]:
+    return [
+        Picture(basis_map, meta={"DataRole": "SpatialFactor", "BasisIndex": index})
+        for index, basis_map in enumerate(result.spatial_factor)
+    ]
+
+
+def _temporal_basis(result: MultitaskingResult, *_: object) -> list[Picture]:
+    basis = result.temporal.basis
+    if basis.shape[1] > _COUNTER_LIMIT:
+        raise DataError(
+            f"the temporal basis of {basis.shape[1]} spokes does not fit an ISMRMRD image "
+            f"({_COUNTER_LIMIT} pixels a side); leave temporal_basis out of images"
+        )
+    values = result.temporal.singular_values[: 4 * len(basis)]
+    meta = {"DataRole": "TemporalBasis", "SingularValues": " ".join(f"{value:.6g}" for value in values)}
+    return [Picture(basis, meta=meta)]
+
+
+def _cells(
+    result: MultitaskingResult, model: TimeModel, cardiac: NDArray, respiratory: NDArray, pulses: NDArray
+) -> list[Picture]:
+    """Magnitude frames of chosen cells, at one window, each saying which cell it is."""
+    phi = model.tensor.cells(*np.broadcast_arrays(cardiac, respiratory, pulses)).astype(np.float32)
+    series = np.abs(frames(result.spatial_factor, phi))
+    window, beats = window_of(series), model.gating.beats
+    pictures = []
+    for image, c, r, n in zip(series, *np.broadcast_arrays(cardiac, respiratory, pulses), strict=True):
+        meta: dict = window | _inversion_time(model.sequence.delay_ms + n * model.sequence.tr_ms)
+        meta |= {"CardiacBin": int(c), "RespiratoryBin": int(r), "PulsesSinceInversion": int(n)}
+        if beats is not None:
+            interval_ms = 60_000 / beats.rate_per_minute
+            meta |= {"CardiacPhaseMs": f"{interval_ms * c / len(model.tensor.cardiac):.6g}"}
+        pictures.append(Picture(image, meta=meta))
+    return pictures
+
+
+def _cine(dark: bool) -> Maker:
+    def make(
+        result: MultitaskingResult, readouts: SliceReadouts, header: ScanHeader, parameters: MultitaskingParameters
+    ) -> list[Picture]:
+        model = result.temporal.model
+        if model is None or model.gating.beats is None:
+            return []
+        pulse = (_dark_blood_pulse if dark else _bright_blood_pulse)(result, model, parameters)
+        phases = np.arange(len(model.tensor.cardiac))
+        return _cells(result, model, phases, np.array(model.end_expiration), np.array(pulse))
+
+    return make
+
+
+def _t1_recovery(
+    result: MultitaskingResult, readouts: SliceReadouts, header: ScanHeader, parameters: MultitaskingParameters
+) -> list[Picture]:
+    model = result.temporal.model
+    if model is None:
+        return []
+    known = np.unique(result.temporal.imaging.pulse)
+    chosen = known[np.unique(np.linspace(0, len(known) - 1, parameters.t1_frames).round().astype(int))]
+    return _cells(result, model, np.array(0), np.array(model.end_expiration), chosen)
+
+
+def _respiratory(
+    result: MultitaskingResult, readouts: SliceReadouts, header: ScanHeader, parameters: MultitaskingParameters
+) -> list[Picture]:
+    model = result.temporal.model
+    if model is None or model.gating.respiration is None:
+        return []
+    states = np.arange(len(model.tensor.respiratory))
+    return _cells(result, model, np.array(0), states, np.array(_bright_blood_pulse(result, model, parameters)))
+
+
+def _t1(kind: str) -> Maker:
+    def make(result: MultitaskingResult, *_: object) -> list[Picture]:
+        if result.t1_map is None or result.temporal.model is None:
+            return []
+        values = result.t1_map.t1_ms if kind == "t1_map" else result.t1_map.uncertainty_ms
+        meta = (_T1_WINDOW if kind == "t1_map" else _DEVIATION_WINDOW) | {
+            "DataRole": ["Quantitative", "T1MAP" if kind == "t1_map" else "T1SD"],
+            "MalibuUnit": "ms",
+            "ScaleRatio": "1",
+            "GADGETRON_ScaleRatio": "1",
+            "ScaleOffset": "0",
+            "GADGETRON_ScaleOffset": "0",
+            "ColorMap": _COLOR_MAPS[kind],
+            "GADGETRON_ColorMap": _COLOR_MAPS[kind],
+            "InversionEfficiency": f"{result.t1_map.efficiency:.4g}",
+            "TrueFlipAngleDeg": f"{result.temporal.model.sequence.flip_angle_deg:.6g}",
+        }
+        return [Picture(np.clip(np.rint(values), 0, _COUNTER_LIMIT).astype(np.uint16), meta=meta)]
+
+    return make
+
+
+def _gating(result: MultitaskingResult, *_: object) -> list[Picture]:
+    model = result.temporal.model
+    if model is None:
+        return []
+    gating, time_s = model.gating, result.temporal.imaging.time_s
+    missing = np.full(len(time_s), -1.0)
+    rows = dict.fromkeys(GATING_ROWS, missing) | {"time_s": time_s, "kept": result.temporal.kept}
+    if gating.respiration is not None:
+        rows["respiration"] = np.interp(time_s, model.navigator_time_s, gating.respiration)
+        rows["respiratory_bin"] = nearest_bin(model.imaging.respiratory)
+    meta = {"DataRole": "Gating", "Rows": list(GATING_ROWS)}
+    if gating.beats is not None:
+        rows["cardiac_phase"] = gating.beats.phase(time_s, gating.origin)
+        rows["cardiac_bin"] = nearest_bin(model.imaging.cardiac)
+        meta["BeatTimesS"] = " ".join(f"{time:.3f}" for time in gating.beats.time_s)
+        meta["EctopicBeats"] = " ".join(str(number) for number in np.flatnonzero(gating.beats.is_ectopic))
+    return [Picture(np.stack([rows[name] for name in GATING_ROWS]).astype(np.float32), meta=meta)]
+
+
+MAKERS: dict[str, Maker] = {
+    "time_average": _time_average,
+    "realtime": _realtime,
+    "basis_maps": _basis_maps,
+    "temporal_basis": _temporal_basis,
+    "cine_bright": _cine(dark=False),
+    "cine_dark": _cine(dark=True),
+    "t1_recovery": _t1_recovery,
+    "respiratory": _respiratory,
+    "t1_map": _t1("t1_map"),
+    "t1_uncertainty": _t1("t1_uncertainty"),
+    "gating": _gating,
+}
+"""An empty list says that the scan did not resolve what the series would show."""
+
+
+def _bright_blood_pulse(result: MultitaskingResult, model: TimeModel, parameters: MultitaskingParameters) -> int:
+    """Imaging pulse nearest to the wanted inversion time; by default the last."""
+    known = np.unique(result.temporal.imaging.pulse)
+    wanted_ms = parameters.bright_blood_ti_ms
+    return int(known[-1]) if wanted_ms is None else _nearest(known, model, wanted_ms)
+
+
+def _dark_blood_pulse(result: MultitaskingResult, model: TimeModel, parameters: MultitaskingParameters) -> int:
+    """Imaging pulse nearest to the wanted inversion time; by default where flowing blood has no signal."""
+    known = np.unique(result.temporal.imaging.pulse)
+    if parameters.dark_blood_ti_ms is not None:
+        return _nearest(known, model, parameters.dark_blood_ti_ms)
+    efficiency = result.t1_map.efficiency if result.t1_map else _EFFICIENCY
+    blood = model.sequence.curves([_BLOOD_T1_MS], [efficiency], [parameters.inflow], known)[0]
+    return int(known[np.argmin(np.abs(blood))])
+
+
+def _nearest(known: NDArray, model: TimeModel, inversion_time_ms: float) -> int:
+    times_ms = model.sequence.delay_ms + known * model.sequence.tr_ms
+    return int(known[np.argmin(np.abs(times_ms - inversion_time_ms))])
+
+
+def _inversion_time(time_ms: float) -> dict[str, str]:
+    return {"InversionTime": f"{time_ms:.6g}", "GADGETRON_TI": f"{time_ms:.6g}"}
+
+
+def window_of(array: NDArray) -> dict[str, str]:
+    """Window from zero to all but the brightest 0.5 % of the pixels."""
+    peak = float(np.percentile(np.abs(array), 99.5))
+    return {"WindowCenter": f"{peak / 2:.6g}", "WindowWidth": f"{max(peak, 1e-6):.6g}"}
+
+
+def frame_spokes(selection: str, inversion: NDArray) -> NDArray:
+    """Imaging spokes whose times become real-time frames.
+
+    Parameters
+    ----------
+    selection : str
+        ``first:last:step`` as a Python slice, or ``auto``: 40 frames evenly over the last full inversion period.
+    inversion : (spokes,) int
+        Number of the inversion period of each imaging spoke.
+
+    Returns
+    -------
+    (frames,) int
+
+    Raises
+    ------
+    DataError
+        If the selection is empty.
+    """
+    if selection == "auto":
+        periods, counts = np.unique(inversion, return_counts=True)
+        full = periods[counts >= counts.max() - 1][-1]
+        spokes = np.flatnonzero(inversion == full)
+        return spokes[np.unique(np.linspace(0, len(spokes) - 1, _AUTO_FRAMES).round().astype(int))]
+    bounds = [int(part) if part else None for part in selection.split(":")]
+    spokes = np.arange(len(inversion))[slice(*bounds)]
+    if not len(spokes):
+        raise DataError(f"frames = {selection} selects none of the {len(inversion)} imaging spokes")
+    return spokes

@@ -1,0 +1,125 @@
+"""From motion signals to places on the axes of the temporal tensor: bins, and linear interpolation between them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recon.heart_phase import interpolation
+
+_EARLY = 0.8
+_NEIGHBOURS = 5
+_TAILS = (0.5, 99.5)
+
+
+@dataclass(frozen=True)
+class Beats:
+    """Heartbeats of a scan.
+
+    Attributes
+    ----------
+    time_s : (beats,) float64
+        Of their triggers.
+    is_ectopic : (beats,) bool
+        Beats that came early.
+    """
+
+    time_s: NDArray
+    is_ectopic: NDArray
+
+    @property
+    def rate_per_minute(self) -> float:
+        """Median heart rate."""
+        return 60.0 / float(np.median(np.diff(self.time_s)))
+
+    def phase(self, time_s: NDArray, origin: float = 0.0) -> NDArray:
+        """Cardiac phase in [0, 1), linear between triggers; beyond the first and the last at the median rate.
+
+        Parameters
+        ----------
+        time_s : (times,) float
+        origin : float
+            Phase after the trigger that is called zero.
+
+        Returns
+        -------
+        (times,) float64
+        """
+        step = float(np.median(np.diff(self.time_s)))
+        before = self.time_s[0] - step * np.arange(np.ceil((self.time_s[0] - time_s[0]) / step) + 1, 0, -1)
+        after = self.time_s[-1] + step * np.arange(1, np.ceil((time_s[-1] - self.time_s[-1]) / step) + 2)
+        triggers = np.concatenate([before, self.time_s, after])
+        cycles = np.interp(time_s, triggers, np.arange(len(triggers), dtype=float))
+        return np.mod(cycles - origin, 1.0)
+
+    def disturbed(self, time_s: NDArray) -> NDArray:
+        """(times,) bool: in an interval that ends or starts with an ectopic beat."""
+        beat = np.searchsorted(self.time_s, time_s, side="right") - 1
+        follows = np.concatenate([self.is_ectopic, [False]])
+        return (follows[beat] & (beat >= 0)) | follows[np.minimum(beat + 1, len(self.time_s))]
+
+
+def mark_ectopic(time_s: NDArray) -> Beats:
+    """Mark beats whose interval is shorter than 0.8 of the median of those around it.
+
+    Parameters
+    ----------
+    time_s : (beats,) float
+        Triggers; at least two.
+
+    Returns
+    -------
+    Beats
+    """
+    intervals = np.diff(time_s)
+    early = np.zeros(len(time_s), dtype=bool)
+    for number, interval in enumerate(intervals):
+        around = intervals[max(0, number - _NEIGHBOURS) : number + _NEIGHBOURS + 1]
+        early[number + 1] = interval < _EARLY * np.median(around)
+    return Beats(np.asarray(time_s, np.float64), early)
+
+
+def cardiac_weights(phase: NDArray, bins: int) -> NDArray:
+    """Share of each reading in its two nearest cardiac bins, which lie at phases ``i / bins``: ``(times, bins)``."""
+    return interpolation(phase, bins)
+
+
+@dataclass(frozen=True)
+class DisplacementScale:
+    """Maps a respiratory signal to bins of equal width, the first at end-expiration.
+
+    Attributes
+    ----------
+    low, high : float
+        Signal at the centres of the first and of the last bin.
+    bins : int
+    """
+
+    low: float
+    high: float
+    bins: int
+
+    def weights(self, signal: NDArray) -> NDArray:
+        """Share of each reading in its two nearest bins; beyond the ends it belongs to the last: ``(times, bins)``."""
+        place = np.clip((signal - self.low) / (self.high - self.low), 0, 1) * (self.bins - 1)
+        below = np.minimum(place.astype(int), self.bins - 2)
+        weights = np.zeros((len(signal), self.bins))
+        rows = np.arange(len(signal))
+        weights[rows, below] = 1 - (place - below)
+        weights[rows, below + 1] = place - below
+        return weights
+
+
+def displacement_scale(signal: NDArray, bins: int) -> DisplacementScale:
+    """Spread the bins over all but the outermost half per cent of the signal's values.
+
+    Bins follow the displacement, not the phase of the breath: the image depends on where the diaphragm is, and breaths
+    differ in depth.
+    """
+    low, high = np.percentile(signal, _TAILS)
+    return DisplacementScale(float(low), float(high), bins)
+
+
+def nearest_bin(weights: NDArray) -> NDArray:
+    """(times,) int: the bin that each reading belongs to; every reading has exactly one."""
+    return np.argmax(weights, axis=1)
