@@ -34,7 +34,7 @@ def write_simulation(scan: SimulatedScan, path: Path, progress: Callable[[int], 
     progress : callable
         Called with the number of readouts written.
     """
-    write_scan(path, scan_header(scan), _acquisitions(scan, progress), _waveforms(scan))
+    write_scan(path, scan_header(scan), acquisitions(scan, progress), waveforms(scan))
     with complete_file(truth_path(path)) as partial, h5py.File(partial, "w") as file:
         _write_truth(scan, file)
 
@@ -112,7 +112,10 @@ def _common_head(scan: SimulatedScan) -> ismrmrd.AcquisitionHeader:
     return head
 
 
-def _acquisitions(scan: SimulatedScan, progress: Callable[[int], None]) -> Iterator[ismrmrd.Acquisition]:
+def acquisitions(
+    scan: SimulatedScan, progress: Callable[[int], None] = lambda readouts: None
+) -> Iterator[ismrmrd.Acquisition]:
+    """Make the readouts of a simulated scan, the noise scan first; they are computed as they are taken."""
     protocol = scan.protocol
     noise = scan.noise()
     for number, data in enumerate(noise):
@@ -150,7 +153,7 @@ def _stamp(acquisition: ismrmrd.Acquisition, scan: SimulatedScan, readout: int) 
         acquisition.set_flag(ismrmrd.ACQ_LAST_IN_MEASUREMENT)
 
 
-def _waveforms(scan: SimulatedScan) -> list[ismrmrd.Waveform]:
+def waveforms(scan: SimulatedScan) -> list[ismrmrd.Waveform]:
     """ECG (id 0: an R wave of 30 ms) and respiration (id 2: displacement), one message a second."""
     end_ms = 1000 * scan.timing.time_s[-1]
     times_s = np.arange(0, end_ms, _WAVEFORM_SAMPLE_MS) / 1000
@@ -160,12 +163,12 @@ def _waveforms(scan: SimulatedScan) -> list[ismrmrd.Waveform]:
         0: 2048 + 1500 * np.exp(-(((since_r_wave_s - 0.02) / 0.01) ** 2)),
         2: 2048 + 100 * scan.motion.displacement_mm[np.maximum(nearest, 0)],
     }
-    waveforms = []
+    messages = []
     for start in range(0, len(times_s), _WAVEFORM_SAMPLES):
         for waveform_id, signal in signals.items():
             samples = signal[None, start : start + _WAVEFORM_SAMPLES].round().astype(np.uint32)
             stamp = _START_OF_SCAN_MS + round(start * _WAVEFORM_SAMPLE_MS)
-            waveforms.append(
+            messages.append(
                 ismrmrd.Waveform.from_array(
                     samples,
                     waveform_id=waveform_id,
@@ -174,7 +177,7 @@ def _waveforms(scan: SimulatedScan) -> list[ismrmrd.Waveform]:
                     measurement_uid=1 + scan.seed % 2**31,
                 )
             )
-    return waveforms
+    return messages
 
 
 def _write_truth(scan: SimulatedScan, file: h5py.File) -> None:

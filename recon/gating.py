@@ -7,7 +7,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from recon.heart_phase import HeartPhase, follow_heart, track_heart
+from recon.heart_phase import HeartPhase, follow_heart, plausibility, track_heart
 from recon.motion_components import (
     NavigatorSeries,
     band_components,
@@ -23,9 +23,11 @@ _SLOWEST_HZ = 0.05
 _LEAST_BREATHS = 3
 _LEAST_BEATS = 5
 _HARMONICS = 1.6
-_RESOLVED_BREATHING = 0.3
+_RESOLVED_BREATHING = 0.15
 _RESOLVED_BREATHING_ALONE = 0.6
 _RESOLVED_HEART = 0.6
+_RESOLVED_REGULAR_HEART = 0.25
+_REGULAR = 0.06
 
 
 @dataclass(frozen=True)
@@ -99,15 +101,24 @@ def self_gate(series: NavigatorSeries, bands: GatingBands | None = None) -> Self
     heart = follow_heart(series, np.concatenate([series.known, terms], axis=1), heart.phase)
     left_by_both = unexplained(series, np.concatenate([terms, heart.terms], axis=1))
     heart_quality = 1 - left_by_both / unexplained(series, terms)
-    if heart_quality < _RESOLVED_HEART:
+    if not _is_beating(heart, heart_quality, series):
         respiration_quality = 1 - unexplained(series, terms) / unexplained(series, terms[:, :0])
         seen = respiration if respiration_quality > _RESOLVED_BREATHING_ALONE else None
         return SelfGating(seen, None, respiration_quality, heart_quality)
     alone = _without_breathing(series, bands)
-    respiration_quality = 1 - left_by_both / unexplained(series, alone.heart.terms if alone.heart else terms[:, :0])
-    if respiration_quality < _RESOLVED_BREATHING:
-        return replace(alone, respiration_quality=respiration_quality)
+    left_by_heart = unexplained(series, alone.heart.terms if alone.heart else terms[:, :0])
+    respiration_quality = 1 - left_by_both / left_by_heart
+    if alone.heart is not None:
+        gain = plausibility(left_by_both, heart, series) - plausibility(left_by_heart, alone.heart, series)
+        if gain < _RESOLVED_BREATHING:
+            return replace(alone, respiration_quality=respiration_quality)
     return SelfGating(respiration, heart, respiration_quality, heart_quality)
+
+
+def _is_beating(heart: HeartPhase, quality: float, series: NavigatorSeries) -> bool:
+    """A heart explains most of the variation, or, in noise, a part of it and beats regularly."""
+    regular = heart.irregularity(series.time_s) < _REGULAR
+    return quality > (_RESOLVED_REGULAR_HEART if regular else _RESOLVED_HEART)
 
 
 def _track(series: NavigatorSeries, terms: NDArray, bands: GatingBands) -> HeartPhase:
@@ -121,7 +132,7 @@ def _without_breathing(series: NavigatorSeries, bands: GatingBands) -> SelfGatin
     none = np.zeros((len(series.time_s), 0))
     heart = _track(series, none, bands)
     quality = 1 - unexplained(series, heart.terms) / unexplained(series, none)
-    return SelfGating(None, heart if quality > _RESOLVED_HEART else None, 0.0, quality)
+    return SelfGating(None, heart if _is_beating(heart, quality, series) else None, 0.0, quality)
 
 
 def _extended(series: NavigatorSeries, terms: NDArray) -> NavigatorSeries:

@@ -14,7 +14,7 @@ _PHASES = 60
 _STEP = 4
 _CANDIDATES = 3
 _ITERATIONS = 4
-_PACE_PENALTY = 3.0
+_PACE_PENALTY = 6.0
 _IRREGULARITY_PENALTY = 2.0
 _QUIET_SHARE = 0.15
 
@@ -95,10 +95,14 @@ def track_heart(series: NavigatorSeries, known: NDArray, band: Band, low_hz: flo
     for rate_hz in _rates(band, low_hz, high_hz):
         heart = follow_heart(series, known, _first_phase(signals, rate_hz, series.rate_hz))
         extra = np.concatenate([known[:, series.known.shape[1] :], heart.terms], axis=1)
-        score = np.log(unexplained(series, extra)) + _IRREGULARITY_PENALTY * heart.irregularity(series.time_s)
-        found.append((score, heart))
-    _, heart = min(found, key=lambda candidate: candidate[0])
+        found.append((plausibility(unexplained(series, extra), heart, series), heart))
+    _, heart = max(found, key=lambda candidate: candidate[0])
     return follow_heart(series, known, heart.phase)
+
+
+def plausibility(left: float, heart: HeartPhase, series: NavigatorSeries) -> float:
+    """How good a model is that leaves a share of the navigator's energy: the less, and the more regular, the better."""
+    return -float(np.log(left)) - _IRREGULARITY_PENALTY * heart.irregularity(series.time_s)
 
 
 def _rates(band: Band, low_hz: float, high_hz: float) -> NDArray:
@@ -167,9 +171,10 @@ def _cost(rest: NDArray, template: NDArray, recovery: NDArray) -> NDArray:
     """Misfit of each phase of the template over blocks of navigators, in units of the noise: ``(blocks, phases)``."""
     linear = np.einsum("tpl,tl->tp", np.einsum("tk,plk->tpl", rest, template, optimize=True), recovery)
     quadratic = products(recovery, recovery) @ np.einsum("plk,pmk->lmp", template, template).reshape(-1, len(template))
+    misfit = quadratic - 2 * linear
+    noise = np.median(np.sum(rest**2, axis=1) + misfit.min(axis=1)) / rest.shape[1]
     blocks = len(rest) // _STEP
-    misfit = (quadratic - 2 * linear)[: blocks * _STEP].reshape(blocks, _STEP, -1).sum(axis=1)
-    return misfit / (2 * np.median(np.mean(rest**2, axis=1)))
+    return misfit[: blocks * _STEP].reshape(blocks, _STEP, -1).sum(axis=1) / (2 * max(noise, 1e-30))
 
 
 def _most_likely(cost: NDArray, previous: NDArray) -> NDArray:

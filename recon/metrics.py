@@ -58,3 +58,41 @@ def quality(images: NDArray, reference: NDArray) -> Quality:
         ssim.append(skimage.metrics.structural_similarity(true, image, data_range=peak))
         psnr.append(skimage.metrics.peak_signal_noise_ratio(true, image, data_range=peak))
     return Quality(float(np.mean(ssim)), float(np.mean(psnr)), nrmse(images, reference))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Bland-Altman figures of paired measurements, relative to the reference.
+
+    Attributes
+    ----------
+    bias : float
+        Mean relative difference.
+    half_width : float
+        1.96 standard deviations of the relative differences: the limits of agreement are bias ± half_width.
+    correlation : float
+        Pearson's R; not a number for fewer than three pairs or a constant reference.
+    """
+
+    bias: float
+    half_width: float
+    correlation: float
+
+
+def agreement(values: NDArray, reference: NDArray) -> Agreement:
+    """Compare paired measurements (dissertation figure 6.3).
+
+    Parameters
+    ----------
+    values, reference : (pairs,) float
+        References are not zero.
+
+    Returns
+    -------
+    Agreement
+    """
+    relative = values / reference - 1
+    known = len(values) > 2 and np.ptp(reference) > 0 and np.ptp(values) > 0
+    correlation = float(np.corrcoef(values, reference)[0, 1]) if known else float("nan")
+    spread = float(np.std(relative, ddof=1)) if len(values) > 1 else float("nan")
+    return Agreement(float(np.mean(relative)), 1.96 * spread, correlation)

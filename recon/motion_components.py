@@ -44,12 +44,13 @@ class NavigatorSeries:
         return 1.0 / float(np.median(np.diff(self.time_s)))
 
 
-def navigator_series(profiles: NDArray, recovery: NDArray, period: NDArray, time_s: NDArray) -> NavigatorSeries:
+def navigator_series(features: NDArray, recovery: NDArray, period: NDArray, time_s: NDArray) -> NavigatorSeries:
     """Reduce navigators to what the self-gating needs.
 
     Parameters
     ----------
-    profiles : (times, coils, pixels) complex64
+    features : (times, K) float64
+        From :func:`principal_features`; the leading ones are used.
     recovery : (times, R) float
         U_τ at each navigator.
     period : (times,) int
@@ -60,11 +61,10 @@ def navigator_series(profiles: NDArray, recovery: NDArray, period: NDArray, time
     -------
     NavigatorSeries
     """
-    features = principal_features(profiles, _FEATURES)
     start = _FRESH_DECAY ** np.searchsorted(np.unique(period), period).astype(np.float64)
-    known = np.stack([np.ones(len(profiles)), start], axis=1)
+    known = np.stack([np.ones(len(features)), start], axis=1)
     scaled = recovery / np.maximum(np.sqrt(np.mean(recovery**2, axis=0)), 1e-12)
-    return NavigatorSeries(features, scaled, known, np.asarray(time_s, np.float64))
+    return NavigatorSeries(features[:, :_FEATURES], scaled, known, np.asarray(time_s, np.float64))
 
 
 def principal_features(profiles: NDArray, count: int) -> NDArray:

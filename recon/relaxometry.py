@@ -22,7 +22,7 @@ _EFFICIENCIES = np.linspace(0.4, 1.0, 13)
 _STEPS = 12
 _KNOTS = 400
 _SMALL = 1e-4
-_INFLOW_EVIDENCE = 0.5
+_LONGEST_TISSUE_T1_MS = 2600.0
 _INFLOW_DEVIATION = 0.06
 _TISSUE_T1_MS = (150.0, 1700.0)
 
@@ -61,8 +61,8 @@ def fit_t1(
 ) -> T1Map:
     """Fit amplitude, T1 and the efficiency of the inversion; the last is then set to its median over the tissue.
 
-    Each voxel is taken for tissue that stays in the slice, or for flowing blood where that leaves less than half of
-    the residual.
+    Each voxel is taken for tissue that stays in the slice, or for flowing blood where it recovers more slowly under
+    the pulses than any such tissue could, and the mixture fits better.
 
     Parameters
     ----------
@@ -101,11 +101,11 @@ def fit_t1(
     free = tissue.fit(curves)
     efficiency = _common_efficiency(free)
     best, mixed = tissue.fit(curves, efficiency), blood.fit(curves, efficiency)
-    flows = (mixed.residual < _INFLOW_EVIDENCE * best.residual) & (inflow > 0)
+    flows = (best.t1_ms > _LONGEST_TISSUE_T1_MS) & (mixed.residual < best.residual) & (inflow > 0)
     best = best.replaced(mixed, flows)
     shape = np.eye(len(triangle)) if noise_covariance is None else noise_covariance
     covariance = triangle @ shape @ triangle.T
-    noise = _noise_level(imaginary, covariance, mask)
+    noise = _noise_level(np.sum(imaginary**2, axis=0) + best.residual**2, covariance, mask)
     deviation = np.zeros(curves.shape[1])
     deviation[~flows] = tissue.t1_deviation(best.at(~flows), covariance, noise[~flows])
     deviation[flows] = np.hypot(
@@ -129,11 +129,14 @@ def _make_real(curves: NDArray, basis: NDArray) -> tuple[NDArray, NDArray]:
     return turned.real, turned.imag
 
 
-def _noise_level(imaginary: NDArray, covariance: NDArray, mask: NDArray) -> NDArray:
-    """Standard deviation of the noise around each voxel, from the imaginary parts of 5×5 voxels."""
-    energy = np.zeros(mask.shape)
-    energy[mask] = np.sum(imaginary**2, axis=0) / np.trace(covariance)
-    near, count = uniform_filter(energy, 5), uniform_filter(mask.astype(float), 5)
+def _noise_level(energy: NDArray, covariance: NDArray, mask: NDArray) -> NDArray:
+    """Standard deviation of the noise around each voxel, over 5×5 voxels.
+
+    The energy is that of R imaginary parts and of what the fit of two unknowns leaves of R real ones.
+    """
+    image = np.zeros(mask.shape)
+    image[mask] = energy / (np.trace(covariance) * (2 - 2 / len(covariance)))
+    near, count = uniform_filter(image, 5), uniform_filter(mask.astype(float), 5)
     return np.sqrt(near[mask] / count[mask])
 
 

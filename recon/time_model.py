@@ -135,7 +135,7 @@ class TimeModel:
 
 
 def gate(
-    profiles: NDArray,
+    features: NDArray,
     navigators: Timeline,
     recovery: NDArray,
     settings: TensorSettings,
@@ -146,7 +146,8 @@ def gate(
 
     Parameters
     ----------
-    profiles : (navigators, coils, pixels) complex64
+    features : (navigators, K) float64
+        Principal components of the navigators.
     navigators : Timeline
     recovery : (pulses, T) float64
         U_τ.
@@ -162,7 +163,7 @@ def gate(
     """
     found = None
     if respiration is None or triggers_s is None:
-        series = navigator_series(profiles, recovery[navigators.pulse], navigators.period, navigators.time_s)
+        series = navigator_series(features, recovery[navigators.pulse], navigators.period, navigators.time_s)
         found = self_gate(series, settings.bands)
     respiration_quality = heart_quality = float("nan")
     beats, origin = None, 0.0
@@ -239,14 +240,15 @@ def build_time_model(
         If no imaging readout is left.
     """
     recovery = recovery_basis(sequence.tr_ms, sequence.flip_angle_deg, sequence.pulses, settings.recovery_rank)
-    gating = gate(profiles, navigators, recovery, settings, respiration, triggers_s)
+    features = principal_features(profiles, _FEATURES)
+    gating = gate(features, navigators, recovery, settings, respiration, triggers_s)
     seen = places(gating, navigators, navigators, recovery, settings.cardiac_bins)
     spokes = places(gating, imaging, navigators, recovery, settings.cardiac_bins)
     used, kept = (_outside_ectopic(gating, timeline, settings) for timeline in (navigators, imaging))
     if not kept.any():
         raise DataError("every imaging readout lies in an ectopic beat; set keep_ectopic to use them")
     completed = complete(
-        principal_features(profiles[used], _FEATURES),
+        features[used],
         seen.at(used),
         (settings.cardiac_rank or settings.cardiac_bins, settings.respiratory_rank or settings.respiratory_bins),
     )
