@@ -17,13 +17,14 @@ from gadgets.device import choose_device
 from gadgets.errors import ParameterError
 from gadgets.header import read_header
 from gadgets.measurement import Measurement
-from gadgets.multitasking import Posed, pose, prepare, solve
+from gadgets.multitasking import Posed, map_t1, pose, prepare, solve
 from gadgets.parameters import MultitaskingParameters
+from gadgets.regions import block_medians, compare_regions
 from gadgets.scan_file import ScanFile
 from gadgets.simulate import truth_path
 from gadgets.stages import StageClock
 from recon.frames import frames
-from recon.metrics import Quality, nrmse, quality
+from recon.metrics import Agreement, Quality, agreement, nrmse, quality
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class Row:
         Against the truth.
     truth, admm : Quality or None
         Of magnitude frames, against the truth and against ADMM.
+    t1 : Agreement or None
+        Of T1 with the reference.
     """
 
     method: str
@@ -60,6 +63,7 @@ class Row:
     spatial_factor_nrmse: float | None = None
     truth: Quality | None = None
     admm: Quality | None = None
+    t1: Agreement | None = None
 
     @property
     def total_s(self) -> float:
@@ -81,6 +85,10 @@ class Benchmark:
     rows : list of Row
     series : dict of str to (frames, N, N) float32
         Magnitude frames by method, and ``truth`` where there is one.
+    t1 : dict of str to (list of str, (regions, 2) float)
+        By method: tissue of each region, T1 and reference T1 in ms.
+    t1_reference : str
+        What T1 is compared with.
     """
 
     scan: str
@@ -89,6 +97,8 @@ class Benchmark:
     shared_seconds: dict[str, float]
     rows: list[Row] = field(default_factory=list)
     series: dict[str, NDArray] = field(default_factory=dict)
+    t1: dict[str, tuple[list[str], NDArray]] = field(default_factory=dict)
+    t1_reference: str = "truth"
 
     def to_json(self) -> dict:
         """Everything but the images."""
@@ -138,6 +148,7 @@ def run_benchmark(scan: ScanFile, parameters: MultitaskingParameters, methods: l
     for method in methods:
         result.rows.append(_run(method, posed, parameters, device, repeat, factors))
     _compare(result, factors, posed, readouts, scan.path)
+    _compare_t1(result, factors, posed, parameters, scan.path)
     return result
 
 
@@ -198,8 +209,9 @@ def _truth(posed: Posed, basis: NDArray, readouts: SliceReadouts, path: Path) ->
     if images.shape[-1] != posed.problem.matrix:
         log.warning("the truth has another matrix (%d): nothing is compared with it", images.shape[-1])
         return None
-    spokes = np.searchsorted(readouts.readout_index, readout)
-    known = (spokes < len(readouts.readout_index)) & np.isin(readout, readouts.readout_index)
+    kept = readouts.readout_index[posed.temporal.kept]
+    spokes = np.searchsorted(kept, readout)
+    known = np.isin(readout, kept)
     images, spokes = images[known], spokes[known]
     estimated = sigpy.to_device(posed.problem.coil_maps, sigpy.cpu_device)
     seen = np.einsum("ij,jyx->iyx", posed.to_coils, maps)
@@ -207,6 +219,38 @@ def _truth(posed: Posed, basis: NDArray, readouts: SliceReadouts, path: Path) ->
     factor = np.linalg.lstsq(basis[:, spokes].T, images.reshape(len(images), -1).astype(np.complex64), rcond=None)[0]
     factor = factor.reshape(len(basis), *images.shape[1:]) * shading
     return _Truth(factor.astype(np.complex64), np.abs(images * shading).astype(np.float32), spokes)
+
+
+def _compare_t1(
+    result: Benchmark, factors: dict[str, NDArray], posed: Posed, parameters: MultitaskingParameters, scan: Path
+) -> None:
+    """T1 of regions against the simulated truth, else of blocks of voxels against ADMM."""
+    fitted = {method: map_t1(factor, posed.temporal, parameters) for method, factor in factors.items()}
+    maps = {method: t1_map for method, t1_map in fitted.items() if t1_map is not None}
+    if not maps:
+        return
+    path = truth_path(scan)
+    names: list[str] = []
+    if path.is_file():
+        with h5py.File(path) as file:
+            true_ms = file["t1_ms"][:]
+            if "shape" in file and true_ms.shape[-1] == posed.problem.matrix:
+                shape, names = file["shape"][:], list(file["shape"].attrs["names"])
+    if not names and "admm" not in maps:
+        return
+    result.t1_reference = "truth" if names else "ADMM"
+    for row in result.rows:
+        found = maps[row.method]
+        if names:
+            regions = compare_regions(found, true_ms, shape, names)
+            tissues = [region.tissue for region in regions]
+            pairs = np.array([(region.t1_ms, region.true_t1_ms) for region in regions])
+        else:
+            pairs = block_medians(found.t1_ms, maps["admm"].t1_ms)
+            tissues = ["blocks"] * len(pairs)
+        if len(pairs) > 1 and not (row.method == "admm" and not names):
+            result.t1[row.method] = (tissues, pairs)
+            row.t1 = agreement(pairs[:, 0], pairs[:, 1])
 
 
 def _reset_peak_memory() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gadgets.benchmark import Benchmark, Row
 from gadgets.page import figure_html, png_of, table_html, write_page
-from recon.metrics import Quality
+from recon.metrics import Quality, agreement
 
 HEADER = (
     "method",
@@ -22,8 +22,10 @@ HEADER = (
     "ADMM SSIM",
     "ADMM PSNR",
     "ADMM NRMSE",
+    "T1 bias %",
+    "T1 limits %",
 )
-"""U and the next three against the truth; the last three against ADMM."""
+"""U and the next three against the truth; three against ADMM; T1 against the truth where there is one."""
 
 _DIFFERENCE_GAIN = 4
 
@@ -38,6 +40,8 @@ def cells(row: Row) -> list[str]:
         factor,
         *_cells(row.truth),
         *_cells(row.admm),
+        "-" if row.t1 is None else f"{100 * row.t1.bias:+.1f}",
+        "-" if row.t1 is None else f"±{100 * row.t1.half_width:.1f}",
     ]
 
 
@@ -68,6 +72,7 @@ def write_benchmark_page(benchmark: Benchmark, path: Path) -> Path:
         "nothing is fitted. Seconds are the method's own; the stages that all share are below.</p>",
         table_html(HEADER, [cells(row) for row in benchmark.rows]),
         figure_html(png_of(_pictures(benchmark)), f"Frames at one window, and differences times {_DIFFERENCE_GAIN}"),
+        *_t1_parts(benchmark),
         "<h2>Seconds per stage</h2>",
         table_html(("stage", "seconds"), stages),
     ]
@@ -89,6 +94,31 @@ def _pictures(benchmark: Benchmark) -> Figure:
             gain = _DIFFERENCE_GAIN * np.abs(image - base[frame])
             _show(panels[2 * number + 1, column], gain, peak, "" if name == reference else f"− {reference}")
     return figure
+
+
+def _t1_parts(benchmark: Benchmark) -> list[str]:
+    if not benchmark.t1:
+        return []
+    figure = Figure(figsize=(4.6 * len(benchmark.t1), 3.8))
+    panels = np.atleast_1d(figure.subplots(1, len(benchmark.t1), sharey=True))
+    for axes, (method, (tissues, pairs)) in zip(panels, benchmark.t1.items(), strict=True):
+        _bland_altman(axes, tissues, pairs)
+        axes.set_title(method, fontsize=10)
+    panels[0].set_ylabel(f"T1 − {benchmark.t1_reference} (%)")
+    caption = f"Bland-Altman plots of T1 over regions against {benchmark.t1_reference}: bias and limits of agreement"
+    return [figure_html(png_of(figure), caption)]
+
+
+def _bland_altman(axes: Axes, tissues: list[str], pairs: NDArray) -> None:
+    relative = 100 * (pairs[:, 0] / pairs[:, 1] - 1)
+    for tissue in sorted(set(tissues)):
+        mine = np.array(tissues) == tissue
+        axes.plot(pairs[mine].mean(axis=1), relative[mine], ".", label=tissue)
+    found = agreement(pairs[:, 0], pairs[:, 1])
+    for level, style in ((0.0, "-"), (found.half_width, "--"), (-found.half_width, "--")):
+        axes.axhline(100 * (found.bias + level), color="0.4", linestyle=style, linewidth=1)
+    axes.set_xlabel("mean of both (ms)")
+    axes.legend(frameon=False, fontsize=8)
 
 
 def _show(axes: Axes, image: NDArray, peak: float, title: str) -> None:

@@ -1,7 +1,6 @@
 """The ``malibu`` command."""
 
 import contextlib
-import dataclasses
 import json
 import logging
 import socket
@@ -96,13 +95,17 @@ def simulate(
     duration_s: Annotated[float | None, typer.Option(help="Length of the scan.", show_default="preset's")] = None,
     coils: Annotated[int | None, typer.Option(min=1, max=128, help="Receive coils.", show_default="preset's")] = None,
     snr: Annotated[float | None, typer.Option(help="Signal to noise.", show_default="preset's")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE: ectopic_share=0.05, infarct=true, breathing=0, ...")
+    ] = None,
 ) -> None:
     """Simulate a Multitasking scan: a beating, breathing heart with exact k-space, and its truth beside it."""
-    from gadgets.simulate import truth_path, write_simulation
-    from recon.simulation import PRESETS, simulate_scan
+    from gadgets.simulate import protocol_with, truth_path, write_simulation
+    from recon.simulation import simulate_scan
 
     given: dict[str, Any] = {"duration_s": duration_s, "coils": coils, "snr": snr}
-    protocol = dataclasses.replace(PRESETS[preset.value], **{k: v for k, v in given.items() if v is not None})
+    settings = {name: value for name, value in given.items() if value is not None} | _overrides(set_, None)
+    protocol = protocol_with(preset.value, settings)
     with _progress() as progress:
         task = progress.add_task("simulating readouts", total=protocol.readouts)
         write_simulation(simulate_scan(protocol, seed), scan, lambda count: progress.advance(task, count))

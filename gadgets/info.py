@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.acquisitions import slice_readouts
-from gadgets.header import read_header, repetition_time_ms
+from gadgets.header import flip_angle_deg, inversion_time_ms, read_header, repetition_time_ms
 from gadgets.measurement import Measurement
 from gadgets.parameters import MultitaskingParameters
 from gadgets.scan_file import ScanFile
@@ -64,6 +64,9 @@ def inspect(scan: ScanFile, parameters: MultitaskingParameters) -> ScanInfo:
         ):
             info.facts[name] = "missing" if value is None else f"{value:g} {unit}"
         _tried(info, lambda: repetition_time_ms(header, parameters.tr_ms))
+        if parameters.temporal_model == "tensor":
+            _tried(info, lambda: inversion_time_ms(header, parameters.ti_ms))
+            _tried(info, lambda: flip_angle_deg(header, parameters.flip_angle_deg))
     noise = _flagged(heads, ismrmrd.ACQ_IS_NOISE_MEASUREMENT)
     imaging = heads[~noise]
     info.facts["readouts"] = f"{len(imaging)}, and {np.count_nonzero(noise)} of noise"
@@ -137,7 +140,8 @@ def _plan(parameters: MultitaskingParameters, heads: NDArray, matrix: int) -> st
     coils = int(heads["active_channels"][0])
     size = parameters.matrix or matrix
     return (
-        f"{slices} slice(s): {coils} coils compressed to {min(coils, parameters.coils)}, temporal basis of rank "
+        f"{slices} slice(s): {coils} coils compressed to {min(coils, parameters.coils)}, "
+        f"{'temporal tensor' if parameters.temporal_model == 'tensor' else 'real-time basis'} of rank "
         f"{parameters.rank} from the navigators, {parameters.reconstruction} to {size}×{size}, "
         f"images: {', '.join(parameters.images)}"
     )

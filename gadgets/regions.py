@@ -10,6 +10,7 @@ from recon.relaxometry import T1Map
 
 _SEGMENTS = 6
 _LEAST_VOXELS = 8
+_BLOCK = 8
 _SHAPES = {
     "left ventricle": "blood",
     "right ventricle": "blood",
@@ -72,3 +73,14 @@ def _region(name: str, tissue: str, mask: NDArray, t1_map: T1Map, true_t1_ms: ND
     if np.count_nonzero(mask) < _LEAST_VOXELS:
         return []
     return [Region(name, tissue, float(np.median(t1_map.t1_ms[mask])), float(np.median(true_t1_ms[mask])))]
+
+
+def block_medians(values: NDArray, reference: NDArray) -> NDArray:
+    """Medians of two maps over blocks of 8×8 voxels that both filled: ``(blocks, 2)`` float."""
+    size = values.shape[0] // _BLOCK * _BLOCK
+    blocks = [
+        np.moveaxis(image[:size, :size].reshape(size // _BLOCK, _BLOCK, -1, _BLOCK), 2, 1).reshape(-1, _BLOCK**2)
+        for image in (values, reference)
+    ]
+    filled = np.all((blocks[0] > 0) & (blocks[1] > 0), axis=1)
+    return np.stack([np.median(block[filled], axis=1) for block in blocks], axis=1)

@@ -10,17 +10,15 @@ import ismrmrd
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from PIL import Image as PilImage
 
 from gadgets.page import figure_html, png_of, table_html, write_page
+from gadgets.report_motion import animation, grey, motion_pictures
 from gadgets.scan_file import complete_file, read_images
 from gadgets.series import SERIES
 
 _SHOWN_MAPS = 16
 _SHOWN_FUNCTIONS = 6
-_ENLARGE = 3
-_FRAME_MS = 80
 
 
 def write_report(images: Path, folder: Path) -> Path:
@@ -62,50 +60,32 @@ def _pictures(series: dict[int, list[ismrmrd.Image]]) -> Iterator[tuple[str, str
             for kind, number in SERIES.items()
         }
         suffix = f"_slice{slice_index}" if slice_index else ""
-        if mine["time_average"]:
-            yield f"time_average{suffix}.png", "Time average (magnitude)", _still(mine["time_average"][0])
-        if mine["realtime"]:
-            count = len(mine["realtime"])
-            yield f"realtime{suffix}.gif", f"Real-time series, {count} frames", _animation(mine["realtime"])
-            yield f"realtime{suffix}.png", "Real-time frames, evenly chosen", _frame_strip(mine["realtime"])
-        if mine["basis_maps"]:
-            yield (
-                f"basis_maps{suffix}.png",
-                "Basis maps (magnitude), by singular value",
-                _map_grid(mine["basis_maps"]),
-            )
-        if mine["temporal_basis"]:
-            temporal = mine["temporal_basis"][0]
-            yield (
-                f"singular_values{suffix}.png",
-                "Singular values of the navigator",
-                _singular_values(temporal),
-            )
-            caption = "Temporal basis functions at the imaging spokes (real part)"
-            yield f"temporal_basis{suffix}.png", caption, _basis_functions(temporal, mine["realtime"])
+        for name, caption, picture in (*_overview(mine), *motion_pictures(mine), *_subspace(mine)):
+            stem, dot, kind = name.partition(".")
+            yield f"{stem}{suffix}{dot}{kind}", caption, picture
 
 
-def _plane(image: ismrmrd.Image) -> NDArray:
-    return np.abs(image.data[0, 0])
+def _overview(mine: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
+    if mine["time_average"]:
+        yield "time_average.png", "Time average (magnitude)", _still(mine["time_average"][0])
+    if mine["realtime"]:
+        yield "realtime.gif", f"Real-time series, {len(mine['realtime'])} frames", animation(mine["realtime"])
+        yield "realtime.png", "Real-time frames, evenly chosen", _frame_strip(mine["realtime"])
 
 
-def _grey(image: ismrmrd.Image) -> NDArray:
-    center, width = float(image.meta["WindowCenter"]), float(image.meta["WindowWidth"])
-    scaled = (_plane(image) - (center - width / 2)) / width
-    pixels = (255 * np.clip(scaled, 0, 1)).astype(np.uint8)
-    return pixels.repeat(_ENLARGE, axis=0).repeat(_ENLARGE, axis=1)
+def _subspace(mine: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
+    if mine["basis_maps"]:
+        yield "basis_maps.png", "Basis maps (magnitude), by singular value", _map_grid(mine["basis_maps"])
+    if mine["temporal_basis"]:
+        temporal = mine["temporal_basis"][0]
+        yield "singular_values.png", "Singular values of the navigator", _singular_values(temporal)
+        caption = "Temporal basis functions at the imaging spokes (real part)"
+        yield "temporal_basis.png", caption, _basis_functions(temporal, mine["realtime"])
 
 
 def _still(image: ismrmrd.Image) -> bytes:
     buffer = io.BytesIO()
-    PilImage.fromarray(_grey(image)).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
-def _animation(images: list[ismrmrd.Image]) -> bytes:
-    buffer = io.BytesIO()
-    first, *others = [PilImage.fromarray(_grey(image)) for image in images]
-    first.save(buffer, format="GIF", save_all=True, append_images=others, duration=_FRAME_MS, loop=0)
+    PilImage.fromarray(grey(image)).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
@@ -113,7 +93,7 @@ def _frame_strip(images: list[ismrmrd.Image], count: int = 6) -> bytes:
     chosen = [images[row] for row in np.unique(np.linspace(0, len(images) - 1, count).astype(int))]
     figure = Figure(figsize=(2.6 * len(chosen), 3))
     for axes, image in zip(np.atleast_1d(figure.subplots(1, len(chosen))), chosen, strict=True):
-        axes.imshow(_grey(image), cmap="gray", vmin=0, vmax=255)
+        axes.imshow(grey(image), cmap="gray", vmin=0, vmax=255)
         time = f"t = {float(image.meta['FrameTimeMs']) / 1000:.2f} s"
         inversion = image.meta.get("InversionTime")
         axes.set_title(time + (f"\nTI = {float(inversion):.0f} ms" if inversion else ""), fontsize=9)
@@ -130,7 +110,7 @@ def _map_grid(images: list[ismrmrd.Image]) -> bytes:
     for axes in grid.flat:
         axes.axis("off")
     for number, (axes, image) in enumerate(zip(grid.flat, shown, strict=False), start=1):
-        axes.imshow(_grey(image), cmap="gray", vmin=0, vmax=255)
+        axes.imshow(grey(image), cmap="gray", vmin=0, vmax=255)
         axes.set_title(str(number), fontsize=8)
     return png_of(figure)
 

@@ -225,7 +225,8 @@ def _gating(result: MultitaskingResult, *_: object) -> list[Picture]:
         rows["cardiac_phase"] = gating.beats.phase(time_s, gating.origin)
         rows["cardiac_bin"] = nearest_bin(model.imaging.cardiac)
         meta["BeatTimesS"] = " ".join(f"{time:.3f}" for time in gating.beats.time_s)
-        meta["EctopicBeats"] = " ".join(str(number) for number in np.flatnonzero(gating.beats.is_ectopic))
+        ectopic = " ".join(str(number) for number in np.flatnonzero(gating.beats.is_ectopic))
+        meta["EctopicBeats"] = ectopic or "none"
     return [Picture(np.stack([rows[name] for name in GATING_ROWS]).astype(np.float32), meta=meta)]
 
 

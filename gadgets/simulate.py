@@ -1,21 +1,59 @@
 """Simulated scans as ISMRMRD files, with the truth beside them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import h5py
 import ismrmrd
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from gadgets import __version__
+from gadgets.errors import ParameterError
 from gadgets.scan_file import complete_file, write_scan
-from recon.simulation import SimulatedScan
+from recon.simulation import PRESETS, Protocol, SimulatedScan
 
 _START_OF_SCAN_MS = 10 * 3600 * 1000
 _DWELL_US = 2.0
 _WAVEFORM_SAMPLE_MS = 2.5
 _WAVEFORM_SAMPLES = 400
 _TRUTH_CHUNK = 32
+
+
+def protocol_with(preset: str, settings: dict[str, Any]) -> Protocol:
+    """Take a preset and change some of it.
+
+    Parameters
+    ----------
+    preset : str
+        Name from ``PRESETS``.
+    settings : dict of str to str or number
+        By the names of :class:`Protocol` and :class:`Habits`.
+
+    Returns
+    -------
+    Protocol
+
+    Raises
+    ------
+    ParameterError
+        If a name is not known, or a value is impossible.
+    """
+    values = asdict(PRESETS[preset])
+    for name, value in settings.items():
+        holder = values if name in values else values["habits"]
+        if name not in holder or name == "habits":
+            known = [key for key in (*values, *values["habits"]) if key != "habits"]
+            raise ParameterError(f"a simulation has no setting {name!r}; known are {', '.join(known)}")
+        holder[name] = value
+    try:
+        return TypeAdapter(Protocol).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = f"simulation setting {first['loc'][-1]} = {first['input']!r}: " if first["loc"] else ""
+        raise ParameterError(place + first["msg"].removeprefix("Value error, ")) from error
 
 
 def truth_path(scan_path: Path) -> Path:

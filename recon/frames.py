@@ -3,7 +3,7 @@
 import sigpy
 from numpy.typing import NDArray
 from scipy.ndimage import binary_closing, binary_fill_holes, binary_opening
-from skimage.filters import threshold_otsu
+from skimage.filters import threshold_li
 
 
 def frames(spatial_factor: NDArray, temporal_basis: NDArray) -> NDArray:
@@ -40,9 +40,6 @@ def time_average(spatial_factor: NDArray, temporal_basis: NDArray) -> NDArray:
     return frames(spatial_factor, temporal_basis.mean(axis=1, keepdims=True))[0]
 
 
-_BACKGROUND_OF_THRESHOLD = 0.35
-
-
 def body_mask(magnitude: NDArray) -> NDArray:
     """Separate the body from the air around it.
 
@@ -54,7 +51,7 @@ def body_mask(magnitude: NDArray) -> NDArray:
     Returns
     -------
     (N, N) bool
-        Brighter than a third of Otsu's threshold, without specks and holes.
+        Brighter than Li's threshold (minimum cross entropy), without specks and holes.
     """
-    bright = magnitude > _BACKGROUND_OF_THRESHOLD * threshold_otsu(magnitude)
+    bright = magnitude > threshold_li(magnitude)
     return binary_fill_holes(binary_opening(binary_closing(bright, iterations=2), iterations=2)) & (magnitude > 0)

@@ -45,6 +45,21 @@ def tiny_images(tiny_file: Path) -> dict[int, list[ismrmrd.Image]]:
 
 
 @pytest.fixture(scope="session")
+def moving_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scan long enough for heartbeat and breathing to be resolved."""
+    protocol = dataclasses.replace(PRESETS["tiny"], duration_s=30.0, snr=40)
+    path = tmp_path_factory.mktemp("moving") / "scan.h5"
+    write_simulation(simulate_scan(protocol, seed=2), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def moving_images(moving_file: Path) -> dict[int, list[ismrmrd.Image]]:
+    """All series of that scan, reconstructed by a few iterations of ADMM."""
+    return replay_here(moving_file, moving_file.with_name("images.h5"), reconstruction="admm", iterations="6")
+
+
+@pytest.fixture(scope="session")
 def short_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scan of 160 readouts in one inversion period, for tests that only look at the stream."""
     protocol = dataclasses.replace(PRESETS["tiny"], duration_s=0.8, coils=2, noise_readouts=4)

@@ -103,7 +103,7 @@ def test_bad_scan_is_refused_by_name(editable_copy: Path, tmp_path: Path, case: 
 
 def test_rank_above_the_navigators(short_file: Path, tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match="rank 81 is above the 80 navigators"):
-        replay_here(short_file, tmp_path / "images.h5", rank="81")
+        replay_here(short_file, tmp_path / "images.h5", rank="81", temporal_model="realtime", images="realtime")
 
 
 def test_missing_tr_and_trajectory_may_come_from_parameters(tmp_path: Path, editable_copy: Path) -> None:

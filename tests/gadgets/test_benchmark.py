@@ -7,6 +7,7 @@ import pytest
 from gadgets.benchmark import run_benchmark
 from gadgets.errors import ParameterError
 from gadgets.parameters import MultitaskingParameters
+from gadgets.regions import block_medians
 from gadgets.scan_file import ScanFile
 from recon.metrics import nrmse, quality
 from tests.conftest import replay_here
@@ -30,7 +31,9 @@ def test_command_prints_a_table_and_writes_page_and_json(tmp_path: Path, short_f
     assert set(rows["admm"]["seconds"]) == {"back-projection", "Toeplitz kernel", "ADMM"}
     text = page.read_text()
     assert "research use only" in text
-    assert text.count("data:image/png") == 1
+    assert text.count("data:image/png") == 2
+    assert "Bland-Altman" in text
+    assert set(rows["admm"]["t1"]) == {"bias", "half_width", "correlation"}
 
 
 def test_without_truth_methods_are_still_compared(tmp_path: Path, editable_copy: Path) -> None:
@@ -76,8 +79,37 @@ def test_folded_and_exact_gridding_give_the_same_images(tmp_path: Path, tiny_fil
 
 def test_halves_the_error_of_back_projection_on_a_noisy_scan(tiny_file: Path) -> None:
     with ScanFile(tiny_file) as scan:
-        result = run_benchmark(scan, MultitaskingParameters(iterations=8), ["backprojection", "admm"])
+        result = run_benchmark(
+            scan, MultitaskingParameters(temporal_model="realtime", iterations=8), ["backprojection", "admm"]
+        )
     before, after = result.rows
     assert after.spatial_factor_nrmse < 0.5 * before.spatial_factor_nrmse
     assert after.truth.nrmse < 0.5 * before.truth.nrmse
     assert after.truth.ssim > before.truth.ssim
+
+
+def test_t1_against_the_truth_and_without_one(moving_file: Path, tmp_path: Path) -> None:
+    parameters = MultitaskingParameters(iterations=4, rank=24)
+    with ScanFile(moving_file) as scan:
+        with_truth = run_benchmark(scan, parameters, ["backprojection", "admm"])
+    alone = tmp_path / "scan.h5"
+    alone.write_bytes(moving_file.read_bytes())
+    with ScanFile(alone) as scan:
+        without = run_benchmark(scan, parameters, ["backprojection", "admm"])
+    tissues, pairs = with_truth.t1["admm"]
+    liver = pairs[tissues.index("liver")]
+    assert liver[0] == pytest.approx(liver[1], rel=0.06)
+    assert with_truth.rows[1].t1.bias == pytest.approx(np.mean(pairs[:, 0] / pairs[:, 1] - 1))
+    assert {"blood", "liver"} <= set(tissues)
+    assert (with_truth.t1_reference, without.t1_reference) == ("truth", "ADMM")
+    assert set(without.t1) == {"backprojection"}
+    assert without.rows[1].t1 is None
+
+
+def test_blocks_are_medians_where_both_maps_are_filled() -> None:
+    values = np.zeros((20, 20))
+    values[:8, 8:16] = 5.0
+    values[8:16, :8] = 7.0
+    reference = np.ones((20, 20))
+    reference[8, 0] = 0.0
+    assert block_medians(values, reference).tolist() == [[5.0, 1.0]]

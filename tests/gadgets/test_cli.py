@@ -52,23 +52,24 @@ def test_simulate_info_replay_report(tmp_path: Path) -> None:
         "--report",
         folder,
     )
-    assert "54 images" not in stdout
-    assert "48 images, research use only" in stdout
+    assert "70 images, research use only" in stdout
+    assert "heartbeat could not be resolved" in " ".join(stderr.split())
     assert "back-projection" in stderr
     with h5py.File(images) as file:
-        assert file["dataset/image_3/data"].shape == (6, 1, 1, 64, 64)
+        assert file["dataset/image_3/data"].shape == (5, 1, 1, 64, 64)
 
     page = (folder / "report.html").read_text()
     assert "research use only - not a medical device" in page
     assert not re.search(r"(src|href)=\"(?!data:)", page)
-    pictures = {"time_average.png", "realtime.gif", "realtime.png", "basis_maps.png"}
+    pictures = {"time_average.png", "realtime.gif", "realtime.png", "basis_maps.png", "t1_map.png", "gating.png"}
+    pictures.add("t1_recovery.gif")
     assert {path.name for path in folder.iterdir()} == pictures | {
         "singular_values.png",
         "temporal_basis.png",
         "report.html",
     }
-    assert page.count("data:image/") == 6
-    for stage in ("receive", "navigator basis", "coil maps", "back-projection"):
+    assert page.count("data:image/") == 9
+    for stage in ("receive", "temporal basis", "T1 map", "coil maps", "back-projection"):
         assert f"<td>{stage}</td>" in page
 
 
@@ -93,6 +94,8 @@ def test_simulate_info_replay_report(tmp_path: Path) -> None:
         (["report", "missing.h5", "folder"], "error: missing.h5 does not exist or is no file"),
         (["simulate", "s.h5", "--snr", "-1"], "SNR above 0"),
         (["simulate", "s.h5", "--duration-s", "0"], "holds 0 readouts"),
+        (["simulate", "s.h5", "--set", "ectopics=1"], "no setting 'ectopics'; known are matrix"),
+        (["simulate", "s.h5", "--set", "breathing=deep"], "simulation setting breathing = 'deep'"),
     ],
 )
 def test_errors_are_one_line_and_a_non_zero_exit(arguments: list[str], message: str) -> None:
@@ -134,3 +137,15 @@ def test_help_is_worth_reading() -> None:
     assert "golden_angle_deg" in stdout
     stdout, _ = malibu("--version")
     assert __version__ in stdout
+
+
+def test_a_simulation_takes_every_setting_of_protocol_and_habits(tmp_path: Path) -> None:
+    scan = tmp_path / "scan.h5"
+    wanted = {"infarct": "true", "ectopic_share": "0.2", "flip_angle_scale": "0.9", "inversion_efficiency": "0.8"}
+    settings = [part for name, value in wanted.items() for part in ("--set", f"{name}={value}")]
+    malibu("simulate", scan, "--duration-s", "4", "--coils", "1", *settings)
+    with h5py.File(scan.with_suffix(".truth.h5")) as truth:
+        for name, value in wanted.items():
+            assert truth.attrs[name] == (True if value == "true" else float(value))
+        assert "infarct" in truth["shape"].attrs["names"].tolist()
+        assert 1450 <= truth["t1_ms"][:][truth["shape"][:] == truth["shape"][:].max()].max() <= 1600

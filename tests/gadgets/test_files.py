@@ -74,9 +74,13 @@ def test_truth_beside_the_scan(tiny_file: Path) -> None:
     with h5py.File(tiny_file.with_suffix(".truth.h5")) as truth:
         assert truth["images"].shape == (len(truth["image_time_s"]), 64, 64)
         assert truth["coil_maps"].shape == (4, 64, 64)
-        assert set(np.unique(truth["tissue"])) == set(range(len(truth["tissue"].attrs["names"])))
+        absent = truth["tissue"].attrs["names"].tolist().index("infarct")
+        assert set(np.unique(truth["tissue"])) == set(range(len(truth["tissue"].attrs["names"]))) - {absent}
+        assert truth["shape"].attrs["names"].tolist()[truth["shape"][32, 36]] == "left ventricle"
+        assert truth["signal/blood"].shape == (protocol.readouts,)
+        assert 1800 <= truth["signal/blood"].attrs["t1_ms"] <= 2000
         assert truth["t1_ms"][32, 32] > 700
-        for name in ("cardiac_phase", "respiratory_phase", "displacement_mm", "time_s"):
+        for name in ("cardiac_phase", "respiratory_phase", "displacement_mm", "time_s", "is_ectopic", "contraction"):
             assert truth[f"readout/{name}"].shape == (protocol.readouts,)
 
 
@@ -86,9 +90,15 @@ def test_images_read_with_h5py_by_hand(tiny_file: Path, tiny_images: dict[int, l
         "realtime": (40, "<f4"),
         "basis_maps": (32, None),
         "temporal_basis": (1, None),
+        "cine_bright": (20, "<f4"),
+        "cine_dark": (20, "<f4"),
+        "t1_recovery": (20, "<f4"),
+        "t1_map": (1, "<u2"),
+        "t1_uncertainty": (1, "<u2"),
+        "gating": (1, "<f4"),
     }
     with h5py.File(tiny_file.with_name("images.h5")) as file:
-        assert set(file["dataset"]) == {"xml", *(f"image_{number}" for number in SERIES.values())}
+        assert set(file["dataset"]) == {"xml", *(f"image_{SERIES[kind]}" for kind in expected)}
         for kind, (count, dtype) in expected.items():
             group = file[f"dataset/image_{SERIES[kind]}"]
             header, data = group["header"][:], group["data"]
@@ -107,8 +117,9 @@ def test_meta_of_every_image(tiny_images: dict[int, list[ismrmrd.Image]]) -> Non
     from gadgets import __version__
 
     for kind, number in SERIES.items():
-        for image in tiny_images[number]:
+        for image in tiny_images.get(number, ()):
             meta = image.meta
+            assert meta["MalibuUnresolved"] == "respiration"
             assert meta["MalibuVersion"] == __version__
             assert meta["MalibuReconstruction"] == "backprojection"
             assert '"rank": 32' in meta["MalibuParameters"]
@@ -280,8 +291,9 @@ def test_patient_is_in_no_output_and_no_log(
 
 def test_failed_scan_is_kept_when_asked_and_can_be_replayed(tmp_path: Path, editable_copy: Path) -> None:
     rescue = tmp_path / "rescued"
+    wrong = {"rank": "200", "temporal_model": "realtime"}
     with pytest.raises(RemoteError, match="rank 200 is above"):
-        replay_with_patient(editable_copy, tmp_path / "images.h5", rank="200", rescue_folder=str(rescue))
+        replay_with_patient(editable_copy, tmp_path / "images.h5", **wrong, rescue_folder=str(rescue))
     (kept,) = rescue.iterdir()
     assert b"DOE" not in kept.read_bytes()
     again = replay_here(kept, tmp_path / "again.h5", rank="3")

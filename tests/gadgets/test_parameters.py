@@ -38,7 +38,7 @@ def test_elements_and_properties_are_both_read() -> None:
     ("xml", "message"),
     [
         ("<rnak>4</rnak>", "unknown parameter 'rnak'; did you mean 'rank'"),
-        ("<colour>red</colour>", "unknown parameter 'colour'; known are rank"),
+        ("<colour>red</colour>", "unknown parameter 'colour'; known are temporal_model"),
         ("<rank>0</rank>", "parameter 'rank' = '0'.*greater than or equal to 1"),
         ("<rank>many</rank>", "parameter 'rank' = 'many'"),
         ("<rank/>", "parameter 'rank' = ''"),
@@ -53,6 +53,12 @@ def test_elements_and_properties_are_both_read() -> None:
             "<reconstruction>admm</reconstruction><gridding>exact</gridding>",
             "parameter 'gridding'.*ADMM needs the fold",
         ),
+        (
+            "<temporal_model>realtime</temporal_model><images>realtime t1_map</images>",
+            "parameter 'images'.*t1_map need temporal_model=tensor",
+        ),
+        ("<lowest_heart_rate>90</lowest_heart_rate><highest_heart_rate>80</highest_heart_rate>", "must be above"),
+        ("<recovery_rank>2</recovery_rank>", "parameter 'recovery_rank'"),
         ("<energy>1.5</energy>", "parameter 'energy'"),
         ("<matrix>8</matrix>", "parameter 'matrix'"),
     ],

@@ -153,13 +153,14 @@ def test_real_brain_comes_back_upright(tmp_path: Path) -> None:
             acquisition.set_flag(ismrmrd.ACQ_IS_NAVIGATION_DATA)
         acquisitions.append(acquisition)
     write_scan(tmp_path / "scan.h5", scan_header(scan), acquisitions)
-    pixels = replay_here(tmp_path / "scan.h5", tmp_path / "images.h5", rank="1")[1][0].data[0, 0]
+    settings = {"rank": "1", "temporal_model": "realtime"}
+    pixels = replay_here(tmp_path / "scan.h5", tmp_path / "images.h5", **settings)[1][0].data[0, 0]
     brain = np.linalg.norm(image, axis=0)
     assert np.corrcoef(pixels.ravel(), brain.ravel())[0, 1] > 0.97
     assert np.sum(pixels * brain) / np.sum(brain**2) == pytest.approx(1, abs=0.05)
     for wrong in (brain[::-1], brain[:, ::-1], brain.T):
         assert np.corrcoef(pixels.ravel(), wrong.ravel())[0, 1] < 0.95
-    assert len(read_images(tmp_path / "images.h5")) == 4
+    assert set(read_images(tmp_path / "images.h5")) == {1, 2, 3, 4}
 
 
 def test_smaller_and_larger_matrix_show_the_same_object(tmp_path: Path, tiny_file: Path) -> None:

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from recon.errors import DataError
+from recon.frames import body_mask
+from recon.metrics import agreement
+from recon.recovery import InversionRecovery, recovery_basis
+from recon.relaxometry import fit_t1
+
+SEQUENCE = InversionRecovery(3.6, 5.0, 5.0, 688)
+PULSES = np.arange(1, 688, 4)
+BASIS = recovery_basis(3.6, 5.0, 688, 5)[PULSES]
+
+
+def coordinates(t1_ms: np.ndarray, efficiency: float = 0.95, inflow: float = 0.0) -> np.ndarray:
+    """Noiseless curves of an image of T1 values, with a phase of its own in each voxel."""
+    curves = SEQUENCE.curves(t1_ms.ravel(), efficiency, inflow, PULSES)
+    found = np.linalg.lstsq(BASIS, curves.T, rcond=None)[0].reshape(5, *t1_ms.shape)
+    return 40 * found * np.exp(1j * np.linspace(0, 6, t1_ms.size)).reshape(t1_ms.shape)
+
+
+def everywhere(values: np.ndarray) -> np.ndarray:
+    return np.ones(values.shape[-2:], dtype=bool)
+
+
+@pytest.mark.parametrize("efficiency", [0.7, 0.95])
+def test_t1_from_noiseless_curves(efficiency: float) -> None:
+    t1_ms = np.linspace(200, 2500, 48).reshape(6, 8)
+    data = coordinates(t1_ms, efficiency)
+    found = fit_t1(data, BASIS, PULSES, SEQUENCE, everywhere(data))
+    assert np.allclose(found.t1_ms, t1_ms, rtol=5e-3)
+    assert found.efficiency == pytest.approx(efficiency, abs=1e-3)
+    assert not found.inflow.any()
+    assert found.residual.max() < 1e-3
+
+
+def test_flowing_blood_beside_tissue() -> None:
+    t1_ms = np.tile(np.linspace(800, 1300, 8), (8, 1))
+    t1_ms[:, 4:] = np.linspace(1500, 2500, 4)
+    data = coordinates(t1_ms)
+    data[:, :, 4:] = coordinates(t1_ms, inflow=0.8)[:, :, 4:]
+    found = fit_t1(data, BASIS, PULSES, SEQUENCE, everywhere(data), inflow=0.8)
+    assert np.allclose(found.t1_ms, t1_ms, rtol=5e-3)
+    assert np.array_equal(found.inflow > 0, np.broadcast_to(np.arange(8) >= 4, (8, 8)))
+    assert found.uncertainty_ms[:, 4:].min() > 40  # the share of fresh spins is not known to better than 0.06
+    ignored = fit_t1(data, BASIS, PULSES, SEQUENCE, everywhere(data), inflow=0.0)
+    assert not ignored.inflow.any()
+
+
+def test_uncertainty_is_that_of_the_noise() -> None:
+    rng = np.random.default_rng(0)
+    t1_ms = rng.uniform(700, 1300, (64, 64))
+    clean = coordinates(t1_ms)
+    mixing = np.diag([1.0, 2.0, 1.0, 0.5, 1.5])
+    noise = rng.standard_normal(clean.shape) + 1j * rng.standard_normal(clean.shape)
+    noisy = clean + 2e-3 * np.abs(clean).max() * np.einsum("st,tyx->syx", mixing, noise)
+    found = fit_t1(noisy, BASIS, PULSES, SEQUENCE, everywhere(clean), mixing @ mixing.T)
+    score = (found.t1_ms - t1_ms) / found.uncertainty_ms
+    assert np.percentile(np.abs(score), 68.3) == pytest.approx(1, abs=0.15)
+    assert np.median(found.t1_ms / t1_ms) == pytest.approx(1, abs=5e-3)
+
+
+def test_only_the_mask_is_fitted() -> None:
+    data = coordinates(np.full((6, 6), 900.0))
+    mask = np.zeros((6, 6), dtype=bool)
+    mask[2:4, 2:4] = True
+    found = fit_t1(data, BASIS, PULSES, SEQUENCE, mask)
+    assert np.array_equal(found.t1_ms > 0, mask)
+    with pytest.raises(DataError, match="mask is empty"):
+        fit_t1(data, BASIS, PULSES, SEQUENCE, ~everywhere(data))
+    with pytest.raises(DataError, match="raise recovery_rank"):
+        fit_t1(data[:2], BASIS[:, :2], PULSES, SEQUENCE, mask)
+
+
+def test_flip_angle_and_t1_cannot_both_be_fitted() -> None:
+    """Two tissues at two flip angles with one and the same curve: why α must be known."""
+    n = np.arange(688)
+    rate = 1 / 1250 - np.log(np.cos(np.deg2rad(5.0))) / 3.6
+    other_flip = 5.5
+    other_t1 = 1 / (rate + np.log(np.cos(np.deg2rad(other_flip))) / 3.6)
+    first = SEQUENCE.curves([1250], [0.95], [0.0], n)[0]
+    second = InversionRecovery(3.6, other_flip, 5.0, 688).curves([other_t1], [0.95], [0.0], n)[0]
+    second *= (first @ second) / (second @ second)
+    assert other_t1 > 1.3 * 1250
+    assert np.linalg.norm(first - second) < 1e-3 * np.linalg.norm(first)
+
+
+def test_body_mask_leaves_the_air_out() -> None:
+    rng = np.random.default_rng(0)
+    y, x = np.indices((64, 64)) - 32
+    body = np.hypot(y, x) < 20
+    image = np.where(body, 100.0, 0.0) + np.abs(rng.normal(0, 3, (64, 64)))
+    image[30:34, 30:34] = 5.0
+    mask = body_mask(image)
+    assert np.count_nonzero(mask != body) < 0.03 * np.count_nonzero(body)
+    assert mask[32, 32]
+
+
+def test_bland_altman() -> None:
+    reference = np.array([100.0, 200.0, 300.0, 400.0])
+    found = agreement(reference * np.array([1.01, 1.03, 1.01, 1.03]), reference)
+    assert found.bias == pytest.approx(0.02)
+    assert found.half_width == pytest.approx(1.96 * np.std([0.01, 0.03, 0.01, 0.03], ddof=1))
+    assert found.correlation > 0.999
+    assert np.isnan(agreement(reference[:1], reference[:1]).half_width)
