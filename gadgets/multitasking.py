@@ -1,4 +1,4 @@
-"""The Multitasking gadget: a raw golden-angle radial stream in; spatial factor and real-time images out.
+"""The Multitasking gadget: a raw golden-angle radial stream in; cine, T1 map, real-time images and basis maps out.
 
 Gadgetron runs it as ``python3 -m gadgetron PORT gadgets.multitasking MultitaskingGadget``.
 """
@@ -156,7 +156,7 @@ def reconstruct(
     device: sigpy.Device,
     clock: StageClock,
 ) -> MultitaskingResult:
-    """Navigator → basis → coil maps → back-projection (→ ADMM) of one slice.
+    """Navigator → temporal basis → coil maps → back-projection (→ ADMM) → T1 of one slice.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gadgets.acquisitions import SliceReadouts
 from gadgets.header import ScanHeader
 from gadgets.parameters import MultitaskingParameters
+from gadgets.selection import bright_blood_pulse, dark_blood_pulse, frame_spokes
 from gadgets.temporal import Temporal
 from recon.binning import nearest_bin
 from recon.errors import DataError
@@ -34,10 +35,7 @@ SERIES = {
 GATING_ROWS = ("time_s", "respiration", "respiratory_bin", "cardiac_phase", "cardiac_bin", "kept")
 """Rows of the gating image; one column per imaging spoke. Rows of what was not resolved are -1."""
 
-_AUTO_FRAMES = 40
 _COUNTER_LIMIT = 65535
-_BLOOD_T1_MS = 1900.0
-_EFFICIENCY = 0.95
 _T1_WINDOW = {"WindowCenter": "1000", "WindowWidth": "2000"}
 _DEVIATION_WINDOW = {"WindowCenter": "100", "WindowWidth": "200"}
 _COLOR_MAPS = {"t1_map": "Hot Metal", "t1_uncertainty": "Rainbow"}
@@ -160,7 +158,11 @@ def _cine(dark: bool) -> Maker:
         model = result.temporal.model
         if model is None or model.gating.beats is None:
             return []
-        pulse = (_dark_blood_pulse if dark else _bright_blood_pulse)(result, model, parameters)
+        if dark:
+            efficiency = result.t1_map.efficiency if result.t1_map else None
+            pulse = dark_blood_pulse(result.temporal.imaging, model, parameters, efficiency)
+        else:
+            pulse = bright_blood_pulse(result.temporal.imaging, model, parameters)
         phases = np.arange(len(model.tensor.cardiac))
         return _cells(result, model, phases, np.array(model.end_expiration), np.array(pulse))
 
@@ -185,7 +187,8 @@ def _respiratory(
     if model is None or model.gating.respiration is None:
         return []
     states = np.arange(len(model.tensor.respiratory))
-    return _cells(result, model, np.array(0), states, np.array(_bright_blood_pulse(result, model, parameters)))
+    pulse = bright_blood_pulse(result.temporal.imaging, model, parameters)
+    return _cells(result, model, np.array(0), states, np.array(pulse))
 
 
 def _t1(kind: str) -> Maker:
@@ -246,28 +249,6 @@ MAKERS: dict[str, Maker] = {
 """An empty list says that the scan did not resolve what the series would show."""
 
 
-def _bright_blood_pulse(result: MultitaskingResult, model: TimeModel, parameters: MultitaskingParameters) -> int:
-    """Imaging pulse nearest to the wanted inversion time; by default the last."""
-    known = np.unique(result.temporal.imaging.pulse)
-    wanted_ms = parameters.bright_blood_ti_ms
-    return int(known[-1]) if wanted_ms is None else _nearest(known, model, wanted_ms)
-
-
-def _dark_blood_pulse(result: MultitaskingResult, model: TimeModel, parameters: MultitaskingParameters) -> int:
-    """Imaging pulse nearest to the wanted inversion time; by default where flowing blood has no signal."""
-    known = np.unique(result.temporal.imaging.pulse)
-    if parameters.dark_blood_ti_ms is not None:
-        return _nearest(known, model, parameters.dark_blood_ti_ms)
-    efficiency = result.t1_map.efficiency if result.t1_map else _EFFICIENCY
-    blood = model.sequence.curves([_BLOOD_T1_MS], [efficiency], [parameters.inflow], known)[0]
-    return int(known[np.argmin(np.abs(blood))])
-
-
-def _nearest(known: NDArray, model: TimeModel, inversion_time_ms: float) -> int:
-    times_ms = model.sequence.delay_ms + known * model.sequence.tr_ms
-    return int(known[np.argmin(np.abs(times_ms - inversion_time_ms))])
-
-
 def _inversion_time(time_ms: float) -> dict[str, str]:
     return {"InversionTime": f"{time_ms:.6g}", "GADGETRON_TI": f"{time_ms:.6g}"}
 
@@ -276,34 +257,3 @@ def window_of(array: NDArray) -> dict[str, str]:
     """Window from zero to all but the brightest 0.5 % of the pixels."""
     peak = float(np.percentile(np.abs(array), 99.5))
     return {"WindowCenter": f"{peak / 2:.6g}", "WindowWidth": f"{max(peak, 1e-6):.6g}"}
-
-
-def frame_spokes(selection: str, inversion: NDArray) -> NDArray:
-    """Imaging spokes whose times become real-time frames.
-
-    Parameters
-    ----------
-    selection : str
-        ``first:last:step`` as a Python slice, or ``auto``: 40 frames evenly over the last full inversion period.
-    inversion : (spokes,) int
-        Number of the inversion period of each imaging spoke.
-
-    Returns
-    -------
-    (frames,) int
-
-    Raises
-    ------
-    DataError
-        If the selection is empty.
-    """
-    if selection == "auto":
-        periods, counts = np.unique(inversion, return_counts=True)
-        full = periods[counts >= counts.max() - 1][-1]
-        spokes = np.flatnonzero(inversion == full)
-        return spokes[np.unique(np.linspace(0, len(spokes) - 1, _AUTO_FRAMES).round().astype(int))]
-    bounds = [int(part) if part else None for part in selection.split(":")]
-    spokes = np.arange(len(inversion))[slice(*bounds)]
-    if not len(spokes):
-        raise DataError(f"frames = {selection} selects none of the {len(inversion)} imaging spokes")
-    return spokes

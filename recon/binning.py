@@ -45,18 +45,35 @@ class Beats:
         -------
         (times,) float64
         """
-        step = float(np.median(np.diff(self.time_s)))
-        before = self.time_s[0] - step * np.arange(np.ceil((self.time_s[0] - time_s[0]) / step) + 1, 0, -1)
-        after = self.time_s[-1] + step * np.arange(1, np.ceil((time_s[-1] - self.time_s[-1]) / step) + 2)
-        triggers = np.concatenate([before, self.time_s, after])
-        cycles = np.interp(time_s, triggers, np.arange(len(triggers), dtype=float))
-        return np.mod(cycles - origin, 1.0)
+        return np.mod(self._cycles(time_s) - origin, 1.0)
 
-    def disturbed(self, time_s: NDArray) -> NDArray:
-        """(times,) bool: in an interval that ends or starts with an ectopic beat."""
-        beat = np.searchsorted(self.time_s, time_s, side="right") - 1
-        follows = np.concatenate([self.is_ectopic, [False]])
-        return (follows[beat] & (beat >= 0)) | follows[np.minimum(beat + 1, len(self.time_s))]
+    def disturbed(self, time_s: NDArray, origin: float = 0.0) -> NDArray:
+        """Find the times in a cycle that an ectopic beat cuts short, or in the ectopic cycle itself.
+
+        Parameters
+        ----------
+        time_s : (times,) float
+        origin : float
+            Phase after the trigger at which a cycle starts, as in :meth:`phase`.
+
+        Returns
+        -------
+        (times,) bool
+        """
+        to_start = origin if origin > 0 else 1.0
+        beat = np.floor(self._cycles(time_s) + 1.0 - to_start).astype(int)
+        marked = np.flatnonzero(self.is_ectopic)
+        return np.isin(beat, marked) | np.isin(beat + 1, marked)
+
+    def _cycles(self, time_s: NDArray) -> NDArray:
+        """Number of the trigger, and the share of its interval that has passed."""
+        step = float(np.median(np.diff(self.time_s)))
+        earlier = max(0, int(np.ceil((self.time_s[0] - time_s[0]) / step)) + 1)
+        later = max(0, int(np.ceil((time_s[-1] - self.time_s[-1]) / step)) + 1)
+        before = self.time_s[0] - step * np.arange(earlier, 0, -1)
+        after = self.time_s[-1] + step * np.arange(1, later + 1)
+        triggers = np.concatenate([before, self.time_s, after])
+        return np.interp(time_s, triggers, np.arange(len(triggers), dtype=float) - earlier)
 
 
 def mark_ectopic(time_s: NDArray) -> Beats:

@@ -270,7 +270,7 @@ def build_time_model(
 def _outside_ectopic(gating: Gating, timeline: Timeline, settings: TensorSettings) -> NDArray:
     if gating.beats is None or settings.keep_ectopic:
         return np.ones(len(timeline.time_s), dtype=bool)
-    return ~gating.beats.disturbed(timeline.time_s)
+    return ~gating.beats.disturbed(timeline.time_s, gating.origin)
 
 
 def _empty_share(seen: Places, pulse: NDArray) -> float:

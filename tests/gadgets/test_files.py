@@ -18,7 +18,8 @@ from gadgets.multitasking import MultitaskingGadget
 from gadgets.parameters import configuration_of
 from gadgets.replay import Progress, configuration_message, connect, hosted, replay
 from gadgets.scan_file import ScanFile, complete_file
-from gadgets.series import SERIES, frame_spokes
+from gadgets.selection import frame_spokes
+from gadgets.series import SERIES
 from recon.errors import DataError
 from recon.simulation import PRESETS
 from tests.conftest import SHIPPED_XML, replay_here

@@ -150,3 +150,5 @@ def test_phase_between_beats_and_ectopic_marking() -> None:
     assert beats.phase(time_s) == pytest.approx([0.25, 0.5, 0.5, 0.25 / 1.35, 1.25 / 1.35, 0.5, 0.75])
     assert beats.phase(time_s, origin=0.25)[:2] == pytest.approx([0.0, 0.25])
     assert beats.disturbed(time_s).tolist() == [False, False, True, True, True, False, False]
+    late_trigger = beats.disturbed(np.array([3.2, 3.6, 4.3, 5.1, 5.6]), origin=0.5)  # cycles start between triggers
+    assert late_trigger.tolist() == [False, True, True, True, False]
