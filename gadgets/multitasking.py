@@ -22,6 +22,7 @@ from gadgets.images import multitasking_images
 from gadgets.measurement import Measurement
 from gadgets.parameters import MultitaskingParameters, parse_parameters
 from gadgets.rescue import rescued
+from gadgets.selection import t1_state
 from gadgets.series import MultitaskingResult
 from gadgets.stages import StageClock
 from gadgets.temporal import Temporal, temporal_basis
@@ -272,11 +273,11 @@ def _log_progress(total: int) -> Callable[[int, float], None]:
 
 
 def map_t1(spatial_factor: NDArray, temporal: Temporal, parameters: MultitaskingParameters) -> T1Map | None:
-    """Fit T1 at end-diastole and end-expiration, inside the body; None if no T1 image is wanted or possible."""
+    """Fit T1 at one state of motion, inside the body; None if no T1 image is wanted or possible."""
     model = temporal.model
     if model is None or not {"t1_map", "t1_uncertainty"} & set(parameters.images):
         return None
-    mixing = model.tensor.recovery_of(0, model.end_expiration)
+    mixing = model.tensor.recovery_of(*t1_state(model, parameters))
     coordinates = np.einsum("lyx,lt->tyx", spatial_factor, mixing)
     pulses = np.unique(temporal.imaging.pulse)[::_T1_STEP]
     body = body_mask(np.abs(time_average(spatial_factor, temporal.basis)))

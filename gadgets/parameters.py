@@ -113,6 +113,10 @@ class MultitaskingParameters(BaseModel):
     dark_blood_ti_ms: float | None = Field(
         None, ge=0, description="inversion time of the dark-blood cine; default: the null of flowing blood"
     )
+    t1_cardiac_bin: int = Field(0, ge=0, description="cardiac phase of T1 map and T1 recovery; 0: end-diastole")
+    t1_respiratory_bin: int | None = Field(
+        None, ge=0, description="respiratory state of T1 map and T1 recovery; default: end-expiration"
+    )
     t1_frames: int = Field(20, ge=2, le=1000, description="inversion times of the T1-recovery series")
     frames: str = Field(
         "auto",

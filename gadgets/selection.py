@@ -42,6 +42,24 @@ def dark_blood_pulse(
     return int(known[np.argmin(np.abs(blood))])
 
 
+def t1_state(model: TimeModel, parameters: MultitaskingParameters) -> tuple[int, int]:
+    """Cardiac and respiratory bin at which T1 is measured; the only one on an axis that was not resolved.
+
+    Raises
+    ------
+    DataError
+        If there is no such bin.
+    """
+    wanted = (parameters.t1_cardiac_bin, parameters.t1_respiratory_bin)
+    bins = (len(model.tensor.cardiac), len(model.tensor.respiratory))
+    for name, bin_, count in zip(("t1_cardiac_bin", "t1_respiratory_bin"), wanted, bins, strict=True):
+        if bin_ is not None and bin_ >= count > 1:
+            raise DataError(f"{name} = {bin_} is above the last bin, {count - 1}")
+    cardiac = wanted[0] if bins[0] > 1 else 0
+    respiratory = wanted[1] if wanted[1] is not None and bins[1] > 1 else model.end_expiration
+    return cardiac, respiratory
+
+
 def _nearest(known: NDArray, model: TimeModel, inversion_time_ms: float) -> int:
     times_ms = model.sequence.delay_ms + known * model.sequence.tr_ms
     return int(known[np.argmin(np.abs(times_ms - inversion_time_ms))])

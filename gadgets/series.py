@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gadgets.acquisitions import SliceReadouts
 from gadgets.header import ScanHeader
 from gadgets.parameters import MultitaskingParameters
-from gadgets.selection import bright_blood_pulse, dark_blood_pulse, frame_spokes
+from gadgets.selection import bright_blood_pulse, dark_blood_pulse, frame_spokes, t1_state
 from gadgets.temporal import Temporal
 from recon.binning import nearest_bin
 from recon.errors import DataError
@@ -177,7 +177,8 @@ def _t1_recovery(
         return []
     known = np.unique(result.temporal.imaging.pulse)
     chosen = known[np.unique(np.linspace(0, len(known) - 1, parameters.t1_frames).round().astype(int))]
-    return _cells(result, model, np.array(0), np.array(model.end_expiration), chosen)
+    cardiac, respiratory = t1_state(model, parameters)
+    return _cells(result, model, np.array(cardiac), np.array(respiratory), chosen)
 
 
 def _respiratory(

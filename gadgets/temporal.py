@@ -10,6 +10,7 @@ from gadgets.acquisitions import SliceReadouts
 from gadgets.header import ScanHeader, flip_angle_deg, inversion_time_ms, repetition_time_ms
 from gadgets.parameters import MultitaskingParameters
 from gadgets.physiology import r_wave_times_s, respiration_at
+from gadgets.selection import t1_state
 from recon.gating import GatingBands
 from recon.navigator import navigator_subspace, orthonormalise
 from recon.recovery import InversionRecovery
@@ -111,6 +112,7 @@ def _tensor(
     settings = _settings(parameters)
     model = build_time_model(profiles, navigators, imaging, sequence, settings, respiration, triggers_s)
     _report(model, parameters)
+    t1_state(model, parameters)  # a wrong bin is refused before the reconstruction, not after it
     return Temporal(model.basis.astype(np.complex64), model.kept, model.singular_values, imaging, model)
 
 

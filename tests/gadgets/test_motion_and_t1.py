@@ -218,3 +218,14 @@ def test_without_inversions_the_real_time_basis_is_used(tmp_path: Path, caplog: 
     assert images[1][0].meta["MalibuTemporalModel"] == "realtime"
     assert "readouts without an inversion" in caplog.text
     assert set(images) == {1, 2, 3, 4}
+
+
+def test_t1_at_a_chosen_state_of_motion(moving_file: Path, moving_images: Images, tmp_path: Path) -> None:
+    chosen = {"t1_cardiac_bin": "7", "t1_respiratory_bin": "2", "images": "t1_map t1_recovery", "t1_frames": "4"}
+    images = replay_here(moving_file, tmp_path / "images.h5", **chosen)
+    metas = [image.meta for image in images[SERIES["t1_recovery"]]]
+    assert {(meta["CardiacBin"], meta["RespiratoryBin"]) for meta in metas} == {("7", "2")}
+    assert len(metas) == 4
+    assert not np.array_equal(images[SERIES["t1_map"]][0].data, moving_images[SERIES["t1_map"]][0].data)
+    with pytest.raises(RemoteError, match="t1_respiratory_bin = 6 is above the last bin, 5"):
+        replay_here(moving_file, tmp_path / "none.h5", t1_respiratory_bin="6")
