@@ -124,25 +124,22 @@ def draw(kept: dict, path: Path) -> None:
     """README's figure: cine, T1 recovery and T1 map beside the truth."""
     result = MultitaskingResult(kept["factor"], kept["posed"].temporal, kept["t1"], 8, True, "", "cpu", 3.6)
     shown = {kind: MAKERS[kind](result, kept["readouts"], None, PARAMETERS) for kind in ("cine_bright", "t1_recovery")}
-    figure = Figure(figsize=(15, 8.2))
-    grid = figure.add_gridspec(2, 9)
+    figure = Figure(figsize=(15, 5.4))
+    grid = figure.add_gridspec(2, 7, width_ratios=[1, 1, 1, 1, 1, 0.05, 1.35], wspace=0.03, hspace=0.12)
     for row, pictures in enumerate(shown.values()):
-        peak = np.percentile(np.stack([picture.array for picture in pictures]), 99.7)
-        for column, number in enumerate(np.linspace(0, len(pictures) - 1, 6).round().astype(int)[:6]):
+        peak = np.percentile(np.stack([picture.array for picture in pictures]), 99)
+        for column, number in enumerate(np.linspace(0, len(pictures) - 1, 5).round().astype(int)):
             axes = figure.add_subplot(grid[row, column])
-            axes.imshow(pictures[number].array[22:138, 12:148], cmap="gray", vmin=0, vmax=peak)
-            meta = pictures[number].meta
-            text = (
-                f"{float(meta['CardiacPhaseMs']):.0f} ms" if row == 0 else f"TI {float(meta['InversionTime']):.0f} ms"
-            )
-            axes.set_title(text, fontsize=9)
+            axes.imshow(pictures[number].array[38:118, 46:126], cmap="gray", vmin=0, vmax=peak)
+            name, value = (("", "CardiacPhaseMs"), ("TI ", "InversionTime"))[row]
+            axes.set_title(f"{name}{float(pictures[number].meta[value]):.0f} ms", fontsize=10)
             axes.axis("off")
-    for row, (title, values) in enumerate((("T1 (ms)", kept["t1"].t1_ms), ("true T1", kept["true_t1"]))):
-        axes = figure.add_subplot(grid[row, 6:])
-        drawn = axes.imshow(values[22:138, 12:148], cmap="inferno", vmin=0, vmax=2200)
+    for row, (title, values) in enumerate((("T1 (ms)", kept["t1"].t1_ms), ("true T1 (ms)", kept["true_t1"]))):
+        axes = figure.add_subplot(grid[row, 6])
+        drawn = axes.imshow(values[22:138, 6:154], cmap="inferno", vmin=0, vmax=2200)
         axes.set_title(title, fontsize=10)
         axes.axis("off")
-        figure.colorbar(drawn, ax=axes, shrink=0.7)
+        figure.colorbar(drawn, ax=axes, shrink=0.85)
     figure.savefig(path, dpi=80, bbox_inches="tight", metadata={"Software": None})
 
 
