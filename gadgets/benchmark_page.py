@@ -27,6 +27,9 @@ HEADER = (
 )
 """U and the next three against the truth; three against ADMM; T1 against the truth where there is one."""
 
+COLUMN_GROUPS = (tuple(range(7)), (0, *range(7, len(HEADER))))
+"""Columns of the tables for a terminal: resources and the truth; ADMM and T1."""
+
 _DIFFERENCE_GAIN = 4
 
 

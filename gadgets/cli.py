@@ -206,7 +206,7 @@ def benchmark(
 ) -> None:
     """Compare reconstruction methods on one scan, and with the truth where there is one."""
     from gadgets.benchmark import run_benchmark
-    from gadgets.benchmark_page import HEADER, cells, write_benchmark_page
+    from gadgets.benchmark_page import COLUMN_GROUPS, HEADER, cells, write_benchmark_page
     from gadgets.parameters import configuration_of, parse_parameters
     from gadgets.scan_file import ScanFile, complete_file
 
@@ -214,13 +214,13 @@ def benchmark(
     names = methods.replace(",", " ").split()
     with ScanFile(scan, group) as file:
         result = run_benchmark(file, parse_parameters(element, _overrides(set_, device)), names, repeat)
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in HEADER:
-        is_first = name == HEADER[0]
-        table.add_column(name, overflow="fold", no_wrap=is_first, justify="left" if is_first else "right")
-    for row in result.rows:
-        table.add_row(*cells(row))
-    out.print(table)
+    for group_ in COLUMN_GROUPS:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        for column in group_:
+            table.add_column(HEADER[column], no_wrap=True, justify="right" if column else "left")
+        for row in result.rows:
+            table.add_row(*(cells(row)[column] for column in group_))
+        out.print(table)
     if json_:
         with complete_file(json_) as partial:
             partial.write_text(json.dumps(result.to_json(), indent=2))

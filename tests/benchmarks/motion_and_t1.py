@@ -145,14 +145,16 @@ def draw(kept: dict, path: Path) -> None:
 
 def summary(rows: list[dict], ectopic: list[dict]) -> None:
     def line(name: str, values: list[float], worst: float) -> None:
-        print(f"{name}: mean {np.nanmean(values):.4f}, worst {worst:.4f}")
+        print(f"{name}: mean {np.mean(values):.4f}, worst {worst:.4f}")
 
     for name in ("sensitivity", "precision", "respiration"):
         line(name, [row[name] for row in rows], min(row[name] for row in rows))
     for name in ("basis_error", "best_error", "ratio", "temporal_model_s", "t1_map_admm_s", "reconstruction_s"):
         line(name, [row[name] for row in rows], max(row[name] for row in rows))
     for name in ("sensitivity", "precision", "respiration", "ectopic_left_out"):
-        line(f"5 % ectopic beats: {name}", [r[name] for r in ectopic], np.nanmin([r[name] for r in ectopic]))
+        values = [row[name] for row in ectopic if not np.isnan(row[name])]
+        if values:
+            line(f"5 % ectopic beats: {name}", values, min(values))
     values = [r["regular_left_out"] for r in ectopic]
     line("5 % ectopic beats: regular_left_out", values, max(values))
     for source in ("projected", "admm"):
