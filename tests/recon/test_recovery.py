@@ -8,8 +8,9 @@ from recon.recovery import InversionRecovery, recovery_basis, recovery_curves, r
 
 def bloch(t1_ms: float, flip_deg: float, efficiency: float, tr_ms: float, delay_ms: float, pulses: int) -> np.ndarray:
     """Longitudinal magnetisation before each pulse, pulse by pulse until it repeats from inversion to inversion."""
-    m, seen = 1.0, np.zeros(pulses)
-    for _ in range(60):
+    m, seen, before = 1.0, np.zeros(pulses), np.inf
+    while abs(m - before) > 1e-13:
+        before = m
         m = 1 + (-efficiency * m - 1) * np.exp(-delay_ms / t1_ms)
         for pulse in range(pulses):
             seen[pulse] = m
