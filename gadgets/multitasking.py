@@ -273,7 +273,10 @@ def _log_progress(total: int) -> Callable[[int, float], None]:
 
 
 def map_t1(spatial_factor: NDArray, temporal: Temporal, parameters: MultitaskingParameters) -> T1Map | None:
-    """Fit T1 at one state of motion, inside the body; None if no T1 image is wanted or possible."""
+    """Fit T1 at one state of motion, inside the body; None if no T1 image is wanted or possible.
+
+    What cannot be fitted is logged: it must not cost the other images.
+    """
     model = temporal.model
     if model is None or not {"t1_map", "t1_uncertainty"} & set(parameters.images):
         return None
@@ -282,7 +285,11 @@ def map_t1(spatial_factor: NDArray, temporal: Temporal, parameters: Multitasking
     pulses = np.unique(temporal.imaging.pulse)[::_T1_STEP]
     body = body_mask(np.abs(time_average(spatial_factor, temporal.basis)))
     basis = model.tensor.recovery[pulses]
-    return fit_t1(coordinates, basis, pulses, model.sequence, body, mixing.T @ mixing, parameters.inflow)
+    try:
+        return fit_t1(coordinates, basis, pulses, model.sequence, body, mixing.T @ mixing, parameters.inflow)
+    except DataError as error:
+        log.warning("no T1 map: %s", error)
+        return None
 
 
 def _check_finite(spatial_factor: np.ndarray, backend: str) -> None:

@@ -133,8 +133,9 @@ def _judged(
 
 def _is_beating(heart: HeartPhase, quality: float, series: NavigatorSeries) -> bool:
     """A heart explains most of the variation, or, in noise, a part of it and beats regularly."""
-    regular = heart.irregularity(series.time_s) < _REGULAR
-    return quality > (_RESOLVED_REGULAR_HEART if regular else _RESOLVED_HEART)
+    irregularity = heart.irregularity(series.time_s)
+    needed = _RESOLVED_REGULAR_HEART if irregularity < _REGULAR else _RESOLVED_HEART
+    return bool(np.isfinite(irregularity)) and quality > needed
 
 
 def _track(series: NavigatorSeries, terms: NDArray, bands: GatingBands) -> HeartPhase:

@@ -13,6 +13,7 @@ from gadgets.errors import RemoteError
 from gadgets.scan_file import ScanFile
 from gadgets.series import GATING_ROWS, SERIES
 from gadgets.simulate import write_simulation
+from recon.errors import DataError
 from recon.simulation import PRESETS, simulate_scan
 from tests.conftest import replay_here
 
@@ -229,3 +230,16 @@ def test_t1_at_a_chosen_state_of_motion(moving_file: Path, moving_images: Images
     assert not np.array_equal(images[SERIES["t1_map"]][0].data, moving_images[SERIES["t1_map"]][0].data)
     with pytest.raises(RemoteError, match="t1_respiratory_bin = 6 is above the last bin, 5"):
         replay_here(moving_file, tmp_path / "none.h5", t1_respiratory_bin="6")
+
+
+def test_a_t1_fit_that_fails_costs_no_other_image(
+    short_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise DataError("the T1 map's mask is empty")
+
+    monkeypatch.setattr("gadgets.multitasking.fit_t1", fail)
+    images = replay_here(short_file, tmp_path / "images.h5")
+    assert {SERIES["time_average"], SERIES["basis_maps"], SERIES["t1_recovery"]} <= set(images)
+    assert not {SERIES["t1_map"], SERIES["t1_uncertainty"]} & set(images)
+    assert "no T1 map: the T1 map's mask is empty" in caplog.text
