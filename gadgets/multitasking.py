@@ -31,7 +31,7 @@ from recon.coils import compression_matrix, estimate_maps
 from recon.density import ramp_weights
 from recon.errors import DataError
 from recon.fold import is_radial
-from recon.frames import body_mask, time_average
+from recon.frames import body_mask, frames, time_average
 from recon.navigator import readout_profiles
 from recon.noise import apply_to_coils, prewhitening_matrix
 from recon.nufft import choose_backend, plan_nufft
@@ -281,7 +281,7 @@ def map_t1(spatial_factor: NDArray, temporal: Temporal, parameters: Multitasking
     if model is None or not {"t1_map", "t1_uncertainty"} & set(parameters.images):
         return None
     mixing = model.tensor.recovery_of(*t1_state(model, parameters))
-    coordinates = np.einsum("lyx,lt->tyx", spatial_factor, mixing)
+    coordinates = frames(spatial_factor, mixing)
     pulses = np.unique(temporal.imaging.pulse)[::_T1_STEP]
     body = body_mask(np.abs(time_average(spatial_factor, temporal.basis)))
     basis = model.tensor.recovery[pulses]

@@ -137,11 +137,12 @@ def _cells(
     result: MultitaskingResult, model: TimeModel, cardiac: NDArray, respiratory: NDArray, pulses: NDArray
 ) -> list[Picture]:
     """Magnitude frames of chosen cells, at one window, each saying which cell it is."""
-    phi = model.tensor.cells(*np.broadcast_arrays(cardiac, respiratory, pulses)).astype(np.float32)
+    cells = np.broadcast_arrays(cardiac, respiratory, pulses)
+    phi = model.tensor.cells(*cells).astype(np.float32)
     series = np.abs(frames(result.spatial_factor, phi))
     window, beats = window_of(series), model.gating.beats
     pictures = []
-    for image, c, r, n in zip(series, *np.broadcast_arrays(cardiac, respiratory, pulses), strict=True):
+    for image, c, r, n in zip(series, *cells, strict=True):
         meta: dict = window | _inversion_time(model.sequence.delay_ms + n * model.sequence.tr_ms)
         meta |= {"CardiacBin": int(c), "RespiratoryBin": int(r), "PulsesSinceInversion": int(n)}
         if beats is not None:

@@ -119,12 +119,7 @@ class DisplacementScale:
     def weights(self, signal: NDArray) -> NDArray:
         """Share of each reading in its two nearest bins; beyond the ends it belongs to the last: ``(times, bins)``."""
         place = np.clip((signal - self.low) / (self.high - self.low), 0, 1) * (self.bins - 1)
-        below = np.minimum(place.astype(int), self.bins - 2)
-        weights = np.zeros((len(signal), self.bins))
-        rows = np.arange(len(signal))
-        weights[rows, below] = 1 - (place - below)
-        weights[rows, below + 1] = place - below
-        return weights
+        return interpolation(place / self.bins, self.bins)  # of the circle of bins all but the way back to the first
 
 
 def displacement_scale(signal: NDArray, bins: int) -> DisplacementScale:

@@ -191,8 +191,7 @@ def _most_likely(cost: NDArray, previous: NDArray) -> NDArray:
         steps[block] = advance[best]
         score = reached[np.arange(phases), best] + cost[block]
     taken = np.zeros(blocks, dtype=int)
-    place = int(np.argmin(score))
-    first = place
+    first = int(np.argmin(score))
     for block in range(blocks - 1, 0, -1):
         taken[block] = steps[block, first]
         first = (first - taken[block]) % phases

@@ -111,10 +111,8 @@ def unexplained(series: NavigatorSeries, motion: NDArray) -> float:
     float
     """
     design = products(np.concatenate([series.known, motion], axis=1), series.recovery)
-    inner = design.T @ series.features
-    gram = design.T @ design
-    gram[np.diag_indices_from(gram)] += 1e-9 * np.trace(gram) / len(gram)
-    return 1.0 - float(np.sum(inner * np.linalg.solve(gram, inner)) / np.sum(series.features**2))
+    explained = np.sum(series.features * (design @ regress(design, series.features)))
+    return 1.0 - float(explained / np.sum(series.features**2))
 
 
 def band_components(series: NavigatorSeries, known: NDArray, low_hz: float, high_hz: float, orders: int) -> "Band":

@@ -245,20 +245,18 @@ def temporal_tensor(
     peaks = peaks[np.argmax(np.abs(peaks), axis=0), np.arange(kept)]
     rows *= np.sign(peaks)[:, None]
     core = rows.reshape(kept, *completed.shape[1:])
-    shape = core.shape
-    reduced, factors = hosvd(core, (kept, *(min(n, core.size // n) for n in shape[1:3]), shape[3]))
-    reduced = np.einsum("kabt,lk,st->labs", reduced, factors[0], factors[3])
-    return TemporalTensor(reduced, factors[1], factors[2], recovery), singular_values
+    reduced, (_, cardiac, respiratory, _) = hosvd(core, (None, core.shape[1], core.shape[2], None))
+    return TemporalTensor(reduced, cardiac, respiratory, recovery), singular_values
 
 
-def hosvd(tensor: NDArray, ranks: tuple[int, ...]) -> tuple[NDArray, list[NDArray]]:
+def hosvd(tensor: NDArray, ranks: tuple[int | None, ...]) -> tuple[NDArray, list[NDArray]]:
     """Higher-order singular value decomposition, truncated.
 
     Parameters
     ----------
     tensor : (n_1, ..., n_d) float
-    ranks : tuple of int
-        Columns to keep of each factor.
+    ranks : tuple of int or None
+        Columns to keep of each factor, at most; None leaves an axis as it is.
 
     Returns
     -------
@@ -268,6 +266,9 @@ def hosvd(tensor: NDArray, ranks: tuple[int, ...]) -> tuple[NDArray, list[NDArra
     """
     factors, core = [], tensor
     for axis, rank in enumerate(ranks):
+        if rank is None:
+            factors.append(np.eye(tensor.shape[axis]))
+            continue
         unfolded = np.moveaxis(tensor, axis, 0).reshape(tensor.shape[axis], -1)
         factors.append(np.linalg.svd(unfolded, full_matrices=False)[0][:, :rank])
     for axis, factor in enumerate(factors):
