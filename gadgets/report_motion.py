@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image as PilImage
+from scipy.ndimage import gaussian_filter
 
 from gadgets.page import png_of
 from gadgets.series import GATING_ROWS
@@ -75,11 +76,12 @@ def animation(images: list[ismrmrd.Image]) -> bytes:
 
 
 def heart_center(cine: NDArray) -> tuple[int, int]:
-    """Row and column of the middle of what moves most over a cine: ``(phases, y, x)``."""
-    change = cine.std(axis=0)
-    strong = change > np.percentile(change, 99)
-    rows, columns = (np.average(places, weights=change[strong]) for places in np.nonzero(strong))
-    return round(float(rows)), round(float(columns))
+    """Row and column around which a cine, ``(phases, y, x)``, changes most, streaks of single phases smoothed out."""
+    pixels = cine.shape[1]
+    smooth = gaussian_filter(cine.astype(float), (1, pixels / 160, pixels / 160), mode=("wrap", "nearest", "nearest"))
+    change = gaussian_filter(smooth.var(axis=0), pixels / 16)
+    row, column = np.unravel_index(np.argmax(change), change.shape)
+    return int(row), int(column)
 
 
 def _wall_motion(images: list[ismrmrd.Image]) -> bytes:

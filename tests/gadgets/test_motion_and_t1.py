@@ -10,6 +10,7 @@ import pytest
 from scipy.ndimage import binary_erosion
 
 from gadgets.errors import RemoteError
+from gadgets.report_motion import heart_center
 from gadgets.scan_file import ScanFile
 from gadgets.series import GATING_ROWS, SERIES
 from gadgets.simulate import write_simulation
@@ -243,3 +244,14 @@ def test_a_t1_fit_that_fails_costs_no_other_image(
     assert {SERIES["time_average"], SERIES["basis_maps"], SERIES["t1_recovery"]} <= set(images)
     assert not {SERIES["t1_map"], SERIES["t1_uncertainty"]} & set(images)
     assert "no T1 map: the T1 map's mask is empty" in caplog.text
+
+
+def test_wall_motion_is_shown_along_a_line_through_the_heart(moving_images: Images, moving_file: Path) -> None:
+    """Also with noise that differs from phase to phase, as streaks do."""
+    cine = planes(moving_images, "cine_bright")
+    rng = np.random.default_rng(0)
+    noisy = cine + 0.02 * cine.max() * rng.standard_normal(cine.shape)
+    with truth_of(moving_file) as truth:
+        middle = np.argwhere(mask_of(truth, "left ventricle", 0)).mean(axis=0)
+    for series in (cine, noisy):
+        assert np.linalg.norm(heart_center(series) - middle) < 5
