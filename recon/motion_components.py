@@ -9,6 +9,7 @@ regression; given C, m(t) is a small one at each time.
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, sosfiltfilt
@@ -81,8 +82,10 @@ def principal_features(profiles: NDArray, count: int) -> NDArray:
     """
     flat = profiles.reshape(len(profiles), -1)
     real = np.concatenate([flat.real, flat.imag], axis=1)
-    _, vectors = np.linalg.eigh((real.T @ real).astype(np.float64))
-    return real @ vectors[:, ::-1][:, :count]
+    gram = (real.T @ real).astype(np.float64)
+    leading = (max(0, len(gram) - count), len(gram) - 1)
+    _, vectors = scipy.linalg.eigh(gram, subset_by_index=leading)
+    return real @ vectors[:, ::-1]
 
 
 def products(left: NDArray, right: NDArray) -> NDArray:

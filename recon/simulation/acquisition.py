@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from recon.simulation.coil_model import CoilModel, loop_coils
 from recon.simulation.motion import Motion, random_motion, rest
-from recon.simulation.phantom import Ellipses, Phantom, coverage, fourier_transform, random_phantom
+from recon.simulation.phantom import Ellipses, Phantom, coverage, random_phantom
 from recon.simulation.protocol import Protocol
 from recon.simulation.signal import Timing, Tissue, ir_flash_timing, random_tissues, transverse_signal
+from recon.simulation.spokes import shifted_spectra
 from recon.threads import available_cpus
 from recon.trajectory import golden_angles_rad, radial_trajectory
 
@@ -124,20 +125,12 @@ class SimulatedScan:
         (readouts, coils, samples) complex128
             On the scale of a unitary transform of the truth's images.
         """
+        fov = self.protocol.fov_mm
         ellipses = self._ellipses(block)
+        in_fov = Ellipses(ellipses.center_mm / fov, ellipses.axes_mm / fov, ellipses.angle_rad)
         shifts = self.coils.shift_cycles_per_fov
-        k_per_mm = (k_cycles_per_fov[:, :, None, :] - shifts) / self.protocol.fov_mm
-        total = np.zeros(k_per_mm.shape[:3], dtype=np.complex128)
-        for row in range(len(self.phantom.shapes)):
-            center = ellipses.center_mm[row] / self.protocol.fov_mm
-            along = np.exp(-2j * np.pi * np.einsum("rsd,rd->rs", k_cycles_per_fov, center))
-            shifted = np.exp(2j * np.pi * np.einsum("md,rd->rm", shifts, center))
-            shifted *= self.intensity[row, block, None]
-            term = fourier_transform(ellipses, row, k_per_mm) * along[:, :, None]
-            term *= shifted[:, None, :]
-            total += term
-        scale = self.protocol.matrix / self.protocol.fov_mm**2
-        return scale * np.einsum("cm,rsm->rcs", self.coils.coefficients, total)
+        spectra = shifted_spectra(in_fov, self.intensity[:, block], k_cycles_per_fov, shifts)
+        return self.protocol.matrix * (self.coils.coefficients @ spectra)
 
     def truth_images(self, readouts: NDArray) -> NDArray:
         """Draw the body without coil sensitivities.

@@ -6,7 +6,6 @@ Positions are in mm from the centre of the field of view: x along ``read_dir``, 
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.special
 from numpy.typing import NDArray
 
 from recon.simulation.motion import Motion
@@ -183,33 +182,6 @@ def random_phantom(rng: np.random.Generator, infarct: bool = False) -> Phantom:
 
 def _around(center: tuple[float, float], radius: float, angle_rad: float) -> tuple[float, float]:
     return center[0] + radius * np.cos(angle_rad), center[1] + radius * np.sin(angle_rad)
-
-
-def fourier_transform(ellipses: Ellipses, row: int, k_per_mm: NDArray) -> NDArray:
-    """Fourier transform of one ellipse of unit intensity, without the phase of its position.
-
-    ``a b J₁(2πq) / q`` with ``q² = (a k_a)² + (b k_b)²`` along the axes of the ellipse.
-
-    Parameters
-    ----------
-    ellipses : Ellipses
-    row : int
-        Which shape.
-    k_per_mm : (times, ..., 2) float64
-        Spatial frequencies of each time, in cycles per mm.
-
-    Returns
-    -------
-    (times, ...) float64
-        In mm².
-    """
-    cosine, sine = np.cos(ellipses.angle_rad[row]), np.sin(ellipses.angle_rad[row])
-    axes = ellipses.axes_mm[row].reshape(-1, *[1] * (k_per_mm.ndim - 2), 2)
-    first = axes[..., 0] * (cosine * k_per_mm[..., 0] + sine * k_per_mm[..., 1])
-    second = axes[..., 1] * (cosine * k_per_mm[..., 1] - sine * k_per_mm[..., 0])
-    q = np.sqrt(first**2 + second**2)
-    np.maximum(q, 1e-9, out=q)
-    return axes[..., 0] * axes[..., 1] * scipy.special.j1(2 * np.pi * q) / q
 
 
 def coverage(ellipses: Ellipses, row: int, time: int, matrix: int, fov_mm: float) -> NDArray:
