@@ -1,0 +1,149 @@
+"""Blocks that several networks share; each works in 2-D and in 3-D."""
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Norm = Literal["none", "batch", "instance", "layer"]
+
+_CONV: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+_BATCH: dict[int, type[nn.Module]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_INSTANCE: dict[int, type[nn.Module]] = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+_POOL: dict[int, type[nn.Module]] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
+_UP: dict[int, type[nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+
+
+def conv(
+    dims: int, inputs: int, outputs: int, kernel: int = 3, bias: bool = True, dilation: int = 1, stride: int = 1
+) -> nn.Conv2d | nn.Conv3d:
+    """Convolution with an odd kernel that keeps the matrix (at stride 1)."""
+    padding = dilation * (kernel // 2)
+    return _CONV[dims](inputs, outputs, kernel, stride=stride, padding=padding, dilation=dilation, bias=bias)
+
+
+def norm(kind: Norm, dims: int, channels: int) -> list[nn.Module]:
+    """A normalisation layer with learned scale and shift, or none.
+
+    Layer norm is over channels and space with scale and shift per channel, so that it takes any matrix.
+    """
+    if kind == "none":
+        return []
+    if kind == "layer":
+        return [nn.GroupNorm(1, channels)]
+    return [_BATCH[dims](channels) if kind == "batch" else _INSTANCE[dims](channels, affine=True)]
+
+
+def pool(dims: int) -> nn.Module:
+    """Average over 2 pixels along each axis."""
+    return _POOL[dims](2)
+
+
+def up(dims: int, inputs: int, outputs: int, bias: bool) -> nn.Module:
+    """Transposed convolution that doubles the matrix."""
+    return _UP[dims](inputs, outputs, 2, stride=2, bias=bias)
+
+
+class DenseBlock(nn.Module):
+    """Units that each see the block's input and the outputs of all units before.
+
+    Parameters
+    ----------
+    inputs : int
+        Channels that come in.
+    units : iterable of callable
+        Each takes a channel count and gives a module; all have ``growth`` outputs.
+    growth : int
+    keep_input : bool
+        Whether the block's output holds its input, too.
+    """
+
+    def __init__(
+        self, inputs: int, units: Iterable[Callable[[int], nn.Module]], growth: int, keep_input: bool = True
+    ) -> None:
+        super().__init__()
+        self.units = nn.ModuleList(unit(inputs + growth * number) for number, unit in enumerate(units))
+        self.inputs, self.keep_input = inputs, keep_input
+        self.outputs: int = growth * len(self.units) + (inputs if keep_input else 0)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, inputs, ...) → (batch, outputs, ...)."""
+        for unit in self.units:
+            features = torch.cat([features, unit(features)], dim=1)
+        return features if self.keep_input else features[:, self.inputs :]
+
+
+class MultiLevel(nn.Module):
+    """Dense blocks that are densely connected themselves (mDCSRN, dissertation figure 4.3).
+
+    Before every block but the first, a compressor reads the stem's features and all blocks' outputs. What leaves is
+    the list of them all, concatenated.
+
+    Parameters
+    ----------
+    width : int
+        Channels of the stem and of each compressor.
+    blocks : int
+    block : callable
+        Takes a channel count, gives a :class:`DenseBlock`.
+    compressor : callable
+        Takes a channel count, gives a module with ``width`` outputs.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        blocks: int,
+        block: Callable[[int], DenseBlock],
+        compressor: Callable[[int], nn.Module],
+    ) -> None:
+        super().__init__()
+        made = [block(width) for _ in range(blocks)]
+        self.blocks, outputs = nn.ModuleList(made), made[0].outputs
+        self.compressors = nn.ModuleList(compressor(width + outputs * number) for number in range(1, blocks))
+        self.outputs: int = width + outputs * blocks
+
+    def forward(self, stem: Tensor) -> Tensor:
+        """(batch, width, ...) → (batch, outputs, ...)."""
+        features = torch.cat([stem, self.blocks[0](stem)], dim=1)
+        for compressor, block in zip(self.compressors, self.blocks[1:], strict=True):
+            features = torch.cat([features, block(compressor(features))], dim=1)
+        return features
+
+
+class SelfAttention(nn.Module):
+    """SAGAN's attention, its map computed at half size along each axis (dissertation 8.3.2).
+
+    The output is ``x + γ · up(attention · h(x))`` with γ starting at 0, so that a trained network can take the module
+    in without a jump.
+
+    Parameters
+    ----------
+    dims, channels : int
+    reduction : int
+        Channels of query and key are fewer by this factor.
+    """
+
+    def __init__(self, dims: int, channels: int, reduction: int = 8) -> None:
+        super().__init__()
+        fewer = max(1, channels // reduction)
+        self.query = conv(dims, channels, fewer, kernel=1, bias=False)
+        self.key = conv(dims, channels, fewer, kernel=1, bias=False)
+        self.value = conv(dims, channels, channels, kernel=1, bias=False)
+        self.gamma = nn.Parameter(torch.zeros(1))
+        self._pool = pool(dims)
+        self._mode = "bilinear" if dims == 2 else "trilinear"
+
+    def attention(self, features: Tensor) -> Tensor:
+        """Where each place looks: (batch, places, places) at half size, rows adding to one."""
+        small = self._pool(features)
+        query, key = self.query(small).flatten(2), self.key(small).flatten(2)
+        return torch.softmax(query.transpose(1, 2) @ key, dim=-1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, channels, ...) → the same shape; every axis has at least 2 pixels."""
+        small = self._pool(features)
+        seen = self.value(small).flatten(2) @ self.attention(features).transpose(1, 2)
+        seen = seen.reshape(small.shape)
+        return features + self.gamma * nn.functional.interpolate(seen, features.shape[2:], mode=self._mode)

@@ -1,0 +1,156 @@
+"""DCSRN and mDCSRN: 3-D super-resolution on an unchanged matrix (dissertation chapters 3, 4 and 8.3.2)."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from nets.blocks import DenseBlock, MultiLevel, SelfAttention, conv
+
+
+@dataclass(frozen=True)
+class DcsrnConfig:
+    """Hyper-parameters of :class:`Dcsrn`: growth k and units of its one block."""
+
+    growth: int = Field(default=24, ge=1)
+    units: int = Field(default=4, ge=1)
+    dims: Literal[2, 3] = 3
+
+
+class Dcsrn(nn.Module):
+    """One dense block of units [BN, ELU, conv 3³ → k] between two convolutions (chapter 3).
+
+    Parameters
+    ----------
+    config : DcsrnConfig
+    """
+
+    def __init__(self, config: DcsrnConfig) -> None:
+        super().__init__()
+        self.config = config
+        dims, growth = config.dims, config.growth
+        batch_norm = nn.BatchNorm2d if dims == 2 else nn.BatchNorm3d
+
+        def unit(inputs: int) -> nn.Module:
+            return nn.Sequential(batch_norm(inputs), nn.ELU(), conv(dims, inputs, growth))
+
+        self.stem = conv(dims, 1, 2 * growth)
+        self.block = DenseBlock(2 * growth, [unit] * config.units, growth)
+        self.combine = conv(dims, self.block.outputs, 1)
+
+    @property
+    def receptive_field(self) -> int:
+        """Voxels along an axis that one output voxel sees."""
+        return 5 + 2 * self.config.units
+
+    def forward(self, volume: Tensor) -> Tensor:
+        """(batch, 1, z, y, x) → the same shape."""
+        return self.combine(self.block(self.stem(volume)))
+
+
+@dataclass(frozen=True)
+class MdcsrnConfig:
+    """Hyper-parameters of :class:`Mdcsrn`.
+
+    Attributes
+    ----------
+    blocks, units, growth : int
+        b, u and k.
+    reconstruction_layer : bool
+        ``-r`` of the ablation (`chen2020`, figure 5b): a bottleneck to 8k, batch norm and a 3³ convolution instead of
+        the direct combination.
+    attention : {"none", "middle", "last"}
+        Where the self-attention module sits.
+    dims : int
+    """
+
+    blocks: int = Field(default=8, ge=1)
+    units: int = Field(default=4, ge=1)
+    growth: int = Field(default=12, ge=1)
+    reconstruction_layer: bool = False
+    attention: Literal["none", "middle", "last"] = "none"
+    dims: Literal[2, 3] = 3
+
+    def __post_init__(self) -> None:
+        if self.attention == "middle" and self.blocks < 2:
+            raise ValueError("attention=middle sits after a compressor; it needs at least 2 blocks")
+
+
+class Mdcsrn(nn.Module):
+    """Multi-level densely connected super-resolution network, bBuU.
+
+    Parameters
+    ----------
+    config : MdcsrnConfig
+    """
+
+    def __init__(self, config: MdcsrnConfig) -> None:
+        super().__init__()
+        self.config = config
+        dims, growth, width = config.dims, config.growth, 2 * config.growth
+        batch_norm = nn.BatchNorm2d if dims == 2 else nn.BatchNorm3d
+
+        def unit(inputs: int) -> nn.Module:
+            bottleneck = [batch_norm(inputs), nn.ELU(), conv(dims, inputs, 4 * growth, kernel=1, bias=False)]
+            spread = [batch_norm(4 * growth), nn.ELU(), conv(dims, 4 * growth, growth, bias=False)]
+            return nn.Sequential(*bottleneck, *spread)
+
+        middle = width + (config.blocks // 2) * (width + config.units * growth)
+
+        def compressor(inputs: int) -> nn.Module:
+            looks = config.attention == "middle" and inputs == middle
+            squeeze = conv(dims, inputs, width, kernel=1, bias=False)
+            return nn.Sequential(
+                batch_norm(inputs), nn.ELU(), squeeze, *([SelfAttention(dims, width)] if looks else [])
+            )
+
+        self.stem = conv(dims, 1, width, bias=False)
+        self.body = MultiLevel(
+            width, config.blocks, lambda inputs: DenseBlock(inputs, [unit] * config.units, growth), compressor
+        )
+        features = self.body.outputs
+        self.attention = SelfAttention(dims, features) if config.attention == "last" else None
+        self.combine: nn.Module
+        if config.reconstruction_layer:
+            self.combine = nn.Sequential(
+                conv(dims, features, 8 * growth, kernel=1, bias=False),
+                batch_norm(8 * growth),
+                nn.ELU(),
+                conv(dims, 8 * growth, 1),
+            )
+        else:
+            self.combine = conv(dims, features, 1, kernel=1)
+
+    @property
+    def receptive_field(self) -> int | None:
+        """Voxels along an axis that one output voxel sees; None: the whole volume."""
+        if self.config.attention != "none":
+            return None
+        return 3 + 2 * self.config.blocks * self.config.units + 2 * self.config.reconstruction_layer
+
+    @torch.no_grad()
+    def attention_map(self, volume: Tensor) -> Tensor:
+        """Where each place looks, (batch, places, places) at half size along each axis.
+
+        Raises
+        ------
+        ValueError
+            If the network has no attention.
+        """
+        found = [module for module in self.modules() if isinstance(module, SelfAttention)]
+        if not found:
+            raise ValueError("this mDCSRN has no attention; build it with attention=middle or last")
+        maps: list[Tensor] = []
+        hook = found[0].register_forward_hook(lambda module, inputs, output: maps.append(module.attention(inputs[0])))
+        try:
+            self(volume)
+        finally:
+            hook.remove()
+        return maps[0]
+
+    def forward(self, volume: Tensor) -> Tensor:
+        """(batch, 1, z, y, x) → the same shape."""
+        features = self.body(self.stem(volume))
+        return self.combine(features if self.attention is None else self.attention(features))

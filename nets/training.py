@@ -1,0 +1,87 @@
+"""Training steps of the image-to-image networks, for Lightning."""
+
+import math
+from typing import Any, Literal
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from nets.complex_maps import normalisation_of, to_channels, to_maps
+from nets.losses import relative_error, weight_penalty
+from nets.registry import build
+
+
+class SpatialFactorTraining(lightning.LightningModule):
+    """From U₀ to U: L1 loss, Adam, weight regularisation (dissertation 6.3.2).
+
+    Parameters
+    ----------
+    architecture : str
+        Name in the registry.
+    network : dict of str to object, optional
+        Hyper-parameters that differ from the paper's.
+    learning_rate : float
+    l1_scale, l2_scale : float
+        Of the weight regularisation; 1e-2 was best in the paper.
+    schedule : {"constant", "cosine"}
+        Cosine: rise over the first 2 % of the steps, then fall to zero.
+    """
+
+    def __init__(
+        self,
+        architecture: str = "mdcn",
+        network: dict[str, Any] | None = None,
+        learning_rate: float = 1e-4,
+        l1_scale: float = 1e-2,
+        l2_scale: float = 1e-2,
+        schedule: Literal["constant", "cosine"] = "constant",
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.architecture, self.network_config = architecture, network or {}
+        self.network: nn.Module = build(architecture, network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.learning_rate, self.schedule = learning_rate, schedule
+        self.l1_scale, self.l2_scale = l1_scale, l2_scale
+
+    def training_step(self, batch: tuple[Tensor, Tensor], number: int) -> Tensor:
+        """Mean absolute error of normalised channels, plus the weight penalty."""
+        shown, label = batch
+        estimate = self.network(shown.contiguous(memory_format=torch.channels_last))
+        error = nn.functional.l1_loss(estimate, label)
+        self.log("train_l1", error, on_step=False, on_epoch=True, prog_bar=True)
+        if not self.l1_scale and not self.l2_scale:
+            return error
+        return error + weight_penalty(self.network, self.l1_scale, self.l2_scale)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
+        """NRMSE of whole spatial factors at their own scale; that of the input beside it."""
+        self._evaluate("val", batch)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
+        """As in validation."""
+        self._evaluate("test", batch)
+
+    def _evaluate(self, split: str, batch: tuple[Tensor, Tensor]) -> None:
+        maps, label = batch[0][0], batch[1][0]
+        channels = to_channels(maps)
+        scale = normalisation_of(channels)
+        estimate = to_maps(scale.undo(self.network(scale.apply(channels)[None])[0]))
+        errors = {"nrmse": relative_error(estimate, label), "input_nrmse": relative_error(maps, label)}
+        values = {f"{split}_{name}": error for name, error in errors.items()}
+        self.log_dict(values, batch_size=1, prog_bar=True, sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        """Adam, with its schedule."""
+        optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+        if self.schedule == "constant":
+            return optimizer
+        total = int(self.trainer.estimated_stepping_batches)
+        warm = max(1, total // 50)
+
+        def factor(step: int) -> float:
+            rise = min(1.0, (step + 1) / warm)
+            return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

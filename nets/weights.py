@@ -1,0 +1,210 @@
+"""Weights on disk: safetensors with a model card in the header; never pickle."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from nets.registry import build, configure
+
+_KEY = "malibu_model_card"
+
+RESEARCH_USE = "research use only - not a medical device"
+
+
+class WeightsError(ValueError):
+    """Weights that cannot be used; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a user must know about weights.
+
+    Attributes
+    ----------
+    architecture : str
+        Name in the registry.
+    config : dict
+        All hyper-parameters.
+    intended_input : str
+    training_data : str
+    seed : int
+    metrics : dict of str to float
+        On data that were not trained on.
+    preprocessing : dict
+        What inference must do before and after.
+    version : str
+        Of malibu.
+    licence : str
+    use : str
+    """
+
+    architecture: str
+    config: dict[str, Any]
+    intended_input: str
+    training_data: str
+    seed: int
+    metrics: dict[str, float] = field(default_factory=dict)
+    preprocessing: dict[str, Any] = field(default_factory=dict)
+    version: str = ""
+    licence: str = "MIT"
+    use: str = RESEARCH_USE
+
+
+@dataclass(frozen=True)
+class LoadedNetwork:
+    """A network with its weights.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        In evaluation mode, float32, on the CPU.
+    card : ModelCard
+    sha256 : str
+        Of the file.
+    """
+
+    network: nn.Module
+    card: ModelCard
+    sha256: str
+
+
+def save_weights(path: Path, network: nn.Module, card: ModelCard, half: bool = False) -> None:
+    """Write weights and card; the file appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    path : Path
+    network : torch.nn.Module
+    card : ModelCard
+    half : bool
+        Store in half precision.
+    """
+    tensors = {
+        name: (value.half() if half and value.is_floating_point() else value).contiguous().cpu()
+        for name, value in network.state_dict().items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        save_file(tensors, partial, {_KEY: json.dumps(asdict(card), sort_keys=True)})
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read the model card alone.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    ModelCard
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, is no safetensors file, is truncated, or has no card.
+    """
+    with _opened(path) as file:
+        return _card(path, file.metadata())
+
+
+def load_weights(path: Path, architecture: str | None = None, config: Mapping[str, Any] | None = None) -> LoadedNetwork:
+    """Build the network that a file's card names, and load its weights.
+
+    Parameters
+    ----------
+    path : Path
+    architecture : str, optional
+        What is expected.
+    config : mapping of str to object, optional
+        Hyper-parameters that are expected.
+
+    Returns
+    -------
+    LoadedNetwork
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be used; the text says what differs.
+    """
+    with _opened(path) as file:
+        card = _card(path, file.metadata())
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
+    if architecture is not None and card.architecture != architecture:
+        raise WeightsError(f"{path.name} holds weights of {card.architecture}, not of {architecture}")
+    differing = {
+        name: (card.config.get(name), wanted)
+        for name, wanted in (config or {}).items()
+        if card.config.get(name) != wanted
+    }
+    if differing:
+        text = ", ".join(f"{name} is {has}, not {wanted}" for name, (has, wanted) in differing.items())
+        raise WeightsError(f"{path.name} does not fit: {text}")
+    try:
+        network = build(card.architecture, card.config)
+    except ValueError as error:
+        raise WeightsError(f"{path.name}: {error}; it may come from another version ({card.version})") from error
+    _check(path, network.state_dict(), tensors)
+    network.load_state_dict(tensors)  # into float32, whatever the precision of the file
+    return LoadedNetwork(network.eval(), card, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _opened(path: Path) -> Any:
+    if not path.is_file():
+        raise WeightsError(f"{path} does not exist or is no file")
+    head = path.open("rb").read(2)
+    if head[:1] == b"\x80" or head == b"PK":
+        raise WeightsError(
+            f"{path.name} is a pickle or a torch checkpoint: such files can run code and are not opened; "
+            "give the .safetensors file that training writes"
+        )
+    try:
+        return safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path.name} is damaged or no safetensors file ({error}); copy it again") from error
+
+
+def _card(path: Path, metadata: Mapping[str, str] | None) -> ModelCard:
+    if not metadata or _KEY not in metadata:
+        raise WeightsError(f"{path.name} has no model card; give weights that malibu's training wrote")
+    try:
+        return TypeAdapter(ModelCard).validate_json(metadata[_KEY])
+    except ValidationError as error:
+        raise WeightsError(f"{path.name}: the model card is not complete: {error.errors()[0]['msg']}") from error
+
+
+def _check(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    problems = [f"{name} is missing" for name in expected if name not in found]
+    problems += [f"{name} is not known" for name in found if name not in expected]
+    problems += [
+        f"{name} has shape {tuple(found[name].shape)}, not {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in found and found[name].shape != value.shape
+    ]
+    problems += [
+        f"{name} is not finite"
+        for name, value in found.items()
+        if value.is_floating_point() and not torch.isfinite(value).all()
+    ]
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise WeightsError(f"{path.name} does not fit its own model card: {'; '.join(problems[:3])}{more}")
+
+
+def card_config(architecture: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """All hyper-parameters of a network, as a model card keeps them."""
+    return json.loads(json.dumps(asdict(configure(architecture, values))))
