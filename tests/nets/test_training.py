@@ -1,0 +1,118 @@
+"""Training end to end on tiny data: every YAML, learning, resuming, exporting."""
+
+import csv
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+import yaml
+
+from nets.losses import weight_penalty
+from nets.registry import build
+from nets.train_multitasking import main
+from nets.weights import load_weights
+from tests.nets.test_data import fill
+
+ROOT = Path(__file__).parents[2]
+YAMLS = sorted((ROOT / "configs/train").glob("multitasking_*.yaml"))
+SMALL = {
+    "mdcn": "{rank: 4, growth: 4, blocks: 2}",
+    "dense_unet": "{inputs: 8, outputs: 8, growth: 4, units: 2, levels: 2}",
+}
+
+
+TWO_STEPS = "--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--data.crops_per_pair=4", "--data.workers=0"
+
+
+def callbacks(run: Path) -> str:
+    checkpoint = (
+        "{class_path: lightning.pytorch.callbacks.ModelCheckpoint, "
+        "init_args: {monitor: val_nrmse, save_last: true, save_on_train_epoch_end: true, dirpath: %s}}"
+    )
+    export = "{class_path: nets.export.ExportWeights, init_args: {path: %s/weights.safetensors, half: false}}"
+    return f"[{checkpoint % run}, {export % run}]"
+
+
+def fit(folder: Path, run: Path, config: Path, *arguments: str) -> dict[str, list[float]]:
+    architecture = yaml.safe_load(config.read_text())["model"]["architecture"]
+    main(
+        [
+            "fit",
+            f"--config={config}",
+            f"--data.folder={folder}",
+            f"--model.network={SMALL[architecture]}",
+            f"--trainer.callbacks={callbacks(run)}",
+            "--trainer.logger=false",
+            "--trainer.accelerator=cpu",
+            "--trainer.enable_progress_bar=false",
+            "--trainer.enable_model_summary=false",
+            "--trainer.precision=32-true",
+            f"--trainer.default_root_dir={run}",
+            *arguments,
+        ]
+    )
+    with (run / "weights.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name]) for row in rows] for name in rows[0]}
+
+
+@pytest.mark.parametrize("config", YAMLS, ids=lambda path: path.stem)
+def test_every_configuration_trains_two_steps(config: Path, tmp_path: Path) -> None:
+    log = fit(fill(tmp_path / "pairs"), tmp_path / "run", config, *TWO_STEPS)
+    assert log["step"] == [2]
+    assert torch.isfinite(torch.tensor(log["val_nrmse"])).all()
+    loaded = load_weights(tmp_path / "run/weights.safetensors")
+    assert loaded.card.training_data.startswith("3 slices of 3 subjects (3 simulated)")
+    assert loaded.card.seed == yaml.safe_load(config.read_text())["data"]["seed"]
+
+
+def test_overfitting_one_pair_lowers_the_loss_ten_times(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build("mdcn", {"rank": 2, "growth": 16, "blocks": 2, "dilations": (1, 2)})
+    shown, label = torch.randn(2, 1, 4, 10, 10)
+    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
+    losses = []
+    for _ in range(300):
+        loss = torch.nn.functional.l1_loss(network(shown), label)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert min(losses) < 0.1 * losses[0]
+
+
+def test_resumed_training_has_the_same_loss_curve(tmp_path: Path) -> None:
+    """Killed after two of four epochs: the rest is what it would have been, to the last bit of the log."""
+    folder, config = fill(tmp_path / "pairs"), ROOT / "configs/train/multitasking_mdcn.yaml"
+    epochs = "--trainer.max_epochs=4"
+    whole = fit(folder, tmp_path / "whole", config, epochs)
+    cut = tmp_path / "cut"
+    kill = f"--trainer.callbacks={callbacks(cut)[:-1]}, {{class_path: tests.nets.test_training.KillInThirdEpoch}}]"
+    with pytest.raises(KilledError):
+        fit(folder, cut, config, epochs, kill)
+    resumed = fit(folder, cut, config, epochs, f"--ckpt_path={cut / 'last.ckpt'}")
+    assert resumed == whole
+    first, second = (load_weights(tmp_path / run / "weights.safetensors") for run in ("whole", "cut"))
+    for name, value in first.network.state_dict().items():
+        assert torch.equal(second.network.state_dict()[name], value)
+
+
+class KilledError(Exception):
+    """Stands for the power cut."""
+
+
+class KillInThirdEpoch(lightning.Callback):
+    """Stops a training in the middle of its third epoch."""
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
+        if trainer.current_epoch == 2:
+            raise KilledError
+
+
+def test_weight_penalty_is_the_mean_over_all_weights() -> None:
+    network = build("srcnn", {"first": 2, "second": 2})
+    for weight in network.parameters():
+        torch.nn.init.constant_(weight, -2.0)
+    assert float(weight_penalty(network, 1.0, 0.0)) == pytest.approx(2.0)
+    assert float(weight_penalty(network, 0.0, 1.0)) == pytest.approx(4.0)
