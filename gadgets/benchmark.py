@@ -5,6 +5,7 @@ import resource
 import statistics
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -17,23 +18,30 @@ from gadgets.device import choose_device
 from gadgets.errors import ParameterError
 from gadgets.header import read_header
 from gadgets.measurement import Measurement
-from gadgets.multitasking import Posed, map_t1, pose, prepare, solve
+from gadgets.multitasking import map_t1
+from gadgets.network import load_network
 from gadgets.parameters import MultitaskingParameters
+from gadgets.problem import Posed, pose, prepare
 from gadgets.regions import block_medians, compare_regions
 from gadgets.scan_file import ScanFile
+from gadgets.selection import bright_blood_pulse, dark_blood_pulse
 from gadgets.simulate import truth_path
+from gadgets.spatial_factor import solve
 from gadgets.stages import StageClock
+from gadgets.truth import Truth, seen_truth
 from recon.frames import frames
 from recon.metrics import Agreement, Quality, agreement, nrmse, quality
 
 log = logging.getLogger(__name__)
 
-METHODS = {
+METHODS: dict[str, dict[str, Any]] = {
     "exact": {"reconstruction": "backprojection", "gridding": "exact"},
     "backprojection": {"reconstruction": "backprojection", "gridding": "folded"},
+    "mdcn": {"reconstruction": "mdcn", "gridding": "folded", "consistency_steps": 0},
+    "mdcn+data": {"reconstruction": "mdcn", "gridding": "folded", "consistency_steps": 5},
     "admm": {"reconstruction": "admm", "gridding": "folded"},
 }
-"""What each method changes in the parameters; exact grids every spoke."""
+"""What each method changes in the parameters; exact grids every spoke, mdcn+data is followed by data consistency."""
 
 _FRAMES = 24
 
@@ -53,6 +61,9 @@ class Row:
         Against the truth.
     truth, admm : Quality or None
         Of magnitude frames, against the truth and against ADMM.
+    bright, dark : Quality or None
+        Of the cardiac cycle at end-expiration, bright- and dark-blood, against the truth's spatial factor in the same
+        cells (dissertation tables 6-1 and 6-2).
     t1 : Agreement or None
         Of T1 with the reference.
     """
@@ -63,6 +74,8 @@ class Row:
     spatial_factor_nrmse: float | None = None
     truth: Quality | None = None
     admm: Quality | None = None
+    bright: Quality | None = None
+    dark: Quality | None = None
     t1: Agreement | None = None
 
     @property
@@ -147,7 +160,7 @@ def run_benchmark(scan: ScanFile, parameters: MultitaskingParameters, methods: l
     factors: dict[str, NDArray] = {}
     for method in methods:
         result.rows.append(_run(method, posed, parameters, device, repeat, factors))
-    _compare(result, factors, posed, readouts, scan.path)
+    _compare(result, factors, posed, readouts, scan.path, parameters)
     _compare_t1(result, factors, posed, parameters, scan.path)
     return result
 
@@ -161,20 +174,28 @@ def _run(
     factors: dict[str, NDArray],
 ) -> Row:
     chosen = parameters.model_copy(update=METHODS[method])
+    network = load_network(chosen, device, posed.problem.matrix)
     runs = []
     _reset_peak_memory()
     for _ in range(repeat):
         clock = StageClock()
         with device:
-            factors[method] = sigpy.to_device(solve(posed.problem, chosen, clock), sigpy.cpu_device)
+            factors[method] = solve(posed.problem, chosen, clock, network).maps
         runs.append(clock.seconds)
     seconds = {stage: statistics.median(run[stage] for run in runs) for stage in runs[0]}
     return Row(method, seconds, _peak_memory_gb())
 
 
-def _compare(result: Benchmark, factors: dict[str, NDArray], posed: Posed, readouts: SliceReadouts, scan: Path) -> None:
+def _compare(
+    result: Benchmark,
+    factors: dict[str, NDArray],
+    posed: Posed,
+    readouts: SliceReadouts,
+    scan: Path,
+    parameters: MultitaskingParameters,
+) -> None:
     basis = sigpy.to_device(posed.problem.temporal_basis, sigpy.cpu_device)
-    truth = _truth(posed, basis, readouts, truth_path(scan))
+    truth = _truth(posed, readouts, truth_path(scan))
     spokes = np.linspace(0, basis.shape[1] - 1, _FRAMES).round().astype(int)
     if truth:
         spokes = truth.spokes[np.linspace(0, len(truth.spokes) - 1, _FRAMES).round().astype(int)]
@@ -187,20 +208,40 @@ def _compare(result: Benchmark, factors: dict[str, NDArray], posed: Posed, reado
         if truth:
             row.spatial_factor_nrmse = nrmse(factors[row.method], truth.spatial_factor)
             row.truth = quality(images, result.series["truth"])
+            row.bright, row.dark = cine_quality(factors[row.method], truth.spatial_factor, posed, parameters)
         if "admm" in factors and row.method != "admm":
             row.admm = quality(images, result.series["admm"])
 
 
-@dataclass(frozen=True)
-class _Truth:
-    """The phantom as a perfect reconstruction with the estimated coil maps would show it, at stored times."""
+def cine_quality(
+    factor: NDArray, true_factor: NDArray, posed: Posed, parameters: MultitaskingParameters
+) -> tuple[Quality | None, Quality | None]:
+    """Compare the bright- and the dark-blood cardiac cycle of two spatial factors; None without a heartbeat.
 
-    spatial_factor: NDArray
-    magnitudes: NDArray
-    spokes: NDArray
+    Parameters
+    ----------
+    factor, true_factor : (L, N, N) complex64
+    posed : Posed
+    parameters : MultitaskingParameters
+
+    Returns
+    -------
+    Quality or None, Quality or None
+    """
+    model, found = posed.temporal.model, []
+    if model is None or model.gating.beats is None:
+        return None, None
+    phases, state = np.arange(len(model.tensor.cardiac)), np.array(model.end_expiration)
+    for pulse in (
+        bright_blood_pulse(posed.temporal.imaging, model, parameters),
+        dark_blood_pulse(posed.temporal.imaging, model, parameters, None),
+    ):
+        phi = model.tensor.cells(*np.broadcast_arrays(phases, state, np.array(pulse))).astype(np.float32)
+        found.append(quality(np.abs(frames(factor, phi)), np.abs(frames(true_factor, phi))))
+    return found[0], found[1]
 
 
-def _truth(posed: Posed, basis: NDArray, readouts: SliceReadouts, path: Path) -> _Truth | None:
+def _truth(posed: Posed, readouts: SliceReadouts, path: Path) -> Truth | None:
     if not path.is_file():
         log.info("no %s: nothing is compared with the truth", path.name)
         return None
@@ -209,16 +250,7 @@ def _truth(posed: Posed, basis: NDArray, readouts: SliceReadouts, path: Path) ->
     if images.shape[-1] != posed.problem.matrix:
         log.warning("the truth has another matrix (%d): nothing is compared with it", images.shape[-1])
         return None
-    kept = readouts.readout_index[posed.temporal.kept]
-    spokes = np.searchsorted(kept, readout)
-    known = np.isin(readout, kept)
-    images, spokes = images[known], spokes[known]
-    estimated = sigpy.to_device(posed.problem.coil_maps, sigpy.cpu_device)
-    seen = np.einsum("ij,jyx->iyx", posed.to_coils, maps)
-    shading = np.sum(estimated.conj() * seen, axis=0) / np.sum(np.abs(estimated) ** 2, axis=0)
-    factor = np.linalg.lstsq(basis[:, spokes].T, images.reshape(len(images), -1).astype(np.complex64), rcond=None)[0]
-    factor = factor.reshape(len(basis), *images.shape[1:]) * shading
-    return _Truth(factor.astype(np.complex64), np.abs(images * shading).astype(np.float32), spokes)
+    return seen_truth(posed, readouts, images, maps, readout)
 
 
 def _compare_t1(

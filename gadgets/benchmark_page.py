@@ -19,16 +19,22 @@ HEADER = (
     "SSIM",
     "PSNR dB",
     "NRMSE",
+    "bright SSIM",
+    "PSNR",
+    "dark SSIM",
+    "PSNR",
     "ADMM SSIM",
     "ADMM PSNR",
     "ADMM NRMSE",
     "T1 bias %",
     "T1 limits %",
+    "T1 R",
 )
-"""U and the next three against the truth; three against ADMM; T1 against the truth where there is one."""
+"""U, frames and the bright- and dark-blood cardiac cycle against the truth; frames against ADMM; T1 against the truth
+where there is one."""
 
-COLUMN_GROUPS = (tuple(range(7)), (0, *range(7, len(HEADER))))
-"""Columns of the tables for a terminal: resources and the truth; ADMM and T1."""
+COLUMN_GROUPS = (tuple(range(7)), (0, *range(7, 11)), (0, *range(11, len(HEADER))))
+"""Columns of the tables for a terminal: resources and the truth; the cardiac cycle; ADMM and T1."""
 
 _DIFFERENCE_GAIN = 4
 
@@ -42,9 +48,12 @@ def cells(row: Row) -> list[str]:
         f"{row.peak_memory_gb:.2f}",
         factor,
         *_cells(row.truth),
+        *_cells(row.bright)[:2],
+        *_cells(row.dark)[:2],
         *_cells(row.admm),
         "-" if row.t1 is None else f"{100 * row.t1.bias:+.1f}",
         "-" if row.t1 is None else f"±{100 * row.t1.half_width:.1f}",
+        "-" if row.t1 is None else f"{row.t1.correlation:.3f}",
     ]
 
 

@@ -6,33 +6,34 @@ import logging
 import socket
 import sys
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
 from gadgets import RESEARCH_LABEL, __version__
+from gadgets.cli_networks import nets, prepare
+from gadgets.cli_options import (
+    ConfigOption,
+    GroupOption,
+    Preset,
+    ScanArgument,
+    SetOption,
+    configuration_text,
+    console,
+    out,
+    overrides_of,
+    progress_bar,
+)
 from gadgets.errors import OPERATOR_ERRORS, ParameterError
 
 if TYPE_CHECKING:
     from gadgets.scan_file import ScanFile
 
-console = Console(stderr=True)
-out = Console()
 log = logging.getLogger(__name__)
 
 app = typer.Typer(
@@ -44,26 +45,8 @@ app = typer.Typer(
     "Try it: malibu simulate scan.h5 --preset tiny, then malibu replay scan.h5 -o images.h5 --report report.",
 )
 
-ScanArgument = Annotated[Path, typer.Argument(help="ISMRMRD raw-data file (.h5).", show_default=False)]
-GroupOption = Annotated[str, typer.Option(help="HDF5 group of the measurement.")]
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Gadgetron XML configuration; default: the multitasking.xml that malibu ships.",
-        show_default=False,
-    ),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Replace a parameter; may be given several times."),
-]
-
-
-class Preset(str, Enum):
-    """Ready-made simulations."""
-
-    tiny = "tiny"
-    standard = "standard"
+app.command()(prepare)
+app.command()(nets)
 
 
 class _State:
@@ -104,9 +87,9 @@ def simulate(
     from recon.simulation import simulate_scan
 
     given: dict[str, Any] = {"duration_s": duration_s, "coils": coils, "snr": snr}
-    settings = {name: value for name, value in given.items() if value is not None} | _overrides(set_, None)
+    settings = {name: value for name, value in given.items() if value is not None} | overrides_of(set_, None)
     protocol = protocol_with(preset.value, settings)
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("simulating readouts", total=protocol.readouts)
         write_simulation(simulate_scan(protocol, seed), scan, lambda count: progress.advance(task, count))
     out.print(f"wrote {scan} ({protocol.readouts} readouts) and {truth_path(scan)}")
@@ -130,8 +113,8 @@ def replay(
     from gadgets.replay import configuration_message, connect, hosted
     from gadgets.scan_file import ScanFile
 
-    document = _configuration_text(config)
-    overrides = _overrides(set_, device)
+    document = configuration_text(config)
+    overrides = overrides_of(set_, device)
     if host and overrides:
         raise ParameterError("--set and --device change the gadget here; with --host, edit the configuration file")
     element = configuration_of(document, "MultitaskingGadget")
@@ -155,7 +138,7 @@ def _run(file: "ScanFile", output: Path, configuration: bytes, sock: socket.sock
     from gadgets.replay import Progress as Callbacks
     from gadgets.replay import replay as run_replay
 
-    with _progress() as progress:
+    with progress_bar() as progress:
         sending = progress.add_task("sending readouts", total=len(file) + len(file.waveforms()))
         receiving = progress.add_task("receiving images", total=None)
         callbacks = Callbacks(
@@ -176,9 +159,9 @@ def info(
     from gadgets.parameters import configuration_of, parse_parameters
     from gadgets.scan_file import ScanFile
 
-    element = configuration_of(_configuration_text(config), "MultitaskingGadget")
+    element = configuration_of(configuration_text(config), "MultitaskingGadget")
     with ScanFile(scan, group) as file:
-        result = inspect(file, parse_parameters(element, _overrides(set_, None)))
+        result = inspect(file, parse_parameters(element, overrides_of(set_, None)))
     table = Table(title=str(scan), show_header=False, title_justify="left")
     for name, fact in result.facts.items():
         table.add_row(name, fact)
@@ -195,8 +178,8 @@ def benchmark(
     scan: ScanArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write.")] = Path("benchmark.html"),
     methods: Annotated[
-        str, typer.Option(help="exact, backprojection, admm; separated by commas.")
-    ] = "backprojection,admm",
+        str, typer.Option(help="exact, backprojection, mdcn, mdcn+data, admm; separated by commas.")
+    ] = "backprojection,mdcn,admm",
     repeat: Annotated[int, typer.Option(min=1, help="Runs of each method; seconds are medians.")] = 1,
     json_: Annotated[Path | None, typer.Option("--json", help="Figures for scripts.", show_default=False)] = None,
     config: ConfigOption = None,
@@ -210,10 +193,10 @@ def benchmark(
     from gadgets.parameters import configuration_of, parse_parameters
     from gadgets.scan_file import ScanFile, complete_file
 
-    element = configuration_of(_configuration_text(config), "MultitaskingGadget")
+    element = configuration_of(configuration_text(config), "MultitaskingGadget")
     names = methods.replace(",", " ").split()
     with ScanFile(scan, group) as file:
-        result = run_benchmark(file, parse_parameters(element, _overrides(set_, device)), names, repeat)
+        result = run_benchmark(file, parse_parameters(element, overrides_of(set_, device)), names, repeat)
     for group_ in COLUMN_GROUPS:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for column in group_:
@@ -248,38 +231,6 @@ def report(
     from gadgets.report import write_report
 
     out.print(f"wrote {write_report(images, folder)}")
-
-
-def _progress() -> Progress:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    return Progress(*columns, console=console)
-
-
-def _configuration_text(path: Path | None) -> str:
-    if path is None:
-        from importlib.resources import files
-
-        return (files("gadgets") / "configs" / "xml" / "multitasking.xml").read_text(encoding="utf-8")
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"the configuration {path} cannot be read: {error}") from error
-
-
-def _overrides(settings: list[str] | None, device: str | None) -> dict[str, str]:
-    overrides: dict[str, str] = {}
-    for setting in settings or ():
-        name, equals, value = setting.partition("=")
-        if not equals or not name:
-            raise ParameterError(f"--set {setting!r} is not of the form NAME=VALUE")
-        overrides[name.strip()] = value.strip()
-    return overrides | ({"device": device} if device else {})
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ _DESCRIPTION = {
     "t1_map": "T1 map (ms)",
     "t1_uncertainty": "T1 standard deviation (ms)",
     "gating": "gating",
+    "back_projection": "back-projection, for comparison",
 }
 _COUNTER_LIMIT = 65535
 _SERIES_PER_MEASUREMENT = 20
@@ -69,7 +70,7 @@ def multitasking_images(
             kind: MAKERS[kind](result, readouts, header, parameters)
             for kind in sorted(parameters.images, key=SERIES.__getitem__)
         }
-    absent = [kind for kind, pictures in made.items() if not pictures]
+    absent = [kind for kind, pictures in made.items() if not pictures and kind != "back_projection"]
     if absent and result.temporal.model is not None:
         log.warning("the scan did not resolve what %s would show", ", ".join(absent))
     for kind, pictures in made.items():
@@ -139,7 +140,8 @@ def _common_meta(
     return {
         "MalibuVersion": __version__,
         "MalibuParameters": json.dumps(settings),
-        "MalibuReconstruction": parameters.reconstruction,
+        "MalibuReconstruction": result.method,
+        **result.network,
         "MalibuTemporalModel": "realtime" if result.temporal.model is None else "tensor",
         "MalibuRank": len(result.temporal.basis),
         "MalibuCoils": result.coils,

@@ -29,6 +29,7 @@ ImageKind = Literal[
     "t1_map",
     "t1_uncertainty",
     "gating",
+    "back_projection",
 ]
 TENSOR_KINDS = ("cine_bright", "cine_dark", "t1_recovery", "respiratory", "t1_map", "t1_uncertainty", "gating")
 """Images that only the temporal tensor can give."""
@@ -91,8 +92,20 @@ class MultitaskingParameters(BaseModel):
     flip_angle_scale: float = Field(1.0, gt=0, le=3, description="B1: true flip angle over nominal, for T1")
     inflow: float = Field(0.8, ge=0, le=1, description="share of fresh spins in flowing blood, for its T1; 0: none")
     skip_inversions: int = Field(2, ge=0, description="leading inversion periods to drop: not in steady state")
-    reconstruction: Literal["backprojection", "admm"] = Field(
-        "backprojection", description="spatial factor: one back-projection, or iterative ADMM from it"
+    reconstruction: Literal["mdcn", "backprojection", "admm"] = Field(
+        "mdcn", description="spatial factor: a network on the back-projection, the latter alone, or iterative ADMM"
+    )
+    weights: str | None = Field(None, description="weights of the network (.safetensors); default: those of malibu")
+    without_weights: Literal["error", "backprojection"] = Field(
+        "error", description="without usable weights: refuse the scan, or show the back-projection, so marked"
+    )
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the network's arithmetic")
+    compile_network: bool = Field(False, description="torch.compile: faster on GPUs, slow at the first scan")
+    consistency_steps: int = Field(
+        0, ge=0, description="CG steps after the network that let the measured data overrule it; 0: none"
+    )
+    consistency_weight: float = Field(
+        0.1, gt=0, allow_inf_nan=False, description="of the network against the data, over the sampling density"
     )
     gridding: Literal["folded", "exact"] = Field(
         "folded", description="fold the scan onto a fan of lines first (3e-4 accurate), or grid every spoke"
@@ -147,8 +160,15 @@ class MultitaskingParameters(BaseModel):
     @field_validator("gridding")
     @classmethod
     def _gridding_is_used(cls, value: str, info: ValidationInfo) -> str:
-        if value == "exact" and info.data.get("reconstruction") == "admm":
-            raise ValueError("exact gridding is for reconstruction=backprojection; ADMM needs the fold")
+        if value == "exact" and (info.data.get("reconstruction") == "admm" or info.data.get("consistency_steps")):
+            raise ValueError("exact gridding is for back-projections; ADMM and data consistency need the fold")
+        return value
+
+    @field_validator("consistency_steps")
+    @classmethod
+    def _consistency_needs_the_fold(cls, value: int, info: ValidationInfo) -> int:
+        if value and info.data.get("reconstruction") != "mdcn":
+            raise ValueError("data consistency follows a network: set reconstruction=mdcn")
         return value
 
 

@@ -68,6 +68,8 @@ def _pictures(series: dict[int, list[ismrmrd.Image]]) -> Iterator[tuple[str, str
 def _overview(mine: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
     if mine["time_average"]:
         yield "time_average.png", "Time average (magnitude)", _still(mine["time_average"][0])
+    if mine["back_projection"]:
+        yield "comparison.png", "What was measured, and what was made of it", _comparison(mine)
     if mine["realtime"]:
         yield "realtime.gif", f"Real-time series, {len(mine['realtime'])} frames", animation(mine["realtime"])
         yield "realtime.png", "Real-time frames, evenly chosen", _frame_strip(mine["realtime"])
@@ -81,6 +83,26 @@ def _subspace(mine: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, 
         yield "singular_values.png", "Singular values of the navigator", _singular_values(temporal)
         caption = "Temporal basis functions at the imaging spokes (real part)"
         yield "temporal_basis.png", caption, _basis_functions(temporal, mine["realtime"])
+
+
+def _comparison(mine: dict[str, list[ismrmrd.Image]]) -> bytes:
+    """Back-projection beside the result, at one window, and what was changed."""
+    before = mine["back_projection"]
+    is_cine = "CardiacBin" in before[0].meta
+    after = mine["cine_bright" if is_cine else "realtime"] or before
+    rows = [0, len(before) // 3]
+    figure = Figure(figsize=(8.4, 3 * len(rows)))
+    panels = figure.subplots(len(rows), 3, squeeze=False)
+    names = "back-projection", str(after[0].meta["MalibuReconstruction"]), "difference × 4"
+    for line, row in zip(panels, rows, strict=True):
+        first, second = (np.abs(images[row].data[0, 0]) for images in (before, after))
+        peak = float(np.percentile(second, 99.5))
+        shown = first, second, 4 * np.abs(second - first)
+        for axes, image, name in zip(line, shown, names, strict=True):
+            axes.imshow(image, cmap="gray", vmin=0, vmax=peak)
+            axes.set_title(f"{name}, cardiac phase {row + 1}" if is_cine else f"{name}, frame {row + 1}", fontsize=9)
+            axes.axis("off")
+    return png_of(figure)
 
 
 def _still(image: ismrmrd.Image) -> bytes:

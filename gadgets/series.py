@@ -1,7 +1,7 @@
 """What one slice's reconstruction found, and the image series that are made of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ SERIES = {
     "t1_map": 9,
     "t1_uncertainty": 10,
     "gating": 11,
+    "back_projection": 12,
 }
 """Series index by kind; each series has one matrix size. Further measurements of a stream add 20 each."""
 
@@ -52,6 +53,12 @@ class MultitaskingResult:
     temporal : Temporal
         Φ and its model.
     t1_map : T1Map or None
+    back_projection : (L, N, N) complex64
+        U₀: what the network or ADMM was given.
+    method : str
+        What made U of it.
+    network : dict of str to str
+        Meta entries on the network.
     coils : int
         Virtual coils.
     prewhitened : bool
@@ -63,6 +70,9 @@ class MultitaskingResult:
     spatial_factor: NDArray
     temporal: Temporal
     t1_map: T1Map | None
+    back_projection: NDArray
+    method: str
+    network: dict[str, str]
     coils: int
     prewhitened: bool
     nufft: str
@@ -235,6 +245,17 @@ def _gating(result: MultitaskingResult, *_: object) -> list[Picture]:
     return [Picture(np.stack([rows[name] for name in GATING_ROWS]).astype(np.float32), meta=meta)]
 
 
+def _back_projection(result: MultitaskingResult, *arguments: object) -> list[Picture]:
+    """The bright-blood cine, or else the real-time frames, as they were before network or ADMM."""
+    if result.back_projection is result.spatial_factor:
+        return []
+    before = replace(result, spatial_factor=result.back_projection)
+    pictures = MAKERS["cine_bright"](before, *arguments) or MAKERS["realtime"](before, *arguments)  # type: ignore[arg-type]
+    for picture in pictures:
+        picture.meta |= {"MalibuReconstruction": "backprojection"}
+    return pictures
+
+
 MAKERS: dict[str, Maker] = {
     "time_average": _time_average,
     "realtime": _realtime,
@@ -247,6 +268,7 @@ MAKERS: dict[str, Maker] = {
     "t1_map": _t1("t1_map"),
     "t1_uncertainty": _t1("t1_uncertainty"),
     "gating": _gating,
+    "back_projection": _back_projection,
 }
 """An empty list says that the scan did not resolve what the series would show."""
 

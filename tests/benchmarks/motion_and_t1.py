@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from gadgets.header import read_header
 from gadgets.measurement import Measurement
-from gadgets.multitasking import Posed, map_t1, pose, prepare, solve
+from gadgets.multitasking import map_t1
 from gadgets.parameters import MultitaskingParameters
+from gadgets.problem import Posed, pose, prepare
 from gadgets.regions import compare_regions
 from gadgets.series import MAKERS, MultitaskingResult
 from gadgets.simulate import acquisitions, scan_header
+from gadgets.spatial_factor import solve
 from gadgets.stages import StageClock
 from recon.metrics import agreement
 from recon.simulation import PRESETS, SimulatedScan, simulate_scan
@@ -94,7 +96,7 @@ def one_scan(seed: int) -> tuple[dict, dict]:
     projected = np.linalg.lstsq(basis.T, images, rcond=None)[0].reshape(-1, matrix, matrix)
     true_t1 = scan.tissue_map({name: tissue.t1_ms for name, tissue in scan.tissues.items()})
     names = ["air", *(shape.name for shape in scan.phantom.shapes)]
-    factor = solve(posed.problem, PARAMETERS, clock)
+    factor = solve(posed.problem, PARAMETERS, clock).maps
     maps = {}
     for name, spatial_factor in (("projected", projected), ("admm", factor)):
         start = time.perf_counter()

@@ -1,0 +1,122 @@
+"""The network that a gadget runs: found, loaded and warmed up before the first readout, kept between scans."""
+
+import importlib.util
+import logging
+from functools import lru_cache
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sigpy
+from numpy.typing import NDArray
+
+from gadgets.errors import ParameterError
+from gadgets.parameters import MultitaskingParameters
+
+if TYPE_CHECKING:
+    from nets.inference import SpatialFactorNetwork
+
+log = logging.getLogger(__name__)
+
+SHIPPED = "multitasking_mdcn.safetensors"
+
+
+def shipped_weights() -> Path:
+    """Path of the weights that malibu ships."""
+    with as_file(files("nets") / "shipped" / SHIPPED) as path:
+        return path
+
+
+def load_network(
+    parameters: MultitaskingParameters, device: sigpy.Device, matrix: int
+) -> "SpatialFactorNetwork | None":
+    """Load and warm up the network that the parameters name.
+
+    Parameters
+    ----------
+    parameters : MultitaskingParameters
+    device : sigpy.Device
+    matrix : int
+        Of the slices to come.
+
+    Returns
+    -------
+    SpatialFactorNetwork or None
+        None if the parameters want no network, or there are no usable weights and they allow for that.
+
+    Raises
+    ------
+    ParameterError
+        If torch is missing, the weights cannot be used, or the rank does not fit.
+    """
+    if parameters.reconstruction != "mdcn":
+        return None
+    try:
+        network = _loaded(
+            Path(parameters.weights) if parameters.weights else shipped_weights(),
+            "cpu" if device.id < 0 else f"cuda:{device.id}",
+            parameters.precision,
+            parameters.compile_network,
+        )
+        if parameters.rank > network.rank:
+            raise ParameterError(
+                f"rank {parameters.rank} is above the {network.rank} basis maps that the network takes; "
+                f"set rank to {network.rank}, give weights for that rank, or choose reconstruction=admm"
+            )
+    except ParameterError as error:
+        if parameters.without_weights == "error":
+            raise
+        log.warning("%s: the back-projection is shown instead", error)
+        return None
+    network.warm_up(matrix)
+    log.info("%s is loaded on %s (weights %s)", network.card.architecture, network.device, network.sha256[:12])
+    return network
+
+
+@lru_cache(maxsize=2)
+def _loaded(path: Path, device: str, precision: str, compiled: bool) -> "SpatialFactorNetwork":
+    if not importlib.util.find_spec("torch"):
+        raise ParameterError(
+            "the network needs torch, which is not installed: pip install torch, or set reconstruction to "
+            "backprojection or admm"
+        )
+    import torch
+
+    from nets.inference import SpatialFactorNetwork
+    from nets.weights import WeightsError
+    from recon.threads import available_cpus
+
+    torch.set_num_threads(available_cpus())
+    if device != "cpu" and not torch.cuda.is_available():
+        log.warning("this torch has no CUDA: the network runs on the CPU")
+        device = "cpu"
+    try:
+        return SpatialFactorNetwork(path, device, precision, compiled)  # type: ignore[arg-type]
+    except WeightsError as error:
+        raise ParameterError(f"weights: {error}") from error
+
+
+def apply_network(network: "SpatialFactorNetwork", back_projection: NDArray) -> NDArray:
+    """Hand the back-projection to torch and take the result back; a GPU's memory is shared, not copied.
+
+    Parameters
+    ----------
+    network : SpatialFactorNetwork
+    back_projection : (L, N, N) complex64
+        NumPy or CuPy.
+
+    Returns
+    -------
+    (L, N, N) complex64
+        Of the same kind.
+    """
+    import torch
+
+    xp = sigpy.get_array_module(back_projection)
+    device = sigpy.get_device(back_projection)
+    if network.device == "cpu":
+        back_projection = sigpy.to_device(back_projection, sigpy.cpu_device)
+    estimate = network(torch.from_dlpack(sigpy.get_array_module(back_projection).ascontiguousarray(back_projection)))
+    if network.device == "cpu":
+        return sigpy.to_device(estimate.numpy(), device)
+    return xp.from_dlpack(estimate)

@@ -1,0 +1,68 @@
+"""What ``malibu nets`` tells about architectures and weights."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gadgets.network import SHIPPED, shipped_weights
+from nets.registry import ARCHITECTURES, build, receptive_field, weight_count
+from nets.weights import read_card
+
+
+def network_rows() -> list[dict[str, Any]]:
+    """One row per architecture, with the paper's hyper-parameters."""
+    rows = []
+    for name, entry in ARCHITECTURES.items():
+        network = _on_paper(name)
+        rows.append(
+            {
+                "name": name,
+                "weights": weight_count(network),
+                "receptive_field": receptive_field(network),
+                "dims": entry.dims,
+                "task": entry.task,
+                "source": entry.source,
+            }
+        )
+    return rows
+
+
+def _on_paper(name: str, config: dict[str, Any] | None = None) -> nn.Module:
+    """Build a network whose weights have shapes alone: no memory, no time."""
+    with torch.device("meta"):
+        return build(name, config)
+
+
+def weight_rows(paths: Sequence[Path] | None = None) -> list[dict[str, Any]]:
+    """One row per weights file: its model card, and its size.
+
+    Parameters
+    ----------
+    paths : sequence of Path, optional
+        Default: those that malibu ships.
+
+    Raises
+    ------
+    WeightsError
+        If a file cannot be read.
+    """
+    found = [shipped_weights()] if paths is None else list(paths)
+    rows = []
+    for path in found:
+        card = read_card(path)
+        facts = {name: value for name, value in vars(card).items() if name != "config"}
+        network = _on_paper(card.architecture, card.config)
+        rows.append(
+            {
+                "file": SHIPPED if paths is None else path.name,
+                "megabytes": round(path.stat().st_size / 1e6, 2),
+                "parameters": weight_count(network),
+                "receptive_field": receptive_field(network),
+                **facts,
+                "config": card.config,
+            }
+        )
+    return rows
