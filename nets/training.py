@@ -1,6 +1,7 @@
 """Training steps of the image-to-image networks, for Lightning."""
 
 import math
+from pathlib import Path
 from typing import Any, Literal
 
 import lightning
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from nets.complex_maps import normalisation_of, to_channels, to_maps
 from nets.losses import relative_error, weight_penalty
 from nets.registry import build
+from nets.weights import load_weights
 
 
 class SpatialFactorTraining(lightning.LightningModule):
@@ -24,6 +26,8 @@ class SpatialFactorTraining(lightning.LightningModule):
     learning_rate : float
     l1_scale, l2_scale : float
         Of the weight regularisation; 1e-2 was best in the paper.
+    weights : str, optional
+        Start from this file (.safetensors) of the same architecture and hyper-parameters.
     schedule : {"constant", "cosine"}
         Cosine: rise over the first 2 % of the steps, then fall to zero.
     """
@@ -35,12 +39,13 @@ class SpatialFactorTraining(lightning.LightningModule):
         learning_rate: float = 1e-4,
         l1_scale: float = 1e-2,
         l2_scale: float = 1e-2,
+        weights: str | None = None,
         schedule: Literal["constant", "cosine"] = "constant",
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.architecture, self.network_config = architecture, network or {}
-        self.network: nn.Module = build(architecture, network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: nn.Module = _network(architecture, self.network_config, weights)
         self.learning_rate, self.schedule = learning_rate, schedule
         self.l1_scale, self.l2_scale = l1_scale, l2_scale
 
@@ -85,3 +90,11 @@ class SpatialFactorTraining(lightning.LightningModule):
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _network(architecture: str, config: dict[str, Any], weights: str | None) -> nn.Module:
+    if weights is None:
+        network = build(architecture, config)
+    else:
+        network = load_weights(Path(weights), architecture, config).network.train()
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

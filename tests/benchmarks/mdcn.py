@@ -26,7 +26,9 @@ from gadgets.truth import seen_truth
 from recon.metrics import agreement, nrmse
 from recon.simulation import PRESETS, simulate_scan
 
-COLUMNS = ("U NRMSE", "bright SSIM", "bright PSNR", "dark SSIM", "dark PSNR", "T1 R", "T1 bias %", "T1 limits %", "seconds")
+QUALITY = ("bright SSIM", "bright PSNR", "dark SSIM", "dark PSNR")
+COLUMNS = ("U NRMSE", *QUALITY, "T1 R", "T1 bias %", "T1 limits %", "seconds")
+LOW_IS_GOOD = ("U NRMSE", "T1 limits %", "seconds")
 
 
 def figures(seed: int, methods: list[str], parameters: MultitaskingParameters) -> dict[str, list[float]]:
@@ -79,7 +81,8 @@ def main() -> None:
     for method, rows in table.items():
         print(f" mean {method:14}", *(f"{value:11.3f}" for value in np.mean(rows, axis=0)))
     for method, rows in table.items():
-        worst = [np.max(column) if n in (0, 7, 8) else np.min(column) for n, column in enumerate(zip(*rows, strict=True))]
+        columns = zip(COLUMNS, zip(*rows, strict=True), strict=True)
+        worst = [max(values) if name in LOW_IS_GOOD else min(values) for name, values in columns]
         print(f"worst {method:14}", *(f"{value:11.3f}" for value in worst))
 
 

@@ -124,7 +124,9 @@ def ectopic_scan(seed: int) -> dict:
 
 def draw(kept: dict, path: Path) -> None:
     """README's figure: cine, T1 recovery and T1 map beside the truth."""
-    result = MultitaskingResult(kept["factor"], kept["posed"].temporal, kept["t1"], 8, True, "", "cpu", 3.6)
+    result = MultitaskingResult(
+        kept["factor"], kept["posed"].temporal, kept["t1"], kept["factor"], "admm", {}, 8, True, "", "cpu", 3.6
+    )
     shown = {kind: MAKERS[kind](result, kept["readouts"], None, PARAMETERS) for kind in ("cine_bright", "t1_recovery")}
     figure = Figure(figsize=(15, 5.4))
     grid = figure.add_gridspec(2, 7, width_ratios=[1, 1, 1, 1, 1, 0.05, 1.35], wspace=0.03, hspace=0.12)

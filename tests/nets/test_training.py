@@ -116,3 +116,14 @@ def test_weight_penalty_is_the_mean_over_all_weights() -> None:
         torch.nn.init.constant_(weight, -2.0)
     assert float(weight_penalty(network, 1.0, 0.0)) == pytest.approx(2.0)
     assert float(weight_penalty(network, 0.0, 1.0)) == pytest.approx(4.0)
+
+
+def test_training_starts_from_given_weights(tmp_path: Path) -> None:
+    config = ROOT / "configs/train/multitasking_mdcn.yaml"
+    folder, first, second = fill(tmp_path / "pairs"), tmp_path / "first", tmp_path / "second"
+    fit(folder, first, config, *TWO_STEPS)
+    given = f"--model.weights={first / 'weights.safetensors'}"
+    fit(folder, second, config, *TWO_STEPS, given, "--model.learning_rate=0.0")
+    before, after = (load_weights(run / "weights.safetensors").network.state_dict() for run in (first, second))
+    for name, value in before.items():
+        assert torch.equal(after[name], value)
