@@ -19,10 +19,12 @@ from gadgets import RESEARCH_LABEL, __version__
 from gadgets.cli_networks import nets, prepare
 from gadgets.cli_options import (
     ConfigOption,
+    DeviceOption,
     GroupOption,
     Preset,
     ScanArgument,
     SetOption,
+    WeightsOption,
     configuration_text,
     console,
     out,
@@ -87,7 +89,7 @@ def simulate(
     from recon.simulation import simulate_scan
 
     given: dict[str, Any] = {"duration_s": duration_s, "coils": coils, "snr": snr}
-    settings = {name: value for name, value in given.items() if value is not None} | overrides_of(set_, None)
+    settings = {name: value for name, value in given.items() if value is not None} | overrides_of(set_)
     protocol = protocol_with(preset.value, settings)
     with progress_bar() as progress:
         task = progress.add_task("simulating readouts", total=protocol.readouts)
@@ -101,7 +103,8 @@ def replay(
     output: Annotated[Path, typer.Option("--output", "-o", help="ISMRMRD image file to write.", show_default=False)],
     config: ConfigOption = None,
     set_: SetOption = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.", show_default="configuration's")] = None,
+    device: DeviceOption = None,
+    weights: WeightsOption = None,
     report: Annotated[Path | None, typer.Option(help="Folder for report.html and PNGs.", show_default=False)] = None,
     host: Annotated[str | None, typer.Option(help="Send to a running Gadgetron there.", show_default=False)] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of that Gadgetron.")] = 9002,
@@ -114,9 +117,11 @@ def replay(
     from gadgets.scan_file import ScanFile
 
     document = configuration_text(config)
-    overrides = overrides_of(set_, device)
+    overrides = overrides_of(set_, device, weights)
     if host and overrides:
-        raise ParameterError("--set and --device change the gadget here; with --host, edit the configuration file")
+        raise ParameterError(
+            "--set, --device and --weights change the gadget here; with --host, edit the configuration file"
+        )
     element = configuration_of(document, "MultitaskingGadget")
     parse_parameters(element, overrides)
     with ScanFile(scan, group) as file:
@@ -161,7 +166,7 @@ def info(
 
     element = configuration_of(configuration_text(config), "MultitaskingGadget")
     with ScanFile(scan, group) as file:
-        result = inspect(file, parse_parameters(element, overrides_of(set_, None)))
+        result = inspect(file, parse_parameters(element, overrides_of(set_)))
     table = Table(title=str(scan), show_header=False, title_justify="left")
     for name, fact in result.facts.items():
         table.add_row(name, fact)
@@ -184,7 +189,8 @@ def benchmark(
     json_: Annotated[Path | None, typer.Option("--json", help="Figures for scripts.", show_default=False)] = None,
     config: ConfigOption = None,
     set_: SetOption = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.", show_default="configuration's")] = None,
+    device: DeviceOption = None,
+    weights: WeightsOption = None,
     group: GroupOption = "dataset",
 ) -> None:
     """Compare reconstruction methods on one scan, and with the truth where there is one."""
@@ -196,7 +202,7 @@ def benchmark(
     element = configuration_of(configuration_text(config), "MultitaskingGadget")
     names = methods.replace(",", " ").split()
     with ScanFile(scan, group) as file:
-        result = run_benchmark(file, parse_parameters(element, overrides_of(set_, device)), names, repeat)
+        result = run_benchmark(file, parse_parameters(element, overrides_of(set_, device, weights)), names, repeat)
     for group_ in COLUMN_GROUPS:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
         for column in group_:

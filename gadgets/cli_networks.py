@@ -10,6 +10,7 @@ from rich.table import Table
 from gadgets import RESEARCH_LABEL
 from gadgets.cli_options import (
     ConfigOption,
+    DeviceOption,
     GroupOption,
     Preset,
     SetOption,
@@ -37,10 +38,12 @@ def nets(
         out.print_json(json.dumps({"architectures": network_rows(), "weights": files}))
         return
     if weights is None:
-        table = Table("network", "weights", "sees", "for", "source")
+        table = Table("network", "parameters", "sees", "shipped weights", "licence", "for", "source")
         for row in network_rows():
             sees = "everything" if row["receptive_field"] is None else f"{row['receptive_field']} px"
-            table.add_row(row["name"], f"{row['weights']:,}", sees, row["task"], row["source"])
+            shipped = row["shipped_weights"] or "-"
+            facts = (row["name"], f"{row['parameters']:,}", sees, shipped, row["licence"], row["task"], row["source"])
+            table.add_row(*facts)
         out.print(table)
     for row in files:
         table = Table(title=f"weights {row['file']} ({RESEARCH_LABEL})", show_header=False, title_justify="left")
@@ -58,7 +61,7 @@ def prepare(
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     config: ConfigOption = None,
     set_: SetOption = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.", show_default="configuration's")] = None,
+    device: DeviceOption = None,
     group: GroupOption = "dataset",
 ) -> None:
     """Make training pairs (back-projection, truth or ADMM), split by subject; run again, it goes on where it was."""

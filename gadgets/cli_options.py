@@ -34,6 +34,14 @@ SetOption = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="Replace a parameter; may be given several times."),
 ]
 
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="auto, cpu or cuda:N.", show_default="configuration's")
+]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option("--weights", help="Weights of the network (.safetensors).", show_default="configuration's"),
+]
+
 
 class Preset(str, Enum):
     """Ready-made simulations."""
@@ -66,12 +74,13 @@ def configuration_text(path: Path | None) -> str:
         raise ParameterError(f"the configuration {path} cannot be read: {error}") from error
 
 
-def overrides_of(settings: list[str] | None, device: str | None) -> dict[str, str]:
-    """Read ``--set`` and ``--device``."""
+def overrides_of(settings: list[str] | None, device: str | None = None, weights: Path | None = None) -> dict[str, str]:
+    """Read ``--set``, ``--device`` and ``--weights``."""
     overrides: dict[str, str] = {}
     for setting in settings or ():
         name, equals, value = setting.partition("=")
         if not equals or not name:
             raise ParameterError(f"--set {setting!r} is not of the form NAME=VALUE")
         overrides[name.strip()] = value.strip()
-    return overrides | ({"device": device} if device else {})
+    given = {"device": device, "weights": str(weights.resolve()) if weights else None}
+    return overrides | {name: value for name, value in given.items() if value}

@@ -13,15 +13,17 @@ from nets.weights import read_card
 
 
 def network_rows() -> list[dict[str, Any]]:
-    """One row per architecture, with the paper's hyper-parameters."""
-    rows = []
+    """One row per architecture, with the paper's hyper-parameters; the licence is that of malibu's code."""
+    rows, shipped = [], read_card(shipped_weights())
     for name, entry in ARCHITECTURES.items():
         network = _on_paper(name)
         rows.append(
             {
                 "name": name,
-                "weights": weight_count(network),
+                "parameters": weight_count(network),
                 "receptive_field": receptive_field(network),
+                "shipped_weights": SHIPPED if name == shipped.architecture else None,
+                "licence": "MIT",
                 "dims": entry.dims,
                 "task": entry.task,
                 "source": entry.source,

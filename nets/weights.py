@@ -96,6 +96,7 @@ def save_weights(path: Path, network: nn.Module, card: ModelCard, half: bool = F
     partial = path.with_name(f".{path.name}.partial")
     try:
         save_file(tensors, partial, {_KEY: json.dumps(asdict(card), sort_keys=True)})
+        partial.chmod(0o644)  # safetensors writes for the owner alone; Gadgetron may run as somebody else
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -166,7 +167,8 @@ def load_weights(path: Path, architecture: str | None = None, config: Mapping[st
 def _opened(path: Path) -> Any:
     if not path.is_file():
         raise WeightsError(f"{path} does not exist or is no file")
-    head = path.open("rb").read(2)
+    with path.open("rb") as file:
+        head = file.read(2)
     if head[:1] == b"\x80" or head == b"PK":
         raise WeightsError(
             f"{path.name} is a pickle or a torch checkpoint: such files can run code and are not opened; "

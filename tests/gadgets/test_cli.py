@@ -1,5 +1,6 @@
 """The command as a user types it."""
 
+import json
 import re
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def test_simulate_info_replay_report(tmp_path: Path) -> None:
         "--report",
         folder,
     )
-    assert "70 images, research use only" in stdout
+    assert "110 images, research use only" in stdout  # 40 of them real-time frames of the back-projection
     assert "heartbeat could not be resolved" in " ".join(stderr.split())
     assert "back-projection" in stderr
     with h5py.File(images) as file:
@@ -62,14 +63,14 @@ def test_simulate_info_replay_report(tmp_path: Path) -> None:
     assert "research use only - not a medical device" in page
     assert not re.search(r"(src|href)=\"(?!data:)", page)
     pictures = {"time_average.png", "realtime.gif", "realtime.png", "basis_maps.png", "t1_map.png", "gating.png"}
-    pictures.add("t1_recovery.gif")
+    pictures |= {"t1_recovery.gif", "comparison.png"}
     assert {path.name for path in folder.iterdir()} == pictures | {
         "singular_values.png",
         "temporal_basis.png",
         "report.html",
     }
-    assert page.count("data:image/") == 9
-    for stage in ("receive", "temporal basis", "T1 map", "coil maps", "back-projection"):
+    assert page.count("data:image/") == 10
+    for stage in ("receive", "temporal basis", "T1 map", "coil maps", "back-projection", "network"):
         assert f"<td>{stage}</td>" in page
 
 
@@ -149,3 +150,30 @@ def test_a_simulation_takes_every_setting_of_protocol_and_habits(tmp_path: Path)
             assert truth.attrs[name] == (True if value == "true" else float(value))
         assert "infarct" in truth["shape"].attrs["names"].tolist()
         assert 1450 <= truth["t1_ms"][:][truth["shape"][:] == truth["shape"][:].max()].max() <= 1600
+
+
+def test_nets_lists_every_architecture_and_the_shipped_weights() -> None:
+    found = json.loads(malibu("nets", "--json")[0])
+    rows = {row["name"]: row for row in found["architectures"]}
+    assert rows["mdcn"]["parameters"] == 23_035_904
+    assert rows["mdcn"]["receptive_field"] == 227
+    assert rows["mdcsrn_attention"]["receptive_field"] is None
+    (weights,) = found["weights"]
+    assert rows["mdcn"]["shipped_weights"] == weights["file"]
+    assert rows["rrdg"]["shipped_weights"] is None
+    assert weights["licence"] == "MIT"
+    assert weights["use"] == "research use only - not a medical device"
+    assert weights["megabytes"] < 12
+    stdout, _ = malibu("nets")
+    assert "23,035,904" in stdout
+    assert "training_data" in stdout
+
+
+def test_weights_of_another_kind_are_refused(tmp_path: Path, short_file: Path) -> None:
+    spoiled = tmp_path / "weights.pt"
+    spoiled.write_bytes(b"PK\x03\x04")
+    _, stderr = malibu("nets", "--weights", spoiled, code=1)
+    assert "can run code and are not opened" in " ".join(stderr.split())
+    _, stderr = malibu("replay", short_file, "-o", tmp_path / "i.h5", "--weights", spoiled, code=1)
+    assert "can run code and are not opened" in " ".join(stderr.split())
+    assert not (tmp_path / "i.h5").exists()
