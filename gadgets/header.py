@@ -102,6 +102,11 @@ def read_header(header: Any) -> ScanHeader:
     )
 
 
+def expected_matrix(header: Any) -> int:
+    """Image matrix that the header promises, to warm up with; one that promises none is refused once data are in."""
+    return min(max(16, int(header.encoding[0].reconSpace.matrixSize.x)), 512) if header.encoding else 160
+
+
 def repetition_time_ms(header: ScanHeader, parameter: float | None) -> float:
     """TR from the header, else from the parameters.
 

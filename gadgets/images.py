@@ -136,7 +136,7 @@ def _common_meta(
     header: ScanHeader,
     parameters: MultitaskingParameters,
 ) -> dict:
-    settings = parameters.model_dump(mode="json", exclude={"rescue_folder"})
+    settings = parameters.model_dump(mode="json", exclude={"rescue_folder", "weights"})
     return {
         "MalibuVersion": __version__,
         "MalibuParameters": json.dumps(settings),

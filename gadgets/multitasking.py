@@ -16,7 +16,7 @@ from gadgets.acquisitions import SliceReadouts
 from gadgets.connection import GadgetStream
 from gadgets.device import choose_device
 from gadgets.errors import StreamError
-from gadgets.header import ScanHeader, read_header, repetition_time_ms
+from gadgets.header import ScanHeader, expected_matrix, read_header, repetition_time_ms
 from gadgets.images import multitasking_images
 from gadgets.measurement import Measurement
 from gadgets.network import load_network
@@ -62,7 +62,7 @@ class MultitaskingGadget:
             stream.set_timeouts(parameters.message_timeout_s, parameters.idle_timeout_s)
             device = choose_device(parameters.device)
             choose_backend(parameters.nufft, on_gpu=device.id >= 0)
-            network = load_network(parameters, device, parameters.matrix or read_header(stream.header).matrix)
+            network = load_network(parameters, device, parameters.matrix or expected_matrix(stream.header))
             measurement, open_ = Measurement(), True
             while open_:
                 clock = StageClock()

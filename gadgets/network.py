@@ -117,6 +117,6 @@ def apply_network(network: "SpatialFactorNetwork", back_projection: NDArray) -> 
     if network.device == "cpu":
         back_projection = sigpy.to_device(back_projection, sigpy.cpu_device)
     estimate = network(torch.from_dlpack(sigpy.get_array_module(back_projection).ascontiguousarray(back_projection)))
-    if network.device == "cpu":
+    if estimate.device.type == "cpu":
         return sigpy.to_device(estimate.numpy(), device)
     return xp.from_dlpack(estimate)

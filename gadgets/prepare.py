@@ -202,7 +202,7 @@ def _share_cores(counter: "multiprocessing.sharedctypes.Synchronized[int]", work
 def _make(job: Job, folder: Path, protocol: Protocol, parameters: MultitaskingParameters, group: str) -> None:
     from gadgets.pairs import scanned_pairs, simulated_pair, varied_parameters, varied_protocol
 
-    if next(folder.glob(f"{job.name}-*.h5"), None):
+    if (folder / f"{job.name}-0.h5").exists():
         return
     if job.scan is None:
         varied = varied_parameters(parameters, job.seed)
@@ -210,7 +210,7 @@ def _make(job: Job, folder: Path, protocol: Protocol, parameters: MultitaskingPa
     else:
         with ScanFile(job.scan, group) as scan:
             pairs = list(scanned_pairs(scan, parameters))
-    for number, pair in enumerate(pairs):
+    for number, pair in reversed([*enumerate(pairs)]):  # the first slice comes last: it says that all are there
         pair.facts["subject"] = job.subject
         with complete_file(folder / f"{job.name}-{number}.h5") as partial:
             write_pair(partial, pair)
