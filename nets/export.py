@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class ExportWeights(lightning.Callback):
-    """Write the checkpoint of the best validation as safetensors when training ends.
+    """Write weights as safetensors when training ends.
 
     Parameters
     ----------
@@ -28,10 +28,13 @@ class ExportWeights(lightning.Callback):
         Of the weights; ``NAME.csv`` and ``NAME.png`` with the log go beside them.
     half : bool
         Store in half precision.
+    best : bool
+        Take the checkpoint of the best validation, as the paper does; else the last weights: those of a schedule that
+        ends at a learning rate of zero.
     """
 
-    def __init__(self, path: str = "weights/multitasking_mdcn.safetensors", half: bool = True) -> None:
-        self.path, self.half = Path(path), half
+    def __init__(self, path: str, half: bool = True, best: bool = True) -> None:
+        self.path, self.half, self.best = Path(path), half, best
         self.rows: list[dict[str, float]] = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -53,7 +56,7 @@ class ExportWeights(lightning.Callback):
         if not trainer.is_global_zero or not isinstance(pl_module, SpatialFactorTraining):
             return
         best = _best_checkpoint(trainer)
-        if best is not None:
+        if best is not None and self.best:
             state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
             pl_module.load_state_dict(state)
         save_weights(self.path, pl_module.network, self._card(trainer, pl_module), self.half)
@@ -63,7 +66,8 @@ class ExportWeights(lightning.Callback):
 
     def _card(self, trainer: lightning.Trainer, training: SpatialFactorTraining) -> ModelCard:
         data: Any = getattr(trainer, "datamodule", None)
-        best = min(self.rows, key=lambda row: row.get("val_nrmse", float("inf")), default={})
+        last = self.rows[-1] if self.rows else {}
+        taken = min(self.rows, key=lambda row: row.get("val_l1", float("inf")), default={}) if self.best else last
         return ModelCard(
             architecture=training.architecture,
             config=card_config(training.architecture, training.network_config),
@@ -71,7 +75,7 @@ class ExportWeights(lightning.Callback):
             "parts of all basis maps, then imaginary parts; instance-wise normalised",
             training_data=_describe(data),
             seed=int(data.seed) if isinstance(data, PairsData) else -1,
-            metrics={name: value for name, value in best.items() if name.startswith(("val", "step"))},
+            metrics={name: value for name, value in taken.items() if name.startswith(("val", "step"))},
             preprocessing={"normalisation": "instance: mean and deviation of the input, also for the output"},
             version=_version(),
         )

@@ -60,7 +60,7 @@ class SpatialFactorTraining(lightning.LightningModule):
         return error + weight_penalty(self.network, self.l1_scale, self.l2_scale)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
-        """NRMSE of whole spatial factors at their own scale; that of the input beside it."""
+        """Normalised L1 error, and NRMSE of whole spatial factors at their own scale; that of the input beside it."""
         self._evaluate("val", batch)
 
     def test_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
@@ -71,8 +71,10 @@ class SpatialFactorTraining(lightning.LightningModule):
         maps, label = batch[0][0], batch[1][0]
         channels = to_channels(maps)
         scale = normalisation_of(channels)
-        estimate = to_maps(scale.undo(self.network(scale.apply(channels)[None])[0]))
-        errors = {"nrmse": relative_error(estimate, label), "input_nrmse": relative_error(maps, label)}
+        found = self.network(scale.apply(channels)[None])[0]
+        estimate = to_maps(scale.undo(found))
+        l1 = nn.functional.l1_loss(found, scale.apply(to_channels(label)))
+        errors = {"l1": l1, "nrmse": relative_error(estimate, label), "input_nrmse": relative_error(maps, label)}
         values = {f"{split}_{name}": error for name, error in errors.items()}
         self.log_dict(values, batch_size=1, prog_bar=True, sync_dist=True)
 

@@ -1,6 +1,7 @@
 """Training end to end on tiny data: every YAML, learning, resuming, exporting."""
 
 import csv
+import os
 from pathlib import Path
 
 import lightning
@@ -25,36 +26,34 @@ SMALL = {
 TWO_STEPS = "--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--data.crops_per_pair=4", "--data.workers=0"
 
 
-def callbacks(run: Path) -> str:
-    checkpoint = (
-        "{class_path: lightning.pytorch.callbacks.ModelCheckpoint, "
-        "init_args: {monitor: val_nrmse, save_last: true, save_on_train_epoch_end: true, dirpath: %s}}"
-    )
-    export = "{class_path: nets.export.ExportWeights, init_args: {path: %s/weights.safetensors, half: false}}"
-    return f"[{checkpoint % run}, {export % run}]"
-
-
 def fit(folder: Path, run: Path, config: Path, *arguments: str) -> dict[str, list[float]]:
+    """Train as the configuration says, but a small network on small data, with ``run`` as the working directory."""
     architecture = yaml.safe_load(config.read_text())["model"]["architecture"]
-    main(
-        [
-            "fit",
-            f"--config={config}",
-            f"--data.folder={folder}",
-            f"--model.network={SMALL[architecture]}",
-            f"--trainer.callbacks={callbacks(run)}",
-            "--trainer.logger=false",
-            "--trainer.accelerator=cpu",
-            "--trainer.enable_progress_bar=false",
-            "--trainer.enable_model_summary=false",
-            "--trainer.precision=32-true",
-            f"--trainer.default_root_dir={run}",
-            *arguments,
-        ]
-    )
-    with (run / "weights.csv").open() as file:
+    run.mkdir(exist_ok=True)
+    before = Path.cwd()
+    os.chdir(run)
+    try:
+        main(
+            [
+                "fit",
+                f"--config={config}",
+                f"--data.folder={folder}",
+                f"--model.network={SMALL[architecture]}",
+                "--trainer.accelerator=cpu",
+                "--trainer.enable_progress_bar=false",
+                "--trainer.enable_model_summary=false",
+                *arguments,
+            ]
+        )
+    finally:
+        os.chdir(before)
+    with exported(run, config).with_suffix(".csv").open() as file:
         rows = list(csv.DictReader(file))
     return {name: [float(row[name]) for row in rows] for name in rows[0]}
+
+
+def exported(run: Path, config: Path) -> Path:
+    return run / "runs" / config.stem / f"{config.stem}.safetensors"
 
 
 @pytest.mark.parametrize("config", YAMLS, ids=lambda path: path.stem)
@@ -62,8 +61,10 @@ def test_every_configuration_trains_two_steps(config: Path, tmp_path: Path) -> N
     log = fit(fill(tmp_path / "pairs"), tmp_path / "run", config, *TWO_STEPS)
     assert log["step"] == [2]
     assert torch.isfinite(torch.tensor(log["val_nrmse"])).all()
-    loaded = load_weights(tmp_path / "run/weights.safetensors")
+    loaded = load_weights(exported(tmp_path / "run", config))
     assert loaded.card.training_data.startswith("3 slices of 3 subjects (3 simulated)")
+    assert (tmp_path / "run/runs" / config.stem / "checkpoints/last.ckpt").is_file()
+    assert list((tmp_path / "run/runs" / config.stem).glob("tensorboard/*/events*"))
     assert loaded.card.seed == yaml.safe_load(config.read_text())["data"]["seed"]
 
 
@@ -88,12 +89,12 @@ def test_resumed_training_has_the_same_loss_curve(tmp_path: Path) -> None:
     epochs = "--trainer.max_epochs=4"
     whole = fit(folder, tmp_path / "whole", config, epochs)
     cut = tmp_path / "cut"
-    kill = f"--trainer.callbacks={callbacks(cut)[:-1]}, {{class_path: tests.nets.test_training.KillInThirdEpoch}}]"
+    kill = "--trainer.callbacks+=tests.nets.test_training.KillInThirdEpoch"
     with pytest.raises(KilledError):
         fit(folder, cut, config, epochs, kill)
-    resumed = fit(folder, cut, config, epochs, f"--ckpt_path={cut / 'last.ckpt'}")
+    resumed = fit(folder, cut, config, epochs, f"--ckpt_path=runs/{config.stem}/checkpoints/last.ckpt")
     assert resumed == whole
-    first, second = (load_weights(tmp_path / run / "weights.safetensors") for run in ("whole", "cut"))
+    first, second = (load_weights(exported(tmp_path / run, config)) for run in ("whole", "cut"))
     for name, value in first.network.state_dict().items():
         assert torch.equal(second.network.state_dict()[name], value)
 
@@ -122,8 +123,8 @@ def test_training_starts_from_given_weights(tmp_path: Path) -> None:
     config = ROOT / "configs/train/multitasking_mdcn.yaml"
     folder, first, second = fill(tmp_path / "pairs"), tmp_path / "first", tmp_path / "second"
     fit(folder, first, config, *TWO_STEPS)
-    given = f"--model.weights={first / 'weights.safetensors'}"
+    given = f"--model.weights={exported(first, config)}"
     fit(folder, second, config, *TWO_STEPS, given, "--model.learning_rate=0.0")
-    before, after = (load_weights(run / "weights.safetensors").network.state_dict() for run in (first, second))
+    before, after = (load_weights(exported(run, config)).network.state_dict() for run in (first, second))
     for name, value in before.items():
         assert torch.equal(after[name], value)
