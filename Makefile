@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test clean
+.PHONY: demo test weights clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
@@ -18,6 +18,13 @@ test: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+# The shipped weights anew, two hours on 2 cores; then: cp runs/multitasking_mdcn_anneal/*.safetensors
+# nets/shipped/multitasking_mdcn.safetensors
+weights: $(VENV)/.installed-dev
+	$(BIN)/malibu prepare pairs --simulate 210 --seed 1000 --workers 2
+	$(BIN)/python -m nets.train_multitasking fit --config configs/train/multitasking_mdcn.yaml
+	$(BIN)/python -m nets.train_multitasking fit --config configs/train/multitasking_mdcn_anneal.yaml
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

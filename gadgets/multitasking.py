@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gadgets.acquisitions import SliceReadouts
 from gadgets.connection import GadgetStream
 from gadgets.device import choose_device
-from gadgets.errors import StreamError
+from gadgets.errors import ParameterError, StreamError
 from gadgets.header import ScanHeader, expected_matrix, read_header, repetition_time_ms
 from gadgets.images import multitasking_images
 from gadgets.measurement import Measurement
@@ -62,13 +62,22 @@ class MultitaskingGadget:
             stream.set_timeouts(parameters.message_timeout_s, parameters.idle_timeout_s)
             device = choose_device(parameters.device)
             choose_backend(parameters.nufft, on_gpu=device.id >= 0)
-            network = load_network(parameters, device, parameters.matrix or expected_matrix(stream.header))
+            network, unusable = None, None
+            try:
+                network = load_network(parameters, device, parameters.matrix or expected_matrix(stream.header))
+            except ParameterError as error:
+                if parameters.rescue_folder is None:
+                    raise
+                log.error("%s; the scan is received, to be kept", error)
+                unusable = error
             measurement, open_ = Measurement(), True
             while open_:
                 clock = StageClock()
                 with rescued(measurement, stream.header, parameters.rescue_folder):
                     with clock.stage("receive"):
                         open_ = receive(stream, measurement)
+                    if unusable is not None:
+                        raise unusable
                     if measurement.has_imaging or measurement.number == 0:
                         serve(stream, measurement, parameters, device, clock, network)
                 measurement = measurement.following()

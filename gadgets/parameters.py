@@ -161,7 +161,7 @@ class MultitaskingParameters(BaseModel):
     @classmethod
     def _gridding_is_used(cls, value: str, info: ValidationInfo) -> str:
         if value == "exact" and (info.data.get("reconstruction") == "admm" or info.data.get("consistency_steps")):
-            raise ValueError("exact gridding is for back-projections; ADMM and data consistency need the fold")
+            raise ValueError("exact gridding is for back-projections; data consistency and ADMM need the fold")
         return value
 
     @field_validator("consistency_steps")

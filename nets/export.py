@@ -67,7 +67,8 @@ class ExportWeights(lightning.Callback):
     def _card(self, trainer: lightning.Trainer, training: SpatialFactorTraining) -> ModelCard:
         data: Any = getattr(trainer, "datamodule", None)
         last = self.rows[-1] if self.rows else {}
-        taken = min(self.rows, key=lambda row: row.get("val_l1", float("inf")), default={}) if self.best else last
+        judged_by = getattr(trainer.checkpoint_callback, "monitor", None) or "val_l1"
+        taken = min(self.rows, key=lambda row: row.get(judged_by, float("inf")), default={}) if self.best else last
         return ModelCard(
             architecture=training.architecture,
             config=card_config(training.architecture, training.network_config),

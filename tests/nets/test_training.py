@@ -39,6 +39,7 @@ def fit(folder: Path, run: Path, config: Path, *arguments: str) -> dict[str, lis
                 f"--config={config}",
                 f"--data.folder={folder}",
                 f"--model.network={SMALL[architecture]}",
+                "--model.weights=null",
                 "--trainer.accelerator=cpu",
                 "--trainer.enable_progress_bar=false",
                 "--trainer.enable_model_summary=false",
