@@ -114,6 +114,8 @@ class Crops(Dataset):
         Pairs that are in memory.
     own_label_statistics : bool
         Normalise the label by its own mean and deviation, as in the paper, instead of the input's.
+    rank : int, optional
+        Maps that the network takes; scans with fewer are filled with zeros.
     """
 
     def __init__(
@@ -125,10 +127,11 @@ class Crops(Dataset):
         seed: int,
         cache: dict[Path, Cached],
         own_label_statistics: bool,
+        rank: int | None = None,
     ) -> None:
         self.pairs, self.size, self.crops_per_pair = pairs, size, crops_per_pair
         self.augmentation, self.seed, self.cache = augmentation, seed, cache
-        self.own_label_statistics = own_label_statistics
+        self.own_label_statistics, self.rank = own_label_statistics, rank
 
     def __len__(self) -> int:
         """Count the crops of an epoch."""
@@ -139,7 +142,7 @@ class Crops(Dataset):
         number = key[1]
         path = self.pairs[number % len(self.pairs)]
         if path not in self.cache:
-            maps = stacked(read_pair(path))
+            maps = stacked(read_pair(path), self.rank)
             self.cache[path] = maps, [normalisation_of(to_channels(each)) for each in maps]
         (pair, whole), rng = self.cache[path], np.random.default_rng((self.seed, *key))
         corner = [int(rng.integers(0, max(1, length - self.size + 1))) for length in pair.shape[2:]]
@@ -172,16 +175,26 @@ class ShuffledEpochs(Sampler):
             yield epoch, int(number)
 
 
-def stacked(pair: Pair) -> Tensor:
-    """Input and label as one (2, L, y, x) complex64 tensor."""
-    return torch.from_numpy(np.stack([pair.back_projection, pair.label]))
+def stacked(pair: Pair, rank: int | None = None) -> Tensor:
+    """Input and label as one (2, rank, y, x) complex64 tensor; maps that a scan lacks are zero, as in inference.
+
+    Raises
+    ------
+    ValueError
+        If the scan has more maps.
+    """
+    maps = np.stack([pair.back_projection, pair.label])
+    missing = 0 if rank is None else rank - maps.shape[1]
+    if missing < 0:
+        raise ValueError(f"a pair has {maps.shape[1]} basis maps, the network takes {rank}; prepare with rank={rank}")
+    return torch.from_numpy(np.pad(maps, ((0, 0), (0, missing), (0, 0), (0, 0))))
 
 
 class Wholes(Dataset):
     """Whole pairs for validation and test: complex maps, neither normalised nor augmented."""
 
-    def __init__(self, pairs: Sequence[Path]) -> None:
-        self.pairs = pairs
+    def __init__(self, pairs: Sequence[Path], rank: int | None = None) -> None:
+        self.pairs, self.rank = pairs, rank
 
     def __len__(self) -> int:
         """Count the pairs."""
@@ -189,7 +202,7 @@ class Wholes(Dataset):
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         """(L, y, x) complex64 input and label."""
-        shown, label = stacked(read_pair(self.pairs[number]))
+        shown, label = stacked(read_pair(self.pairs[number]), self.rank)
         return shown, label
 
 
@@ -207,6 +220,8 @@ class PairsData(lightning.LightningDataModule):
     seed : int
     own_label_statistics : bool
         As in :class:`Crops`.
+    rank : int, optional
+        As in :class:`Crops`.
     limit : int or None
         Use only the first pairs of each split.
     """
@@ -221,12 +236,14 @@ class PairsData(lightning.LightningDataModule):
         augmentation: Augmentation = Augmentation(),
         seed: int = 0,
         own_label_statistics: bool = False,
+        rank: int | None = None,
         limit: int | None = None,
     ) -> None:
         super().__init__()
         self.folder, self.size, self.batch_size = Path(folder), size, batch_size
         self.crops_per_pair, self.workers, self.augmentation = crops_per_pair, workers, augmentation
         self.seed, self.own_label_statistics, self.limit = seed, own_label_statistics, limit
+        self.rank = rank
         self._cache: dict[Path, Cached] = {}
 
     def files(self, split: str) -> list[Path]:
@@ -255,14 +272,15 @@ class PairsData(lightning.LightningDataModule):
             self.seed,
             self._cache,
             self.own_label_statistics,
+            self.rank,
         )
         order = ShuffledEpochs(len(crops), self.seed, lambda: self.trainer.current_epoch if self.trainer else 0)
         return DataLoader(crops, self.batch_size, sampler=order, num_workers=self.workers)
 
     def val_dataloader(self) -> DataLoader:
         """Whole validation pairs, one at a time."""
-        return DataLoader(Wholes(self.files("validation")), 1, num_workers=self.workers)
+        return DataLoader(Wholes(self.files("validation"), self.rank), 1, num_workers=self.workers)
 
     def test_dataloader(self) -> DataLoader:
         """Whole test pairs, one at a time."""
-        return DataLoader(Wholes(self.files("test")), 1, num_workers=self.workers)
+        return DataLoader(Wholes(self.files("test"), self.rank), 1, num_workers=self.workers)

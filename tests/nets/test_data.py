@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nets.data import Augmentation, Crops, PairsData, ShuffledEpochs
+from nets.data import Augmentation, Crops, PairsData, ShuffledEpochs, stacked
 from nets.pairs import Pair, pair_files, read_pair, write_pair
 
 PLAIN = Augmentation(flips=False, rotations=False, phase="none", sign=False, fewer_maps=0.0)
@@ -142,3 +142,13 @@ def test_every_epoch_has_all_crops_in_its_own_order() -> None:
 def test_an_empty_split_names_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"train holds no pairs; run malibu prepare"):
         PairsData(str(tmp_path)).files("train")
+
+
+def test_maps_that_a_scan_lacks_are_zero_and_more_are_refused() -> None:
+    pair = random_pair(rank=4)
+    filled = stacked(pair, 6)
+    assert torch.equal(filled[:, :4], both(pair))
+    assert filled.shape[1] == 6
+    assert not filled[:, 4:].any()
+    with pytest.raises(ValueError, match="4 basis maps, the network takes 3; prepare with rank=3"):
+        stacked(pair, 3)

@@ -40,6 +40,7 @@ def fit(folder: Path, run: Path, config: Path, *arguments: str) -> dict[str, lis
                 f"--data.folder={folder}",
                 f"--model.network={SMALL[architecture]}",
                 "--model.weights=null",
+                "--data.rank=4",
                 "--trainer.accelerator=cpu",
                 "--trainer.enable_progress_bar=false",
                 "--trainer.enable_model_summary=false",
