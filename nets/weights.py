@@ -167,16 +167,16 @@ def load_weights(path: Path, architecture: str | None = None, config: Mapping[st
 def _opened(path: Path) -> Any:
     if not path.is_file():
         raise WeightsError(f"{path} does not exist or is no file")
-    with path.open("rb") as file:
-        head = file.read(2)
-    if head[:1] == b"\x80" or head == b"PK":
-        raise WeightsError(
-            f"{path.name} is a pickle or a torch checkpoint: such files can run code and are not opened; "
-            "give the .safetensors file that training writes"
-        )
     try:
         return safe_open(path, framework="pt")
     except (SafetensorError, OSError) as error:
+        with path.open("rb") as file:
+            head = file.read(2)
+        if head[:1] == b"\x80" or head == b"PK":
+            raise WeightsError(
+                f"{path.name} is a pickle or a torch checkpoint: such files can run code and are not opened; "
+                "give the .safetensors file that training writes"
+            ) from error
         raise WeightsError(f"{path.name} is damaged or no safetensors file ({error}); copy it again") from error
 
 

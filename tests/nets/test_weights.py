@@ -93,3 +93,15 @@ def test_missing_file_or_card(tmp_path: Path) -> None:
     save_file({"weight": torch.ones(1)}, tmp_path / "bare.safetensors")
     with pytest.raises(WeightsError, match="no model card"):
         load_weights(tmp_path / "bare.safetensors")
+
+
+def test_a_header_whose_length_looks_like_a_pickle_is_read(tmp_path: Path) -> None:
+    """The first byte of a safetensors file is the low byte of its header's length: 0x80 for some."""
+    network, path = build("mdcn", SMALL), tmp_path / "weights.safetensors"
+    for length in range(0, 256, 8):
+        save_weights(path, network, ModelCard("mdcn", card_config("mdcn", SMALL), "U0", "x" * length, 0))
+        if path.read_bytes()[:1] == b"\x80":
+            break
+    else:
+        pytest.fail("no length gave 0x80")
+    assert load_weights(path).card.training_data == "x" * length
