@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import sigpy
 from numpy.typing import NDArray
 
@@ -87,8 +88,7 @@ def solve(
             maps = sigpy.to_device(_back_projection(problem, parameters), sigpy.cpu_device)
         absent = "" if chosen == "backprojection" else " (no usable weights)"
         result = SpatialFactor(maps, maps, f"backprojection{absent}")
-    xp = sigpy.get_array_module(result.maps)
-    if not xp.isfinite(result.maps).all():
+    if not np.isfinite(result.maps).all():
         raise DataError(
             f"the result of {result.method} with NUFFT back end {problem.backend} is not finite; "
             "choose another back end"

@@ -1,6 +1,5 @@
 """Pairs of spatial factors for Lightning: crops, and augmentations that respect the physics."""
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,6 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from nets.complex_maps import Normalisation, normalisation_of, to_channels
 from nets.pairs import Pair, pair_files, read_pair
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
