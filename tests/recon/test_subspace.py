@@ -89,8 +89,8 @@ def test_single_pixel_comes_back_with_the_gain_of_a_disc(matrix: int) -> None:
     assert abs(image.max() - np.pi / 4) < 0.05 * np.pi / 4
 
 
-@pytest.mark.parametrize("oversampling", [1.5, 2, 4])
-def test_air_around_a_disc_is_zero_and_the_disc_has_unit_gain(oversampling: float) -> None:
+@pytest.mark.parametrize(("oversampling", "tolerance"), [(1.5, 0.015), (2, 0.006), (4, 0.004)])
+def test_air_around_a_disc_is_zero_and_the_disc_has_unit_gain(oversampling: float, tolerance: float) -> None:
     """The centre's weight: with the innermost disc's area instead, air is 1.8 % at an oversampling of two."""
     matrix, radius = 64, 20
     samples = int(oversampling * matrix)
@@ -102,8 +102,8 @@ def test_air_around_a_disc_is_zero_and_the_disc_has_unit_gain(oversampling: floa
     y, x = np.mgrid[:matrix, :matrix] - matrix // 2
     distance = np.hypot(y, x)
     air = (distance > radius + 3) & (distance < matrix / 2)
-    assert abs(image[air].mean()) < 6e-3
-    assert abs(image[distance < radius - 3].mean() - 1) < 4e-3
+    assert abs(image[air].mean()) < tolerance
+    assert abs(image[distance < radius - 3].mean() - 1) < tolerance
 
 
 def test_coils_that_see_nothing_give_zero_not_nan(operator: SubspaceNufft) -> None:
