@@ -31,10 +31,11 @@ from gadgets.cli_options import (
     overrides_of,
     progress_bar,
 )
+from gadgets.cli_volumes import evaluate, prepare_volumes, simulate_volume
 from gadgets.errors import OPERATOR_ERRORS, ParameterError
 
 if TYPE_CHECKING:
-    from gadgets.scan_file import ScanFile
+    from gadgets.scan_file import Source
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +44,15 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help=f"Scanner-side reconstruction of Multitasking MRI from ISMRMRD data ({RESEARCH_LABEL}).\n\n"
+    help=f"Scanner-side Multitasking MRI and super-resolution, ISMRMRD in and out ({RESEARCH_LABEL}).\n\n"
     "Try it: malibu simulate scan.h5 --preset tiny, then malibu replay scan.h5 -o images.h5 --report report.",
 )
 
 app.command()(prepare)
 app.command()(nets)
+app.command()(simulate_volume)
+app.command()(prepare_volumes)
+app.add_typer(evaluate)
 
 
 class _State:
@@ -111,27 +115,27 @@ def replay(
     timeout_s: Annotated[float, typer.Option(min=1, help="Longest wait for an answer.")] = 3600.0,
     group: GroupOption = "dataset",
 ) -> None:
-    """Run a scan file through the Multitasking gadget, over the protocol that a scanner speaks, into an image file."""
-    from gadgets.parameters import configuration_of, parse_parameters
+    """Run a file through the gadget that the configuration names, over the protocol that a scanner speaks."""
+    from gadgets.configuration import configuration_of, executed_gadget
+    from gadgets.gadget_list import gadget_entry
     from gadgets.replay import configuration_message, connect, hosted
-    from gadgets.scan_file import ScanFile
+    from gadgets.scan_file import open_source
 
     document = configuration_text(config)
-    overrides = overrides_of(set_, device, weights)
+    target = executed_gadget(document) or "MultitaskingGadget"
+    gadget, overrides = gadget_entry(target), overrides_of(set_, device, weights)
     if host and overrides:
         raise ParameterError(
             "--set, --device and --weights change the gadget here; with --host, edit the configuration file"
         )
-    element = configuration_of(document, "MultitaskingGadget")
-    parse_parameters(element, overrides)
-    with ScanFile(scan, group) as file:
+    element = configuration_of(document, target)
+    gadget.parse(element, overrides)
+    with open_source(scan, group) as file:
         if host:
             with connect(host, port) as sock:
                 _run(file, output, document.encode(), sock, timeout_s)
         else:
-            from gadgets.multitasking import MultitaskingGadget
-
-            with hosted(MultitaskingGadget()) as sock:
+            with hosted(gadget.make()) as sock:
                 _run(file, output, configuration_message(element, overrides), sock, timeout_s)
     if report:
         from gadgets.report import write_report
@@ -139,12 +143,12 @@ def replay(
         out.print(f"wrote {write_report(output, report)}")
 
 
-def _run(file: "ScanFile", output: Path, configuration: bytes, sock: socket.socket, timeout_s: float) -> None:
+def _run(file: "Source", output: Path, configuration: bytes, sock: socket.socket, timeout_s: float) -> None:
     from gadgets.replay import Progress as Callbacks
     from gadgets.replay import replay as run_replay
 
     with progress_bar() as progress:
-        sending = progress.add_task("sending readouts", total=len(file) + len(file.waveforms()))
+        sending = progress.add_task("sending", total=file.item_count)
         receiving = progress.add_task("receiving images", total=None)
         callbacks = Callbacks(
             sent=lambda count: progress.update(sending, completed=count),
@@ -160,8 +164,9 @@ def info(
     scan: ScanArgument, config: ConfigOption = None, set_: SetOption = None, group: GroupOption = "dataset"
 ) -> None:
     """Show what a scan file holds and what malibu would do with it; exit 1 if it would be refused."""
+    from gadgets.configuration import configuration_of
     from gadgets.info import inspect
-    from gadgets.parameters import configuration_of, parse_parameters
+    from gadgets.parameters import parse_parameters
     from gadgets.scan_file import ScanFile
 
     element = configuration_of(configuration_text(config), "MultitaskingGadget")
@@ -196,7 +201,8 @@ def benchmark(
     """Compare reconstruction methods on one scan, and with the truth where there is one."""
     from gadgets.benchmark import run_benchmark
     from gadgets.benchmark_page import COLUMN_GROUPS, HEADER, cells, write_benchmark_page
-    from gadgets.parameters import configuration_of, parse_parameters
+    from gadgets.configuration import configuration_of
+    from gadgets.parameters import parse_parameters
     from gadgets.scan_file import ScanFile, complete_file
 
     element = configuration_of(configuration_text(config), "MultitaskingGadget")
@@ -217,13 +223,15 @@ def benchmark(
 
 
 @app.command()
-def parameters() -> None:
-    """List the parameters of the Multitasking gadget with their defaults."""
-    from gadgets.parameters import MultitaskingParameters
+def parameters(
+    gadget: Annotated[str, typer.Argument(help="MultitaskingGadget or SuperResolutionGadget.")] = "MultitaskingGadget",
+) -> None:
+    """List the parameters of a gadget with their defaults."""
+    from gadgets.gadget_list import gadget_entry
 
     table = Table("parameter", "default", "meaning")
-    for name, field in MultitaskingParameters.model_fields.items():
-        default = " ".join(field.default) if isinstance(field.default, tuple) else field.default
+    for name, field in type(gadget_entry(gadget).parse(None, {})).model_fields.items():
+        default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
         table.add_row(name, "none" if default is None else str(default), field.description)
     out.print(table)
 

@@ -65,7 +65,8 @@ def prepare(
     group: GroupOption = "dataset",
 ) -> None:
     """Make training pairs (back-projection, truth or ADMM), split by subject; run again, it goes on where it was."""
-    from gadgets.parameters import configuration_of, parse_parameters
+    from gadgets.configuration import configuration_of
+    from gadgets.parameters import parse_parameters
     from gadgets.prepare import prepare_pairs, scan_jobs, simulation_jobs
     from recon.simulation import PRESETS
 

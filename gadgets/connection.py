@@ -233,6 +233,10 @@ class GadgetStream:
             raise TypeError(f"images of ISMRMRD data type {image.data_type} fail in Gadgetron; send uint16 or float32")
         self._connection.send(image)
 
+    def send_as_received(self, image: ismrmrd.Image) -> None:
+        """Send on an image that came from the peer, whatever its pixel type."""
+        self._connection.send(image)
+
     def __enter__(self) -> "GadgetStream":
         return self
 

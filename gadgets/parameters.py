@@ -1,8 +1,7 @@
 """What a configuration may set, validated: one model for XML ``<configuration>``, and the command line."""
 
-import difflib
 import xml.etree.ElementTree as ElementTree
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -10,12 +9,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
 
-from gadgets.errors import ParameterError
+from gadgets.configuration import as_list, named_once, read_parameters
 
 ImageKind = Literal[
     "time_average",
@@ -33,16 +31,6 @@ ImageKind = Literal[
 ]
 TENSOR_KINDS = ("cine_bright", "cine_dark", "t1_recovery", "respiratory", "t1_map", "t1_uncertainty", "gating")
 """Images that only the temporal tensor can give."""
-
-
-def _as_list(value: Any) -> Any:
-    return value.replace(",", " ").split() if isinstance(value, str) else value
-
-
-def _named_once(values: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(values)) < len(values):
-        raise ValueError("an image kind is named twice")
-    return values
 
 
 class MultitaskingParameters(BaseModel):
@@ -117,7 +105,7 @@ class MultitaskingParameters(BaseModel):
     memory_gb: float = Field(4.0, gt=0, description="what ADMM's kernel and its working arrays may take")
     nufft: Literal["auto", "finufft", "cufinufft", "sigpy"] = Field("auto", description="NUFFT back end")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu, or cuda:N")
-    images: Annotated[tuple[ImageKind, ...], BeforeValidator(_as_list), AfterValidator(_named_once)] = Field(
+    images: Annotated[tuple[ImageKind, ...], BeforeValidator(as_list), AfterValidator(named_once)] = Field(
         get_args(ImageKind), min_length=1, description="what is sent"
     )
     bright_blood_ti_ms: float | None = Field(
@@ -175,80 +163,5 @@ class MultitaskingParameters(BaseModel):
 def parse_parameters(
     configuration: ElementTree.Element | None, overrides: dict[str, str] | None = None
 ) -> MultitaskingParameters:
-    """Read the ``<configuration>`` element of a Gadgetron configuration.
-
-    Parameters are child elements, ``<rank>32</rank>``, or ``<property name="rank" value="32"/>``.
-
-    Parameters
-    ----------
-    configuration : Element or None
-        None gives the defaults.
-    overrides : dict of str to str, optional
-        Values that replace those of the configuration.
-
-    Returns
-    -------
-    MultitaskingParameters
-
-    Raises
-    ------
-    ParameterError
-        If a name is unknown or given twice, or a value is impossible.
-    """
-    values: dict[str, str] = {}
-    for child in configuration if configuration is not None else ():
-        name, value = child.tag, child.text
-        if name == "property":
-            name, value = child.get("name", ""), child.get("value")
-        if name in values:
-            raise ParameterError(f"parameter {name!r} is given twice")
-        values[name] = (value or "").strip()
-    values.update(overrides or {})
-    try:
-        return MultitaskingParameters.model_validate(values)
-    except ValidationError as error:
-        raise ParameterError("; ".join(_explain(problem) for problem in error.errors())) from error
-
-
-def _explain(problem: Any) -> str:
-    name = str(problem["loc"][0])
-    if problem["type"] == "extra_forbidden":
-        known = list(MultitaskingParameters.model_fields)
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
-        return f"unknown parameter {name!r}{hint}"
-    field = MultitaskingParameters.model_fields[name]
-    return f"parameter {name!r} = {problem['input']!r}: {problem['msg']} ({field.description})"
-
-
-def configuration_of(document: str, gadget: str) -> ElementTree.Element | None:
-    """Take the ``<configuration>`` of one gadget out of a Gadgetron stream configuration.
-
-    Parameters
-    ----------
-    document : str
-        The XML of a whole stream, or of a ``<configuration>`` alone.
-    gadget : str
-        Target name of the ``<execute>`` element.
-
-    Returns
-    -------
-    Element or None
-        None if the gadget has no configuration.
-
-    Raises
-    ------
-    ParameterError
-        If the document is no XML, or does not run that gadget.
-    """
-    try:
-        root = ElementTree.fromstring(document)  # noqa: S314 - the operator's own file; Python's expat limits expansion
-    except ElementTree.ParseError as error:
-        raise ParameterError(f"the configuration is not valid XML: {error}") from error
-    if root.tag == "configuration" and root.find("stream") is None:
-        return root
-    for external in root.iter("external"):
-        execute = external.find("execute")
-        if execute is not None and execute.get("target") == gadget:
-            return external.find("configuration")
-    raise ParameterError(f"the configuration has no <external> that executes {gadget}")
+    """Read the parameters of the Multitasking gadget; see :func:`gadgets.configuration.read_parameters`."""
+    return read_parameters(MultitaskingParameters, configuration, overrides)

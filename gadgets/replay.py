@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import ismrmrd
 from gadgetron.external import constants, readers, writers
@@ -17,9 +17,16 @@ from gadgetron.external.connection import Connection
 from gadgets.connection import ExactSocket, read_error
 from gadgets.errors import OPERATOR_ERRORS, RemoteError, StreamError
 from gadgets.header import anonymous
-from gadgets.scan_file import ImageFile, ScanFile
+from gadgets.scan_file import ImageFile, Source
 
 log = logging.getLogger(__name__)
+
+
+_WRITERS = {
+    ismrmrd.Acquisition: writers.write_acquisition,
+    ismrmrd.Waveform: writers.write_waveform,
+    ismrmrd.Image: writers.write_image,
+}
 
 
 class Gadget(Protocol):
@@ -47,7 +54,7 @@ class Progress:
 
 
 def replay(
-    scan: ScanFile,
+    scan: Source,
     output: Path,
     configuration: bytes,
     sock: socket.socket,
@@ -58,7 +65,8 @@ def replay(
 
     Parameters
     ----------
-    scan : ScanFile
+    scan : Source
+        Raw data, or images for a gadget that takes them.
     output : Path
         ISMRMRD image file; appears only if everything went well.
     configuration : bytes
@@ -107,7 +115,7 @@ def replay(
 class _Sender(threading.Thread):
     """Sends a scan while the main thread receives; keeps an error of its own for :meth:`finish`."""
 
-    def __init__(self, connection: ExactSocket, scan: ScanFile, configuration: bytes, progress: Progress) -> None:
+    def __init__(self, connection: ExactSocket, scan: Source, configuration: bytes, progress: Progress) -> None:
         super().__init__(name="malibu-replay-sender", daemon=True)
         self._connection, self._scan, self._configuration = connection, scan, configuration
         self._progress = progress
@@ -127,9 +135,8 @@ class _Sender(threading.Thread):
         ):
             connection.write(constants.GadgetMessageIdentifier.pack(message_id))
             writers.write_byte_string(connection, text)
-        for number, item in enumerate(in_order_of_time(self._scan), start=1):
-            write = writers.write_waveform if isinstance(item, ismrmrd.Waveform) else writers.write_acquisition
-            write(connection, item)
+        for number, item in enumerate(self._scan.items(), start=1):
+            _WRITERS[type(item)](connection, item)
             self._progress.sent(number)
         connection.write(constants.GadgetMessageIdentifier.pack(constants.GADGET_MESSAGE_CLOSE))
 
@@ -138,16 +145,6 @@ class _Sender(threading.Thread):
         self.join()
         if self._error is not None:
             raise StreamError(f"the scan was not sent completely: {self._error}") from self._error
-
-
-def in_order_of_time(scan: ScanFile) -> Iterator[Any]:
-    """All readouts in their order, each waveform before the first readout that is not older than it."""
-    waveforms = sorted(scan.waveforms(), key=lambda waveform: waveform.time_stamp)
-    for acquisition in scan.acquisitions():
-        while waveforms and waveforms[0].time_stamp <= acquisition.acquisition_time_stamp:
-            yield waveforms.pop(0)
-        yield acquisition
-    yield from waveforms
 
 
 def _images(connection: ExactSocket) -> Iterator[ismrmrd.Image]:

@@ -14,6 +14,7 @@ from PIL import Image as PilImage
 
 from gadgets.page import figure_html, png_of, table_html, write_page
 from gadgets.report_motion import animation, grey, motion_pictures
+from gadgets.report_volume import is_super_resolved, volume_pictures
 from gadgets.scan_file import complete_file, read_images
 from gadgets.series import SERIES
 
@@ -44,13 +45,16 @@ def write_report(images: Path, folder: Path) -> Path:
     series = read_images(images)
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
-    for name, caption, picture in _pictures(series):
+    restored = is_super_resolved(series)
+    for name, caption, picture in volume_pictures(series) if restored else _pictures(series):
         with complete_file(folder / name) as partial:
             partial.write_bytes(picture)
         parts.append(figure_html(picture, caption))
-    first = next(iter(series.values()))[0]
+    firsts = [images[0] for images in series.values()]
+    first = next((image for image in firsts if "MalibuStageSeconds" in image.meta), firsts[0])
     parts += [_stage_table(first), _parameter_table(first)]
-    return write_page(folder / "report.html", "malibu: Multitasking reconstruction", parts)
+    title = "malibu: super-resolution" if restored else "malibu: Multitasking reconstruction"
+    return write_page(folder / "report.html", title, parts)
 
 
 def _pictures(series: dict[int, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:

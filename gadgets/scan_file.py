@@ -114,6 +114,86 @@ class ScanFile:
         """Read all waveforms."""
         return list(ismrmrd.file.Waveforms(self._group["waveforms"])) if "waveforms" in self._group else []
 
+    def items(self) -> Iterator[Any]:
+        """All readouts in their order, each waveform before the first readout that is not older than it."""
+        waveforms = sorted(self.waveforms(), key=lambda waveform: waveform.time_stamp)
+        for acquisition in self.acquisitions():
+            while waveforms and waveforms[0].time_stamp <= acquisition.acquisition_time_stamp:
+                yield waveforms.pop(0)
+            yield acquisition
+        yield from waveforms
+
+    @property
+    def item_count(self) -> int:
+        """Readouts and waveforms."""
+        return len(self) + len(self.waveforms())
+
+
+class ImageSource:
+    """An image file as the input of a gadget that takes images.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    ScanFileError, DataError
+        If the file is missing, holds no images or no header.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._images = [image for images in read_images(path).values() for image in images]
+        with ismrmrd.Dataset(str(path), "dataset", mode="r") as dataset:
+            self.header_xml: bytes = dataset.read_xml_header()
+        self.header = parse_header(self.header_xml)
+
+    def __enter__(self) -> "ImageSource":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is open."""
+
+    def items(self) -> Iterator[Any]:
+        """All images, series by series."""
+        yield from self._images
+
+    @property
+    def item_count(self) -> int:
+        """Images."""
+        return len(self._images)
+
+
+Source = ScanFile | ImageSource
+
+
+def open_source(path: Path, group: str = "dataset") -> Source:
+    """Open a file of raw data, or of images.
+
+    Parameters
+    ----------
+    path : Path
+    group : str
+        HDF5 group of the measurement, for raw data.
+
+    Returns
+    -------
+    ScanFile or ImageSource
+
+    Raises
+    ------
+    ScanFileError, DataError
+        If it is neither.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            is_images = "dataset" in file and any(name.startswith("image_") for name in file["dataset"])
+    except OSError:
+        is_images = False
+    return ImageSource(path) if is_images else ScanFile(path, group)
+
 
 def write_scan(
     path: Path,

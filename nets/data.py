@@ -259,6 +259,17 @@ class PairsData(lightning.LightningDataModule):
             )
         return found
 
+    def describe(self) -> str:
+        """Say what is trained on, without naming anyone."""
+        files = {split: self.files(split) for split in ("train", "validation")}
+        subjects = {split: {path.name.rsplit("-", 1)[0] for path in found} for split, found in files.items()}
+        labels = sorted({str(read_pair(found[0]).facts.get("label", "unknown")) for found in files.values()})
+        simulated = sum(path.name.startswith("simulated-") for path in files["train"])
+        return (
+            f"{len(files['train'])} slices of {len(subjects['train'])} subjects ({simulated} simulated), validation "
+            f"{len(files['validation'])} of {len(subjects['validation'])}; label: {' and '.join(labels)}"
+        )
+
     def train_dataloader(self) -> DataLoader:
         """Crops, in another order and with other augmentations in each epoch."""
         crops = Crops(

@@ -11,12 +11,12 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from matplotlib.figure import Figure
 
-from nets.data import PairsData
-from nets.pairs import read_pair
-from nets.training import SpatialFactorTraining
 from nets.weights import ModelCard, card_config, save_weights
 
 log = logging.getLogger(__name__)
+
+_LOSSES = ("train_l1", "train_loss", "train_adversarial", "train_d", "train_f", "train_f_accuracy", "train_critic")
+_ERRORS = ("val_nrmse", "val_input_nrmse", "val_psnr", "val_input_psnr")
 
 
 class ExportWeights(lightning.Callback):
@@ -53,31 +53,32 @@ class ExportWeights(lightning.Callback):
     @torch.no_grad()
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Write weights, table and picture."""
-        if not trainer.is_global_zero or not isinstance(pl_module, SpatialFactorTraining):
+        if not trainer.is_global_zero:
             return
         best = _best_checkpoint(trainer)
         if best is not None and self.best:
             state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
             pl_module.load_state_dict(state)
-        save_weights(self.path, pl_module.network, self._card(trainer, pl_module), self.half)
+        save_weights(self.path, pl_module.network, self._card(trainer, pl_module), self.half)  # type: ignore[arg-type]
         write_log(self.path.with_suffix(".csv"), self.rows)
         draw_log(self.path.with_suffix(".png"), self.rows)
         log.info("wrote %s with its log", self.path)
 
-    def _card(self, trainer: lightning.Trainer, training: SpatialFactorTraining) -> ModelCard:
-        data: Any = getattr(trainer, "datamodule", None)
+    def _card(self, trainer: lightning.Trainer, training: Any) -> ModelCard:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
         last = self.rows[-1] if self.rows else {}
-        judged_by = getattr(trainer.checkpoint_callback, "monitor", None) or "val_l1"
-        taken = min(self.rows, key=lambda row: row.get(judged_by, float("inf")), default={}) if self.best else last
+        callback: Any = trainer.checkpoint_callback
+        judged_by, sign = getattr(callback, "monitor", None) or "val_l1", -1 if _wants_more(callback) else 1
+        best = min(self.rows, key=lambda row: sign * row.get(judged_by, float("inf") * sign), default={})
+        taken = best if self.best else last
         return ModelCard(
             architecture=training.architecture,
             config=card_config(training.architecture, training.network_config),
-            intended_input="density-compensated back-projection U0 of a golden-angle radial Multitasking scan, real "
-            "parts of all basis maps, then imaginary parts; instance-wise normalised",
-            training_data=_describe(data),
-            seed=int(data.seed) if isinstance(data, PairsData) else -1,
+            intended_input=training.intended_input,
+            training_data=data.describe(),
+            seed=int(data.seed),
             metrics={name: value for name, value in taken.items() if name.startswith(("val", "step"))},
-            preprocessing={"normalisation": "instance: mean and deviation of the input, also for the output"},
+            preprocessing=training.preprocessing(data),
             version=_version(),
         )
 
@@ -89,24 +90,14 @@ def _version() -> str:
         return "0+unknown"
 
 
+def _wants_more(callback: Any) -> bool:
+    return getattr(callback, "mode", "min") == "max"
+
+
 def _best_checkpoint(trainer: lightning.Trainer) -> str | None:
     callback = trainer.checkpoint_callback
     path = callback.best_model_path if isinstance(callback, ModelCheckpoint) else ""
     return path or None
-
-
-def _describe(data: Any) -> str:
-    """Say what was trained on, without naming anyone."""
-    if not isinstance(data, PairsData):
-        return "unknown"
-    files = {split: data.files(split) for split in ("train", "validation")}
-    subjects = {split: {path.name.rsplit("-", 1)[0] for path in found} for split, found in files.items()}
-    labels = sorted({str(read_pair(found[0]).facts.get("label", "unknown")) for found in files.values()})
-    simulated = sum(path.name.startswith("simulated-") for path in files["train"])
-    return (
-        f"{len(files['train'])} slices of {len(subjects['train'])} subjects ({simulated} simulated), validation "
-        f"{len(files['validation'])} of {len(subjects['validation'])}; label: {' and '.join(labels)}"
-    )
 
 
 def write_log(path: Path, rows: list[dict[str, float]]) -> None:
@@ -123,11 +114,10 @@ def draw_log(path: Path, rows: list[dict[str, float]]) -> None:
     """Draw training loss and validation error over the steps."""
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     loss, error = figure.subplots(1, 2)
-    for axes, names in ((loss, ("train_l1",)), (error, ("val_nrmse", "val_input_nrmse"))):
-        for name in names:
+    for axes, names in ((loss, _LOSSES), (error, _ERRORS)):
+        for name in [name for name in names if any(name in row for row in rows)]:
             known = [row for row in rows if name in row]
             axes.plot([row["step"] for row in known], [row[name] for row in known], label=name)
         axes.set_xlabel("step")
-        axes.set_ylim(bottom=0)
         axes.legend()
     figure.savefig(path, dpi=110)

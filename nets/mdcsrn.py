@@ -64,6 +64,9 @@ class MdcsrnConfig:
     attention : {"none", "middle", "last"}
         Where the self-attention module sits.
     dims : int
+    start : {"identity", "random"}
+        Initial weights: at first the network hands on its input, as zero-filled volumes are near their originals.
+        Only with the direct combination.
     """
 
     blocks: int = Field(default=8, ge=1)
@@ -72,6 +75,7 @@ class MdcsrnConfig:
     reconstruction_layer: bool = False
     attention: Literal["none", "middle", "last"] = "none"
     dims: Literal[2, 3] = 3
+    start: Literal["identity", "random"] = "identity"
 
     def __post_init__(self) -> None:
         if self.attention == "middle" and self.blocks < 2:
@@ -122,6 +126,15 @@ class Mdcsrn(nn.Module):
             )
         else:
             self.combine = conv(dims, features, 1, kernel=1)
+            if config.start == "identity" and self.attention is None:
+                self._start_as_identity()
+
+    @torch.no_grad()
+    def _start_as_identity(self) -> None:
+        nn.init.dirac_(self.stem.weight[:1])
+        nn.init.zeros_(self.combine.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.combine.bias)  # type: ignore[arg-type]
+        nn.init.dirac_(self.combine.weight[:, :1])  # type: ignore[index]
 
     @property
     def receptive_field(self) -> int | None:

@@ -1,7 +1,5 @@
 """Training steps of the image-to-image networks, for Lightning."""
 
-import math
-from pathlib import Path
 from typing import Any, Literal
 
 import lightning
@@ -10,8 +8,13 @@ from torch import Tensor, nn
 
 from nets.complex_maps import normalisation_of, to_channels, to_maps
 from nets.losses import relative_error, weight_penalty
-from nets.registry import build
-from nets.weights import load_weights
+from nets.schedules import cosine
+from nets.weights import starting_network
+
+_INTENDED_INPUT = (
+    "density-compensated back-projection U0 of a golden-angle radial Multitasking scan, real parts of all basis maps, "
+    "then imaginary parts; instance-wise normalised"
+)
 
 
 class SpatialFactorTraining(lightning.LightningModule):
@@ -45,9 +48,14 @@ class SpatialFactorTraining(lightning.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.architecture, self.network_config = architecture, network or {}
-        self.network: nn.Module = _network(architecture, self.network_config, weights)
+        self.network: nn.Module = starting_network(architecture, self.network_config, weights)
         self.learning_rate, self.schedule = learning_rate, schedule
         self.l1_scale, self.l2_scale = l1_scale, l2_scale
+        self.intended_input = _INTENDED_INPUT
+
+    def preprocessing(self, data: Any) -> dict[str, Any]:
+        """What inference must do, for the model card."""
+        return {"normalisation": "instance: mean and deviation of the input, also for the output"}
 
     def training_step(self, batch: tuple[Tensor, Tensor], number: int) -> Tensor:
         """Mean absolute error of normalised channels, plus the weight penalty."""
@@ -83,20 +91,6 @@ class SpatialFactorTraining(lightning.LightningModule):
         optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
         if self.schedule == "constant":
             return optimizer
-        total = int(self.trainer.estimated_stepping_batches)
-        warm = max(1, total // 50)
-
-        def factor(step: int) -> float:
-            rise = min(1.0, (step + 1) / warm)
-            return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
-
+        factor = cosine(int(self.trainer.estimated_stepping_batches))
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-
-def _network(architecture: str, config: dict[str, Any], weights: str | None) -> nn.Module:
-    if weights is None:
-        network = build(architecture, config)
-    else:
-        network = load_weights(Path(weights), architecture, config).network.train()
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nets.registry import build, configure
+from nets.registry import ARCHITECTURES, build, configure
 
 _KEY = "malibu_model_card"
 
@@ -210,3 +210,29 @@ def _check(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tenso
 def card_config(architecture: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """All hyper-parameters of a network, as a model card keeps them."""
     return json.loads(json.dumps(asdict(configure(architecture, values))))
+
+
+def starting_network(architecture: str, config: Mapping[str, Any], weights: str | None) -> nn.Module:
+    """Build a network to train, in channels-last layout.
+
+    Parameters
+    ----------
+    architecture : str
+    config : mapping of str to object
+        Hyper-parameters that differ from the paper's.
+    weights : str or None
+        Start from this file of the same architecture and hyper-parameters, else from initial weights.
+
+    Returns
+    -------
+    torch.nn.Module
+        In training mode.
+
+    Raises
+    ------
+    WeightsError, ValueError
+        As :func:`load_weights` and :func:`nets.registry.build`.
+    """
+    network = load_weights(Path(weights), architecture, config).network if weights else build(architecture, config)
+    layout = torch.channels_last if ARCHITECTURES[architecture].dims == 2 else torch.channels_last_3d
+    return network.train().to(memory_format=layout)  # type: ignore[call-overload]

@@ -41,12 +41,14 @@ def nrmse(values: NDArray, reference: NDArray) -> float:
     return float(np.linalg.norm(values - reference) / np.linalg.norm(reference))
 
 
-def quality(images: NDArray, reference: NDArray) -> Quality:
+def quality(images: NDArray, reference: NDArray, peak: float | None = None) -> Quality:
     """Compare magnitude series at the scale that they have: nothing is fitted.
 
     Parameters
     ----------
-    images, reference : (frames, N, N) float
+    images, reference : (frames, rows, columns) float
+    peak : float, optional
+        For PSNR and SSIM; by default each frame's own, which must not be empty then.
 
     Returns
     -------
@@ -54,9 +56,9 @@ def quality(images: NDArray, reference: NDArray) -> Quality:
     """
     ssim, psnr = [], []
     for image, true in zip(images, reference, strict=True):
-        peak = float(true.max())
-        ssim.append(skimage.metrics.structural_similarity(true, image, data_range=peak))
-        psnr.append(skimage.metrics.peak_signal_noise_ratio(true, image, data_range=peak))
+        range_ = float(true.max()) if peak is None else peak
+        ssim.append(skimage.metrics.structural_similarity(true, image, data_range=range_))
+        psnr.append(skimage.metrics.peak_signal_noise_ratio(true, image, data_range=range_))
     return Quality(float(np.mean(ssim)), float(np.mean(psnr)), nrmse(images, reference))
 
 

@@ -7,7 +7,7 @@ import h5py
 import ismrmrd
 import pytest
 
-from gadgets.parameters import configuration_of
+from gadgets.configuration import configuration_of
 from gadgets.replay import Progress, configuration_message, hosted, replay
 from gadgets.scan_file import ScanFile, read_images
 from gadgets.simulate import write_simulation

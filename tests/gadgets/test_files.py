@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from gadgetron.external.connection import Connection
 
+from gadgets.configuration import configuration_of
 from gadgets.errors import RemoteError, StreamError
 from gadgets.multitasking import MultitaskingGadget
-from gadgets.parameters import configuration_of
 from gadgets.replay import Progress, configuration_message, connect, hosted, replay
 from gadgets.scan_file import ScanFile, complete_file
 from gadgets.selection import frame_spokes

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gadgets.configuration import configuration_of
 from gadgets.errors import ParameterError
-from gadgets.parameters import MultitaskingParameters, configuration_of, parse_parameters
+from gadgets.parameters import MultitaskingParameters, parse_parameters
 from gadgets.replay import configuration_message
 from tests.conftest import SHIPPED_XML
 

@@ -1,0 +1,78 @@
+"""The networks of the super-resolution gadget: found, loaded, kept between scans."""
+
+import importlib.util
+import logging
+from functools import lru_cache
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sigpy
+
+from gadgets.errors import ParameterError
+from gadgets.super_resolution_parameters import SuperResolutionParameters
+
+if TYPE_CHECKING:
+    from nets.super_resolution import SuperResolution
+
+log = logging.getLogger(__name__)
+
+FIRST_STAGE = "sr_coronary_l1.safetensors"
+SECOND_STAGE = "sr_coronary_dragan.safetensors"
+
+
+def shipped_stage(name: str) -> Path:
+    """Path of weights that malibu ships."""
+    with as_file(files("nets") / "shipped" / name) as path:
+        return path
+
+
+def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -> "SuperResolution":
+    """Load the networks that the parameters name.
+
+    Parameters
+    ----------
+    parameters : SuperResolutionParameters
+    device : sigpy.Device
+
+    Returns
+    -------
+    SuperResolution
+
+    Raises
+    ------
+    ParameterError
+        If torch is missing, or weights cannot be used.
+    """
+    weights = [Path(parameters.first_stage) if parameters.first_stage else shipped_stage(FIRST_STAGE)]
+    if parameters.stages == "two":
+        if parameters.first_stage and not parameters.second_stage:
+            raise ParameterError("first_stage is given without second_stage; give both, or set stages=one")
+        weights.append(Path(parameters.second_stage) if parameters.second_stage else shipped_stage(SECOND_STAGE))
+    name = "cpu" if device.id < 0 else f"cuda:{device.id}"
+    restorer = _loaded(tuple(weights), name, parameters.precision, parameters.patch, parameters.margin)
+    for stage in restorer.stages:
+        log.info("%s is loaded on %s (weights %s)", stage.card.architecture, restorer.device, stage.sha256[:12])
+    return restorer
+
+
+@lru_cache(maxsize=2)
+def _loaded(
+    weights: tuple[Path, ...], device: str, precision: str, patch: tuple[int, int, int], margin: int | None
+) -> "SuperResolution":
+    if not importlib.util.find_spec("torch"):
+        raise ParameterError("super-resolution needs torch, which is not installed: pip install torch")
+    import torch
+
+    from nets.super_resolution import SuperResolution
+    from nets.weights import WeightsError
+    from recon.threads import available_cpus
+
+    torch.set_num_threads(available_cpus())
+    if device != "cpu" and not torch.cuda.is_available():
+        log.warning("this torch has no CUDA: the network runs on the CPU")
+        device = "cpu"
+    try:
+        return SuperResolution(list(weights), device, precision, patch, margin)  # type: ignore[arg-type]
+    except WeightsError as error:
+        raise ParameterError(f"weights: {error}") from error

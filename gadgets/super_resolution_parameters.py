@@ -1,0 +1,92 @@
+"""What a configuration of the super-resolution gadget may set."""
+
+import xml.etree.ElementTree as ElementTree
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from gadgets.configuration import as_list, named_once, read_parameters
+
+VolumeKind = Literal["original", "super_resolved", "first_stage", "difference"]
+
+Three = tuple[int, int, int]
+
+
+def _triple(value: Any) -> Any:
+    """Read ``72x350x218`` or ``72,350,218``."""
+    return value.replace("x", " ").replace(",", " ").split() if isinstance(value, str) else value
+
+
+class SuperResolutionParameters(BaseModel):
+    """Parameters of the super-resolution gadget.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        On an unknown name or an impossible value; :func:`parse_parameters` turns it into one clear line.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first_stage: str | None = Field(None, description="weights of the L1 model (.safetensors); default: those shipped")
+    second_stage: str | None = Field(None, description="weights of the GAN model; default: those shipped")
+    stages: Literal["one", "two"] = Field("two", description="the L1 model alone, or the GAN model after it")
+    images: Annotated[tuple[VolumeKind, ...], BeforeValidator(as_list), AfterValidator(named_once)] = Field(
+        ("original", "super_resolved"),
+        min_length=1,
+        description="what is sent: original, super_resolved, first_stage, difference (to the zero-filled image)",
+    )
+    acceleration: str = Field(
+        "auto",
+        pattern=r"^(auto|\d+(\.\d+)?x\d+(\.\d+)?)$",
+        description="fewer lines along slice x phase direction, as 4x4; auto: from header and data",
+    )
+    mismatch: Literal["error", "warn"] = Field(
+        "error", description="when the lines were cut otherwise than in the network's training"
+    )
+    matrix: Annotated[Three | None, BeforeValidator(_triple)] = Field(
+        None, description="full matrix as ZxYxX; default: the header's recon matrix"
+    )
+    coil_combination: Literal["maps", "sum_of_squares"] = Field("maps", description="of raw k-space")
+    data_consistency: bool = Field(False, description="put the measured centre of k-space back into the result")
+    output: Literal["slices", "volume"] = Field("slices", description="images of raw scans: 2-D slices, or one volume")
+    patch: Annotated[Three, BeforeValidator(_triple)] = Field(
+        (96, 96, 96), description="voxels ZxYxX that a network sees at once, margins included"
+    )
+    margin: int | None = Field(None, ge=0, description="voxels cut from each side of a patch; default: the weights'")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the network's arithmetic")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu, or cuda:N")
+    message_timeout_s: float = Field(30.0, gt=0, description="longest pause inside a message")
+    idle_timeout_s: float = Field(600.0, gt=0, description="longest pause between messages")
+    rescue_folder: str | None = Field(
+        None, description="where to keep the raw data of a failed reconstruction, without patient data"
+    )
+
+    @field_validator("matrix", "patch")
+    @classmethod
+    def _sizes_are_positive(cls, value: Three | None) -> Three | None:
+        if value is not None and min(value) < 1:
+            raise ValueError("sizes must be positive")
+        return value
+
+    @field_validator("images")
+    @classmethod
+    def _second_stage_exists(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if "first_stage" in values and info.data.get("stages") == "one":
+            raise ValueError("with stages=one the first stage's result is super_resolved")
+        return values
+
+    @property
+    def factors(self) -> tuple[float, float] | None:
+        """Acceleration along slice and phase direction, if it is given."""
+        if self.acceleration == "auto":
+            return None
+        along_slice, along_phase = map(float, self.acceleration.split("x"))
+        return along_slice, along_phase
+
+
+def parse_super_resolution(
+    configuration: ElementTree.Element | None, overrides: dict[str, str] | None = None
+) -> SuperResolutionParameters:
+    """Read the parameters of the super-resolution gadget; see :func:`gadgets.configuration.read_parameters`."""
+    return read_parameters(SuperResolutionParameters, configuration, overrides)

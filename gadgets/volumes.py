@@ -1,0 +1,253 @@
+"""Volumes between stream and network: what was measured, where it lies, and how it was cut."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import ismrmrd
+import numpy as np
+from numpy.typing import NDArray
+
+from recon.cartesian import to_image, to_kspace, zero_fill
+from recon.errors import DataError
+
+log = logging.getLogger(__name__)
+
+_SAME_DIRECTION = 1e-3
+_EVEN_SPACING = 0.02
+
+
+@dataclass(frozen=True)
+class MeasuredVolume:
+    """A volume as it was measured, at the full matrix.
+
+    Attributes
+    ----------
+    zero_filled : (z, y, x) complex64
+        Image whose k-space holds the measured lines and zeros; x is the readout. Magnitudes have zero phase.
+    factors : (2,) tuple of float, or None
+        How many times fewer lines along slice and phase direction; None if nothing tells.
+    head : ismrmrd.ImageHeader
+        Template: counters, times and directions; its position is that of the voxel at n // 2 of each axis, where the
+        Fourier transform has its centre.
+    fov_mm : (3,) tuple of float
+        Along x, y, z.
+    as_slices : bool
+        Whether images go out as slices.
+    originals : list of ismrmrd.Image
+        What came, to be sent on unchanged; empty for raw scans.
+    meta : dict
+        Of the first image that came.
+    """
+
+    zero_filled: NDArray
+    factors: tuple[float, float] | None
+    head: ismrmrd.ImageHeader
+    fov_mm: tuple[float, float, float]
+    as_slices: bool
+    originals: list[ismrmrd.Image] = field(default_factory=list)
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def kept(self, factors: tuple[float, float] | None) -> tuple[int, int, int]:
+        """Measured lines along z, y, x for these factors; all of them if nothing tells."""
+        z, y, x = self.zero_filled.shape
+        along_slice, along_phase = factors or (1.0, 1.0)
+        return _lines(z, along_slice), _lines(y, along_phase), x
+
+
+def _lines(size: int, factor: float) -> int:
+    return min(size, max(1, round(size / factor)))
+
+
+Key = tuple[int, ...]
+
+
+def group_key(image: ismrmrd.Image) -> Key:
+    """What makes a volume of its own: series, kind and every counter but slice."""
+    head = image.getHead()
+    counters = (head.contrast, head.phase, head.repetition, head.set, head.average)
+    return (head.image_series_index, head.image_type, *counters)
+
+
+def volumes_of_images(images: Iterable[ismrmrd.Image], header: Any, matrix: Any = None) -> list[MeasuredVolume]:
+    """Put images in order and together to volumes, and bring these to the full matrix by zero-filling in k-space.
+
+    Parameters
+    ----------
+    images : iterable of ismrmrd.Image
+        Slices in any order, or volumes; of any number of series and contrasts.
+    header : ismrmrd.xsd.ismrmrdHeader
+    matrix : (3,) tuple of int, optional
+        Full matrix (z, y, x); default: the header's.
+
+    Returns
+    -------
+    list of MeasuredVolume
+        In the order in which their first images came.
+
+    Raises
+    ------
+    DataError
+        If slices are missing or doubled, sizes are mixed, voxels are not finite, or the matrix does not fit.
+    """
+    groups: dict[Key, list[ismrmrd.Image]] = {}
+    for image in images:
+        groups.setdefault(group_key(image), []).append(image)
+    if not groups:
+        raise DataError("no images came: the stream is empty")
+    return [_volume(group, header, matrix) for group in groups.values()]
+
+
+def _volume(images: list[ismrmrd.Image], header: Any, matrix: Any) -> MeasuredVolume:
+    first = images[0].getHead()
+    name = f"series {first.image_series_index}"
+    sizes = {image.data.shape for image in images}
+    if len(sizes) > 1:
+        raise DataError(f"{name} mixes matrix sizes {sorted(sizes)}; send one matrix for each series")
+    if images[0].data.shape[0] != 1:
+        raise DataError(f"{name} has {images[0].data.shape[0]} channels; combine the coils upstream")
+    is_volume = images[0].data.shape[1] > 1
+    if is_volume and len(images) > 1:
+        raise DataError(f"{name} holds {len(images)} volumes with equal counters; number repetitions or sets upstream")
+    ordered, step_mm = (images, None) if is_volume else _in_order(images, name)
+    voxels = np.concatenate([image.data[0] for image in ordered])
+    if not np.isfinite(voxels).all():
+        raise DataError(f"{name} holds {np.count_nonzero(~np.isfinite(voxels))} voxels that are NaN or Inf; mend them")
+    wanted = matrix or _header_matrix(header) or voxels.shape
+    if wanted[0] == 1:
+        wanted = (voxels.shape[0], *wanted[1:])
+    if any(want < have for want, have in zip(wanted, voxels.shape, strict=True)):
+        raise DataError(
+            f"{name} has {voxels.shape} voxels (z, y, x), more than the full matrix {tuple(wanted)}; set matrix"
+        )
+    x_mm, y_mm, z_mm = first.field_of_view[:]
+    fov_mm = (x_mm, y_mm, z_mm if step_mm is None else step_mm * len(ordered))
+    return MeasuredVolume(
+        zero_filled=_filled(voxels.astype(np.complex64), tuple(wanted)),
+        factors=_image_factors(voxels.shape, tuple(wanted), header),
+        head=ordered[len(ordered) // 2].getHead(),
+        fov_mm=fov_mm,
+        as_slices=not is_volume,
+        originals=images,
+        meta=dict(images[0].meta),
+    )
+
+
+def _filled(voxels: NDArray, matrix: tuple[int, int, int]) -> NDArray:
+    if voxels.shape == matrix:
+        return voxels
+    return to_image(zero_fill(to_kspace(voxels), matrix))
+
+
+def _in_order(images: list[ismrmrd.Image], name: str) -> tuple[list[ismrmrd.Image], float]:
+    """Slices along the slice direction, and their distance in mm."""
+    heads = [image.getHead() for image in images]
+    normal = np.array(heads[0].slice_dir[:])
+    if any(np.abs(np.array(head.slice_dir[:]) - normal).max() > _SAME_DIRECTION for head in heads):
+        raise DataError(f"{name} has slices of different directions; send one orientation for each series")
+    place = np.array([np.dot(normal, head.position[:]) for head in heads])
+    if np.ptp(place) == 0 and len(images) > 1:
+        return _in_order_of_counters(images, name)
+    order = np.argsort(place, kind="stable")
+    ordered = [images[index] for index in order]
+    if len(images) == 1:
+        return ordered, float(heads[0].field_of_view[2])
+    steps = np.diff(place[order])
+    step = float(np.median(steps))
+    if steps.min() < _EVEN_SPACING * step:
+        raise DataError(f"{name} has two slices at {place[order][int(np.argmin(steps))]:.2f} mm; send each once")
+    gaps = np.flatnonzero(np.abs(steps - step) > max(_EVEN_SPACING * step, 1e-3))
+    if len(gaps):
+        at = place[order][gaps[0]]
+        raise DataError(
+            f"{name} lacks slices: {len(images)} came, every {step:.3g} mm, but the one after {at:.2f} mm lies "
+            f"{steps[gaps[0]]:.3g} mm further; send all slices"
+        )
+    return ordered, step
+
+
+def _in_order_of_counters(images: list[ismrmrd.Image], name: str) -> tuple[list[ismrmrd.Image], float]:
+    """Without positions: by slice counter; the slice thickness is their distance."""
+    numbers = [image.getHead().slice for image in images]
+    if sorted(numbers) != list(range(len(images))):
+        raise DataError(f"{name} lacks slices or positions: the slice counters are {sorted(numbers)}")
+    ordered = sorted(images, key=lambda image: image.getHead().slice)
+    return ordered, float(ordered[0].getHead().field_of_view[2])
+
+
+def _header_matrix(header: Any) -> tuple[int, int, int] | None:
+    if not header.encoding:
+        return None
+    size = header.encoding[0].reconSpace.matrixSize
+    return int(size.z), int(size.y), int(size.x)
+
+
+def _image_factors(have: tuple, full: tuple, header: Any) -> tuple[float, float] | None:
+    """From the images' own matrix where that is smaller, else from the header's limits."""
+    along_slice, along_phase, along_read = (want / has for want, has in zip(full, have, strict=True))
+    if max(along_slice, along_phase, along_read) > 1:
+        return along_slice, along_phase
+    return header_factors(header, full)
+
+
+def header_factors(header: Any, full: tuple[int, ...]) -> tuple[float, float] | None:
+    """How many times fewer lines than the full matrix has, along slice and phase direction, by the header's limits.
+
+    Parameters
+    ----------
+    header : ismrmrd.xsd.ismrmrdHeader
+    full : (3,) tuple of int
+        Matrix (z, y, x).
+
+    Returns
+    -------
+    (2,) tuple of float, or None
+        None if the header has no limits.
+    """
+    if not header.encoding or header.encoding[0].encodingLimits is None:
+        return None
+    encoding = header.encoding[0]
+    limits = (encoding.encodingLimits.kspace_encoding_step_2, encoding.encodingLimits.kspace_encoding_step_1)
+    found = []
+    for axis, limit, size in zip("zy", limits, full[:2], strict=True):
+        if limit is None:
+            return None
+        encoded_mm = getattr(encoding.encodedSpace.fieldOfView_mm, axis)
+        recon_mm = getattr(encoding.reconSpace.fieldOfView_mm, axis) or encoded_mm
+        reach = max(limit.center - limit.minimum, limit.maximum - limit.center + 1)
+        lines = min(2 * reach, limit.maximum - limit.minimum + 1) if limit.center else limit.maximum + 1
+        found.append(max(1.0, size * (encoded_mm / recon_mm if recon_mm else 1) / max(1, lines)))
+    return found[0], found[1]
+
+
+def unpacked(array: Any) -> list[ismrmrd.Image]:
+    """Take the images out of a Gadgetron ImageArray.
+
+    Parameters
+    ----------
+    array : gadgetron.types.image_array.ImageArray
+        ``data`` (x, y, z, channels, n, s, loc), ``headers`` (n, s, loc).
+
+    Returns
+    -------
+    list of ismrmrd.Image
+
+    Raises
+    ------
+    DataError
+        If data and headers do not fit.
+    """
+    data = np.asarray(array.data)
+    if data.ndim != 7 or array.headers.shape != data.shape[4:]:
+        raise DataError(f"an ImageArray of {data.shape} came with {array.headers.shape} headers; they do not fit")
+    images = []
+    for place in np.ndindex(*array.headers.shape):
+        voxels = np.ascontiguousarray(data[(..., *place)].T)
+        head = ismrmrd.ImageHeader.from_buffer_copy(array.headers[place])
+        head.data_type = ismrmrd.DATATYPE_CXFLOAT
+        image = ismrmrd.Image(head)
+        image.resize(*voxels.shape)
+        image.data[:] = voxels
+        images.append(image)
+    return images

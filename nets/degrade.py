@@ -1,0 +1,63 @@
+"""The degradation that super-resolution learns to undo: the outer lines of k-space were not measured."""
+
+import math
+
+import torch
+from torch import Tensor
+
+_AXES = (-3, -2, -1)
+
+
+def kept_lines(size: int, factor: float) -> int:
+    """Lines that are measured along an axis that is cut to ``1 / factor``: even where it is cut, at least 2."""
+    return size if factor == 1 else max(2, 2 * round(size / factor / 2))
+
+
+def truncate_kspace(volume: Tensor, factors: tuple[float, float, float]) -> Tensor:
+    """Keep the centre of k-space, at an unchanged matrix (zero-filled); never resample in the image.
+
+    Parameters
+    ----------
+    volume : (..., z, y, x) Tensor
+        Real, or complex with its phase.
+    factors : (3,) tuple of float
+        Along z, y, x: 1 leaves an axis whole, (4, 4, 1) is 16 times fewer lines.
+
+    Returns
+    -------
+    (..., z, y, x) float32 Tensor
+        Magnitude, as a scanner shows it.
+    """
+    kspace = torch.fft.fftn(volume, dim=_AXES)
+    for axis, factor in zip(_AXES, factors, strict=True):
+        size = volume.shape[axis]
+        lines = kept_lines(size, factor)
+        first = -(lines // 2)
+        known = torch.zeros(size, device=volume.device)
+        known[torch.arange(first, first + lines) % size] = 1
+        kspace = kspace * known.reshape([-1] + [1] * (-axis - 1))
+    return torch.fft.ifftn(kspace, dim=_AXES).abs().float()
+
+
+def smooth_phase(shape: tuple[int, ...], generator: torch.Generator, strength: float = 1.0) -> Tensor:
+    """A random phase as off-resonance and coils leave it: a constant, a slope, and a slow wave.
+
+    Parameters
+    ----------
+    shape : (3,) tuple of int
+    generator : torch.Generator
+    strength : float
+        Radians at the edges, about.
+
+    Returns
+    -------
+    (z, y, x) complex64 Tensor
+        Of unit magnitude.
+    """
+    phase = 2 * math.pi * torch.rand((), generator=generator)
+    axes = [torch.linspace(-1, 1, size) for size in shape]
+    grids = torch.meshgrid(*axes, indexing="ij")
+    for grid in grids:
+        slope, wave, start = torch.randn(3, generator=generator)
+        phase = phase + strength * (slope * grid + 0.5 * wave * torch.sin(2 * grid + start))
+    return torch.polar(torch.ones_like(phase), phase)

@@ -1,0 +1,139 @@
+"""Two-stage super-resolution of a volume: intensities, patches and stages; memory is bounded by the patch."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from nets.inference import Precision, Runner, apply_in_patches
+from nets.registry import ARCHITECTURES
+from nets.volume_data import intensity_scale
+from nets.weights import LoadedNetwork, WeightsError, load_weights
+
+log = logging.getLogger(__name__)
+
+PATCH = (96, 96, 96)
+"""What a network sees at once unless told otherwise: 0.7 GB with the shipped weights."""
+
+
+class SuperResolution:
+    """Networks applied one after the other, each patch by patch.
+
+    Parameters
+    ----------
+    weights : sequence of Path
+        Of the first stage (trained with L1) and, for the two-stage scheme, of the GAN-trained second one.
+    device : str
+        ``cpu`` or ``cuda:N``. If its memory does not suffice, the CPU takes over.
+    precision : {"float32", "bfloat16"}
+    patch : (3,) tuple of int
+        (z, y, x) voxels with margins.
+    margin : int, optional
+        What is cut from each side of a patch; by default what the weights' cards say, else half the receptive field:
+        then the result is that of the whole volume.
+
+    Attributes
+    ----------
+    stages : list of LoadedNetwork
+    factors : (3,) tuple of float
+        How many times fewer lines (z, y, x) the networks were trained for.
+
+    Raises
+    ------
+    WeightsError
+        If weights cannot be used, are not of super-resolution networks, or were trained for different factors.
+    """
+
+    def __init__(
+        self,
+        weights: list[Path],
+        device: str = "cpu",
+        precision: Precision = "float32",
+        patch: tuple[int, int, int] = PATCH,
+        margin: int | None = None,
+    ) -> None:
+        self.stages = [load_weights(path) for path in weights]
+        self.patch, self.precision = patch, precision
+        self.factors = _common_factors(self.stages)
+        self.margins = [_margin(stage, margin) for stage in self.stages]
+        self._runners = [self._on(stage.network, device) for stage in self.stages]
+
+    def _on(self, network: nn.Module, device: str) -> Runner:
+        try:
+            return Runner(network, device, self.precision)
+        except torch.cuda.OutOfMemoryError:
+            return self._on_cpu(network)
+
+    def _on_cpu(self, network: nn.Module) -> Runner:
+        log.warning("the GPU's memory does not suffice: the network runs on the CPU")
+        torch.cuda.empty_cache()
+        return Runner(network, "cpu", self.precision)
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return str(self._runners[0].device)
+
+    def __call__(self, volume: Tensor, progress: Callable[[str], None] = lambda stage: None) -> list[Tensor]:
+        """Restore a zero-filled volume.
+
+        Parameters
+        ----------
+        volume : (z, y, x) float32 Tensor
+            Magnitude, on the CPU.
+        progress : callable
+            Called with the name of each stage when it is done.
+
+        Returns
+        -------
+        list of (z, y, x) float32 Tensor
+            What each stage made of it, on the volume's own scale, not negative. A volume without any contrast comes
+            back unchanged.
+        """
+        low, high = torch.aminmax(volume)
+        if high - low <= 1e-6 * high.abs():
+            log.warning("the volume is constant: there is nothing to restore")
+            return [volume.clone() for _ in self.stages]
+        scale = intensity_scale(volume)
+        scale = scale if scale > 0 else float(high)
+        found, current = [], volume[None] / scale
+        for number, stage in enumerate(self.stages):
+            current = self._apply(number, current)
+            found.append(current[0].clamp(min=0) * scale)
+            progress(stage.card.architecture)
+        return found
+
+    def _apply(self, number: int, volume: Tensor) -> Tensor:
+        try:
+            return apply_in_patches(self._runners[number], volume, self.patch, self.margins[number])
+        except torch.cuda.OutOfMemoryError:
+            self._runners[number] = self._on_cpu(self.stages[number].network)
+            return apply_in_patches(self._runners[number], volume, self.patch, self.margins[number])
+
+
+def _margin(stage: LoadedNetwork, asked: int | None) -> int:
+    if asked is not None:
+        return asked
+    known = stage.card.preprocessing.get("margin")
+    if known is not None:
+        return int(known)
+    field = cast("int | None", stage.network.receptive_field)
+    if field is None:
+        raise WeightsError(f"{stage.card.architecture} sees the whole volume: set margin")
+    return field // 2
+
+
+def _common_factors(stages: list[LoadedNetwork]) -> tuple[float, float, float]:
+    found = set()
+    for stage in stages:
+        architecture, factors = stage.card.architecture, stage.card.preprocessing.get("factors")
+        if not ARCHITECTURES[architecture].task.startswith("super-resolution") or not factors:
+            raise WeightsError(f"{architecture} is no network for super-resolution; give weights of mdcsrn or the like")
+        found.add(tuple(float(factor) for factor in factors))
+    if len(found) != 1:
+        raise WeightsError(f"the stages were trained for different accelerations: {sorted(found)}; give a pair")
+    (factors,) = found
+    return cast("tuple[float, float, float]", factors)

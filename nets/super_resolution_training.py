@@ -1,0 +1,87 @@
+"""Training steps of the super-resolution networks that minimise a voxel-wise loss (dissertation chapters 3 to 5)."""
+
+from typing import Any, Literal
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torchmetrics.functional.image import peak_signal_noise_ratio
+
+from nets.schedules import cosine
+from nets.weights import starting_network
+
+_LOSSES = {"l1": nn.functional.l1_loss, "l2": nn.functional.mse_loss}
+
+INTENDED_INPUT = "magnitude volume (z, y, x), zero-filled from the centre of its k-space; over its 99.9th percentile"
+
+
+class SuperResolutionTraining(lightning.LightningModule):
+    """From zero-filled to full resolution: L1 (or L2) loss and Adam.
+
+    Parameters
+    ----------
+    architecture : str
+        Name in the registry.
+    network : dict of str to object, optional
+        Hyper-parameters that differ from the paper's.
+    learning_rate : float
+    loss : {"l1", "l2"}
+        L2 for DCSRN.
+    weights : str, optional
+        Start from this file (.safetensors) of the same architecture and hyper-parameters.
+    schedule : {"constant", "cosine"}
+    """
+
+    def __init__(
+        self,
+        architecture: str = "mdcsrn",
+        network: dict[str, Any] | None = None,
+        learning_rate: float = 1e-4,
+        loss: Literal["l1", "l2"] = "l1",
+        weights: str | None = None,
+        schedule: Literal["constant", "cosine"] = "constant",
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.architecture, self.network_config = architecture, network or {}
+        self.network: nn.Module = starting_network(architecture, self.network_config, weights)
+        self.learning_rate, self.loss, self.schedule = learning_rate, _LOSSES[loss], schedule
+        self.intended_input = INTENDED_INPUT
+
+    def preprocessing(self, data: Any) -> dict[str, Any]:
+        """What inference must do, for the model card."""
+        return {"normalisation": "99.9th percentile of the zero-filled volume", "factors": list(data.factors)}
+
+    def training_step(self, batch: tuple[Tensor, Tensor], number: int) -> Tensor:
+        """Voxel-wise loss of a batch of patches."""
+        shown, label = batch
+        error = self.loss(self.network(shown), label)
+        self.log("train_loss", error, on_step=False, on_epoch=True, prog_bar=True)
+        return error
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
+        """L1 and PSNR of the middle of a volume; those of the zero-filled input beside them."""
+        self.log_dict(judged("val", self.network, *batch), batch_size=1, prog_bar=True, sync_dist=True)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
+        """As in validation."""
+        self.log_dict(judged("test", self.network, *batch), batch_size=1, sync_dist=True)
+
+    def configure_optimizers(self) -> Any:
+        """Adam, with its schedule."""
+        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
+        if self.schedule == "constant":
+            return optimizer
+        factor = cosine(int(self.trainer.estimated_stepping_batches))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def judged(split: str, network: Any, shown: Tensor, label: Tensor) -> dict[str, Tensor]:
+    """Errors of a network's output, and of its input."""
+    found, peak = network(shown), float(label.max())
+    return {
+        f"{split}_l1": nn.functional.l1_loss(found, label),
+        f"{split}_psnr": peak_signal_noise_ratio(found, label, data_range=peak),
+        f"{split}_input_psnr": peak_signal_noise_ratio(shown, label, data_range=peak),
+    }

@@ -1,0 +1,199 @@
+"""Cartesian volumes: centred Fourier transforms, zero-filling in k-space, coil combination, measured data put back.
+
+Axes are (z, y, x); the centre of a matrix of n is n // 2, in k-space as in the image. SigPy's transforms are unitary.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import sigpy
+from numpy.typing import NDArray
+
+_AXES = (-3, -2, -1)
+_CALIBRATION = 24
+
+
+def to_kspace(volume: NDArray) -> NDArray:
+    """Transform an image to k-space, unitary and centred.
+
+    Parameters
+    ----------
+    volume : (..., z, y, x)
+
+    Returns
+    -------
+    (..., z, y, x) complex64
+    """
+    return sigpy.fft(volume.astype(np.complex64), axes=_AXES)
+
+
+def to_image(kspace: NDArray) -> NDArray:
+    """Transform k-space to the image, unitary and centred.
+
+    Parameters
+    ----------
+    kspace : (..., z, y, x) complex64
+
+    Returns
+    -------
+    (..., z, y, x) complex64
+    """
+    return sigpy.ifft(kspace, axes=_AXES)
+
+
+def centre_region(matrix: Sequence[int], kept: Sequence[int]) -> tuple[slice, ...]:
+    """Where the centre of ``kept`` lines lies in a matrix; odd and even sizes keep k = 0 at n // 2.
+
+    Parameters
+    ----------
+    matrix, kept : sequence of int
+        Along each axis.
+
+    Returns
+    -------
+    tuple of slice
+    """
+    starts = [size // 2 - lines // 2 for size, lines in zip(matrix, kept, strict=True)]
+    return tuple(slice(start, start + lines) for start, lines in zip(starts, kept, strict=True))
+
+
+def zero_fill(kspace: NDArray, matrix: tuple[int, int, int]) -> NDArray:
+    """Put k-space into the centre of a larger, empty one; image intensities stay as they are.
+
+    Parameters
+    ----------
+    kspace : (..., z, y, x) complex64
+    matrix : (3,) tuple of int
+        At least as large.
+
+    Returns
+    -------
+    (..., *matrix) complex64
+        The given lines times √(size / old size), so that a unitary transform keeps intensities; zero elsewhere.
+    """
+    xp = sigpy.get_array_module(kspace)
+    old = kspace.shape[-3:]
+    filled = xp.zeros((*kspace.shape[:-3], *matrix), dtype=xp.complex64)
+    gain = math.sqrt(math.prod(matrix) / math.prod(old))
+    z, y, x = centre_region(matrix, old)
+    filled[..., z, y, x] = kspace * xp.float32(gain)
+    return filled
+
+
+def truncate(kspace: NDArray, kept: tuple[int, int, int]) -> NDArray:
+    """Set everything but the centre of k-space to zero: what a scan with fewer lines would have measured.
+
+    Parameters
+    ----------
+    kspace : (..., z, y, x) complex64
+    kept : (3,) tuple of int
+        Lines along each axis.
+
+    Returns
+    -------
+    (..., z, y, x) complex64
+    """
+    xp = sigpy.get_array_module(kspace)
+    z, y, x = centre_region(kspace.shape[-3:], kept)
+    cut = xp.zeros_like(kspace)
+    cut[..., z, y, x] = kspace[..., z, y, x]
+    return cut
+
+
+def measured_extent(volume: NDArray, threshold: float = 1e-4) -> tuple[int, int, int]:
+    """How many central lines of a volume's k-space hold data: full axes unless it was zero-filled upstream.
+
+    Parameters
+    ----------
+    volume : (z, y, x) float32 or complex64
+    threshold : float
+        Largest amplitude of an empty line over that of the strongest one. A magnitude of a zero-filled complex image is
+        no longer exactly empty there, and counts as full.
+
+    Returns
+    -------
+    (3,) tuple of int
+    """
+    xp = sigpy.get_array_module(volume)
+    power = xp.abs(to_kspace(volume))
+    extents = []
+    for axis, size in enumerate(volume.shape):
+        others = tuple(other for other in range(3) if other != axis)
+        line = sigpy.to_device(power.max(axis=others))
+        filled = np.flatnonzero(line > threshold * line.max()) - size // 2
+        reach = max(-int(filled.min()), int(filled.max()) + 1) if len(filled) else 0
+        extents.append(min(size, 2 * reach))
+    return extents[0], extents[1], extents[2]
+
+
+def coil_maps_from_centre(kspace: NDArray) -> NDArray:
+    """Sensitivities from the centre of k-space: smooth coil images over their root sum of squares (McKenzie 2002).
+
+    Parameters
+    ----------
+    kspace : (coils, z, y, x) complex64
+
+    Returns
+    -------
+    (coils, z, y, x) complex64
+        Unit root sum of squares where any coil sees anything.
+    """
+    xp = sigpy.get_array_module(kspace)
+    window = xp.ones((), dtype=xp.float32)
+    for size in kspace.shape[-3:]:
+        width = min(size, _CALIBRATION)
+        profile = np.zeros(size, dtype=np.float32)
+        start = size // 2 - width // 2
+        profile[start : start + width] = np.hanning(width + 2)[1:-1] if size > 1 else 1
+        window = window[..., None] * xp.asarray(profile)
+    smooth = to_image(kspace * window)
+    energy = xp.sqrt((xp.abs(smooth) ** 2).sum(axis=0))
+    return smooth / xp.maximum(energy, xp.finfo(xp.float32).tiny)
+
+
+def combine_coils(kspace: NDArray, method: str) -> NDArray:
+    """Combine the coils' images to one.
+
+    Parameters
+    ----------
+    kspace : (coils, z, y, x) complex64
+        Prewhitened where a noise scan allows.
+    method : {"maps", "sum_of_squares"}
+
+    Returns
+    -------
+    (z, y, x) complex64
+        ``Σ S̄ x`` with maps from the centre of k-space: its noise is not rectified and its k-space is still that of a
+        scan; or the root sum of squares, whose phase is zero.
+    """
+    xp = sigpy.get_array_module(kspace)
+    images = to_image(kspace)
+    if method == "sum_of_squares":
+        return xp.sqrt((xp.abs(images) ** 2).sum(axis=0)).astype(xp.complex64)
+    return (coil_maps_from_centre(kspace).conj() * images).sum(axis=0)
+
+
+def put_back_measured(volume: NDArray, measured: NDArray, kept: tuple[int, int, int]) -> NDArray:
+    """Data consistency: replace the measured centre of a volume's k-space by what was measured.
+
+    Parameters
+    ----------
+    volume : (z, y, x) float32
+        Magnitude of a restored volume.
+    measured : (z, y, x) complex64
+        The zero-filled image; gives its phase to the restored one.
+    kept : (3,) tuple of int
+        Measured lines along each axis.
+
+    Returns
+    -------
+    (z, y, x) float32
+        Magnitude.
+    """
+    xp = sigpy.get_array_module(volume)
+    size = xp.maximum(xp.abs(measured), xp.finfo(xp.float32).tiny)
+    kspace = to_kspace(volume * (measured / size))
+    region = centre_region(volume.shape, kept)
+    kspace[region] = to_kspace(measured)[region]
+    return xp.abs(to_image(kspace)).astype(xp.float32)
