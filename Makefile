@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test weights clean
+.PHONY: demo test weights sr-weights clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
@@ -19,12 +19,16 @@ test: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
-# The shipped weights anew, two hours on 2 cores; then: cp runs/multitasking_mdcn_anneal/*.safetensors
-# nets/shipped/multitasking_mdcn.safetensors
+# The shipped weights anew, an hour and a half on 2 cores; then: cp runs/*/*.safetensors nets/shipped
 weights: $(VENV)/.installed-dev
 	$(BIN)/malibu prepare pairs --simulate 210 --seed 1000 --workers 2
 	$(BIN)/python -m nets.train_multitasking fit --config configs/train/multitasking_mdcn.yaml
-	$(BIN)/python -m nets.train_multitasking fit --config configs/train/multitasking_mdcn_anneal.yaml
+
+sr-weights: $(VENV)/.installed-dev
+	$(BIN)/malibu prepare-volumes volumes/coronary --domain coronary
+	$(BIN)/malibu prepare-volumes volumes/brain --domain brain
+	$(BIN)/python -m nets.train_super_resolution fit --config configs/train/sr_coronary_l1.yaml
+	$(BIN)/python -m nets.train_dragan fit --config configs/train/gan_coronary_dragan.yaml
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -3,7 +3,6 @@
 import importlib.util
 import logging
 from functools import lru_cache
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,19 +11,12 @@ from numpy.typing import NDArray
 
 from gadgets.errors import ParameterError
 from gadgets.parameters import MultitaskingParameters
+from gadgets.shipped import MULTITASKING, shipped
 
 if TYPE_CHECKING:
     from nets.inference import SpatialFactorNetwork
 
 log = logging.getLogger(__name__)
-
-SHIPPED = "multitasking_mdcn.safetensors"
-
-
-def shipped_weights() -> Path:
-    """Path of the weights that malibu ships."""
-    with as_file(files("nets") / "shipped" / SHIPPED) as path:
-        return path
 
 
 def load_network(
@@ -53,7 +45,7 @@ def load_network(
         return None
     try:
         network = _loaded(
-            Path(parameters.weights) if parameters.weights else shipped_weights(),
+            Path(parameters.weights) if parameters.weights else shipped(MULTITASKING),
             "cpu" if device.id < 0 else f"cuda:{device.id}",
             parameters.precision,
             parameters.compile_network,

@@ -7,14 +7,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from gadgets.network import SHIPPED, shipped_weights
+from gadgets.shipped import all_shipped
 from nets.registry import ARCHITECTURES, build, receptive_field, weight_count
 from nets.weights import read_card
 
 
 def network_rows() -> list[dict[str, Any]]:
     """One row per architecture, with the paper's hyper-parameters; the licence is that of malibu's code."""
-    rows, shipped = [], read_card(shipped_weights())
+    shipped: dict[str, list[str]] = {}
+    for path in all_shipped():
+        shipped.setdefault(read_card(path).architecture, []).append(path.name)
+    rows = []
     for name, entry in ARCHITECTURES.items():
         network = _on_paper(name)
         rows.append(
@@ -22,7 +25,7 @@ def network_rows() -> list[dict[str, Any]]:
                 "name": name,
                 "parameters": weight_count(network),
                 "receptive_field": receptive_field(network),
-                "shipped_weights": SHIPPED if name == shipped.architecture else None,
+                "shipped_weights": " ".join(shipped.get(name, ())) or None,
                 "licence": "MIT",
                 "dims": entry.dims,
                 "task": entry.task,
@@ -51,7 +54,7 @@ def weight_rows(paths: Sequence[Path] | None = None) -> list[dict[str, Any]]:
     WeightsError
         If a file cannot be read.
     """
-    found = [shipped_weights()] if paths is None else list(paths)
+    found = all_shipped() if paths is None else list(paths)
     rows = []
     for path in found:
         card = read_card(path)
@@ -59,7 +62,7 @@ def weight_rows(paths: Sequence[Path] | None = None) -> list[dict[str, Any]]:
         network = _on_paper(card.architecture, card.config)
         rows.append(
             {
-                "file": SHIPPED if paths is None else path.name,
+                "file": path.name,
                 "megabytes": round(path.stat().st_size / 1e6, 2),
                 "parameters": weight_count(network),
                 "receptive_field": receptive_field(network),

@@ -3,28 +3,19 @@
 import importlib.util
 import logging
 from functools import lru_cache
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sigpy
 
 from gadgets.errors import ParameterError
+from gadgets.shipped import FIRST_STAGE, SECOND_STAGE, shipped
 from gadgets.super_resolution_parameters import SuperResolutionParameters
 
 if TYPE_CHECKING:
     from nets.super_resolution import SuperResolution
 
 log = logging.getLogger(__name__)
-
-FIRST_STAGE = "sr_coronary_l1.safetensors"
-SECOND_STAGE = "sr_coronary_dragan.safetensors"
-
-
-def shipped_stage(name: str) -> Path:
-    """Path of weights that malibu ships."""
-    with as_file(files("nets") / "shipped" / name) as path:
-        return path
 
 
 def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -> "SuperResolution":
@@ -44,11 +35,11 @@ def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -
     ParameterError
         If torch is missing, or weights cannot be used.
     """
-    weights = [Path(parameters.first_stage) if parameters.first_stage else shipped_stage(FIRST_STAGE)]
+    weights = [Path(parameters.first_stage) if parameters.first_stage else shipped(FIRST_STAGE)]
     if parameters.stages == "two":
         if parameters.first_stage and not parameters.second_stage:
             raise ParameterError("first_stage is given without second_stage; give both, or set stages=one")
-        weights.append(Path(parameters.second_stage) if parameters.second_stage else shipped_stage(SECOND_STAGE))
+        weights.append(Path(parameters.second_stage) if parameters.second_stage else shipped(SECOND_STAGE))
     name = "cpu" if device.id < 0 else f"cuda:{device.id}"
     restorer = _loaded(tuple(weights), name, parameters.precision, parameters.patch, parameters.margin)
     for stage in restorer.stages:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -25,7 +26,7 @@ class Volume:
     """
 
     voxels: Tensor
-    facts: dict[str, str | int | float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def write_volume(path: Path, volume: Volume) -> None:
@@ -71,7 +72,7 @@ def _read_hdf5(path: Path) -> Volume:
     with h5py.File(path) as file:
         if "volume" not in file:
             raise ValueError(f"{path.name} has no dataset 'volume'; malibu prepare-volumes writes one")
-        facts = {name: value.item() if hasattr(value, "item") else value for name, value in file.attrs.items()}
+        facts = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in file.attrs.items()}
         return Volume(torch.from_numpy(file["volume"][:].astype(np.float32)), facts)
 
 

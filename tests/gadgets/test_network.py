@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from gadgets.errors import RemoteError
-from gadgets.network import load_network, shipped_weights
+from gadgets.network import load_network
 from gadgets.parameters import MultitaskingParameters, ParameterError
 from gadgets.series import SERIES
+from gadgets.shipped import MULTITASKING, shipped
 from nets.registry import build
 from nets.weights import ModelCard, card_config, load_weights, save_weights
 from tests.conftest import replay_here
@@ -141,7 +142,7 @@ def test_data_consistency_follows_the_network(tiny_file: Path, identity_weights:
 
 
 def test_shipped_weights_are_small_and_say_what_they_are() -> None:
-    path = shipped_weights()
+    path = shipped(MULTITASKING)
     loaded = load_weights(path, "mdcn", {"rank": 32})
     assert path.stat().st_size < 12e6
     assert "simulated" in loaded.card.training_data
