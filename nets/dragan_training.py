@@ -99,11 +99,12 @@ class GanTraining(lightning.LightningModule):
         domain = torch.cat([torch.full((len(pair[0]),), float(i)) for i, pair in enumerate(domains)]).to(label)
         step = int(cast("Tensor", self.step))
         generator, *judges = self._optimizers()
-        with torch.no_grad():
+        learns = self.turns.trains_generator(step)
+        with torch.set_grad_enabled(learns):
             generated = self.generate(shown)
-        self._judges_step(judges, label, generated, domain, self.turns.domain_strength(step))
-        if self.turns.trains_generator(step):
-            self._generator_step(generator, shown, label)
+        self._judges_step(judges, label, generated.detach(), domain, self.turns.domain_strength(step))
+        if learns:
+            self._generator_step(generator, generated, label)
         cast("Tensor", self.step).add_(1)
 
     def _optimizers(self) -> list[Any]:
@@ -133,10 +134,9 @@ class GanTraining(lightning.LightningModule):
         feature = 0.5 * (_bce(known[1], domain) + _bce(made[1], domain))
         return {"d": _two_sided(known[0], made[0]), "f": feature}
 
-    def _generator_step(self, optimizer: Any, shown: Tensor, label: Tensor) -> None:
+    def _generator_step(self, optimizer: Any, generated: Tensor, label: Tensor) -> None:
         self.discriminator.requires_grad_(False)
         optimizer.zero_grad()
-        generated = self.generate(shown)
         voxel = nn.functional.l1_loss(generated, label)
         verdict = self.discriminator(generated)
         adversarial = -verdict.mean() if self.gan == "wgan_gp" else _bce(verdict, torch.ones_like(verdict))

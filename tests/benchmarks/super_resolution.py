@@ -2,8 +2,8 @@
 
     python tests/benchmarks/super_resolution.py --shape 72x218x350
 
-Seams: the largest difference between patches of 48³ with a margin and the whole volume, over the 99.9th percentile, on a
-simulated volume of 64³.
+Seams: the largest difference between patches of 48³ with a margin and the whole volume, over the 99.9th percentile, on
+a simulated volume of 64³.
 """
 
 import argparse
