@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gadgets import __version__
 from gadgets.acquisitions import SliceReadouts
+from gadgets.comparison import cine_quality, known_truth
 from gadgets.device import choose_device
 from gadgets.errors import ParameterError
 from gadgets.header import read_header
@@ -24,11 +25,9 @@ from gadgets.parameters import MultitaskingParameters
 from gadgets.problem import Posed, pose, prepare
 from gadgets.regions import block_medians, compare_regions
 from gadgets.scan_file import ScanFile
-from gadgets.selection import bright_blood_pulse, dark_blood_pulse
 from gadgets.simulate import truth_path
 from gadgets.spatial_factor import solve
 from gadgets.stages import StageClock
-from gadgets.truth import Truth, seen_truth
 from recon.frames import frames
 from recon.metrics import Agreement, Quality, agreement, nrmse, quality
 
@@ -146,9 +145,7 @@ def run_benchmark(scan: ScanFile, parameters: MultitaskingParameters, methods: l
     if unknown or not methods:
         raise ParameterError(f"method {', '.join(unknown) or '(none)'} is not known; choose from {', '.join(METHODS)}")
     header, device, clock = read_header(scan.header), choose_device(parameters.device), StageClock()
-    measurement = Measurement()
-    for acquisition in scan.acquisitions():
-        measurement.add(acquisition)
+    measurement = Measurement.of(scan.acquisitions())
     (readouts, whitening), *others = prepare(measurement, header, parameters, clock)
     if others:
         log.warning("the scan has %d slices; the benchmark takes the first", 1 + len(others))
@@ -195,7 +192,7 @@ def _compare(
     parameters: MultitaskingParameters,
 ) -> None:
     basis = sigpy.to_device(posed.problem.temporal_basis, sigpy.cpu_device)
-    truth = _truth(posed, readouts, truth_path(scan))
+    truth = known_truth(posed, readouts, truth_path(scan))
     spokes = np.linspace(0, basis.shape[1] - 1, _FRAMES).round().astype(int)
     if truth:
         spokes = truth.spokes[np.linspace(0, len(truth.spokes) - 1, _FRAMES).round().astype(int)]
@@ -211,46 +208,6 @@ def _compare(
             row.bright, row.dark = cine_quality(factors[row.method], truth.spatial_factor, posed, parameters)
         if "admm" in factors and row.method != "admm":
             row.admm = quality(images, result.series["admm"])
-
-
-def cine_quality(
-    factor: NDArray, true_factor: NDArray, posed: Posed, parameters: MultitaskingParameters
-) -> tuple[Quality | None, Quality | None]:
-    """Compare the bright- and the dark-blood cardiac cycle of two spatial factors; None without a heartbeat.
-
-    Parameters
-    ----------
-    factor, true_factor : (L, N, N) complex64
-    posed : Posed
-    parameters : MultitaskingParameters
-
-    Returns
-    -------
-    Quality or None, Quality or None
-    """
-    model, found = posed.temporal.model, []
-    if model is None or model.gating.beats is None:
-        return None, None
-    phases, state = np.arange(len(model.tensor.cardiac)), np.array(model.end_expiration)
-    for pulse in (
-        bright_blood_pulse(posed.temporal.imaging, model, parameters),
-        dark_blood_pulse(posed.temporal.imaging, model, parameters, None),
-    ):
-        phi = model.tensor.cells(*np.broadcast_arrays(phases, state, np.array(pulse))).astype(np.float32)
-        found.append(quality(np.abs(frames(factor, phi)), np.abs(frames(true_factor, phi))))
-    return found[0], found[1]
-
-
-def _truth(posed: Posed, readouts: SliceReadouts, path: Path) -> Truth | None:
-    if not path.is_file():
-        log.info("no %s: nothing is compared with the truth", path.name)
-        return None
-    with h5py.File(path) as file:
-        images, maps, readout = file["images"][:], file["coil_maps"][:], file["image_readout"][:]
-    if images.shape[-1] != posed.problem.matrix:
-        log.warning("the truth has another matrix (%d): nothing is compared with it", images.shape[-1])
-        return None
-    return seen_truth(posed, readouts, images, maps, readout)
 
 
 def _compare_t1(

@@ -129,9 +129,7 @@ def _describe_trajectory(info: ScanInfo, scan: ScanFile, rows: NDArray, matrix: 
 def _try_sorting(
     scan: ScanFile, rows: NDArray, parameters: MultitaskingParameters, matrix: int, encoded_matrix: int
 ) -> None:
-    measurement = Measurement()
-    for readout in scan.acquisitions(rows.tolist()):
-        measurement.add(readout)
+    measurement = Measurement.of(scan.acquisitions(rows.tolist()))
     slice_readouts(measurement, parameters, matrix, encoded_matrix)
 
 

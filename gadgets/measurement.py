@@ -1,5 +1,7 @@
 """The readouts of a stream, kept as they arrive."""
 
+from collections.abc import Iterable
+
 import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +48,17 @@ class Measurement:
         self._noise: list[ismrmrd.Acquisition] = []
         self._slices: dict[int, list[ismrmrd.Acquisition]] = {}
         self._shape: tuple[int, int] | None = None
+
+    @classmethod
+    def of(cls, items: Iterable[ismrmrd.Acquisition | ismrmrd.Waveform]) -> "Measurement":
+        """Take a whole scan, such as that of a file."""
+        measurement = cls()
+        for item in items:
+            if isinstance(item, ismrmrd.Waveform):
+                measurement.waveforms.append(item)
+            else:
+                measurement.add(item)
+        return measurement
 
     @property
     def slices(self) -> dict[int, list[ismrmrd.Acquisition]]:

@@ -60,9 +60,15 @@ def load_network(
             raise
         log.warning("%s: the back-projection is shown instead", error)
         return None
-    network.warm_up(matrix)
+    _warmed(network, matrix)
     log.info("%s is loaded on %s (weights %s)", network.card.architecture, network.device, network.sha256[:12])
     return network
+
+
+@lru_cache(maxsize=2)
+def _warmed(network: "SpatialFactorNetwork", matrix: int) -> None:
+    """Run a network once, the first time that it meets a matrix."""
+    network.warm_up(matrix)
 
 
 @lru_cache(maxsize=2)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 
@@ -85,9 +84,8 @@ def simulated_pair(protocol: Protocol, seed: int, parameters: MultitaskingParame
     -------
     Pair
     """
-    scan, measurement, clock = simulate_scan(protocol, seed), Measurement(), StageClock()
-    for acquisition in acquisitions(scan):
-        measurement.add(acquisition)
+    scan, clock = simulate_scan(protocol, seed), StageClock()
+    measurement = Measurement.of(acquisitions(scan))
     header, device = read_header(scan_header(scan)), choose_device(parameters.device)
     ((readouts, whitening),) = prepare(measurement, header, parameters, clock)
     posed = pose(readouts, whitening, header, parameters, device, clock)
@@ -113,9 +111,7 @@ def scanned_pairs(scan: ScanFile, parameters: MultitaskingParameters) -> Iterato
     ------
     Pair
     """
-    measurement, clock = Measurement(), StageClock()
-    for item in chain(scan.waveforms(), scan.acquisitions()):
-        (measurement.waveforms.append if hasattr(item, "waveform_id") else measurement.add)(item)
+    measurement, clock = Measurement.of(scan.items()), StageClock()
     header, device = read_header(scan.header), choose_device(parameters.device)
     for readouts, whitening in prepare(measurement, header, parameters, clock):
         posed = pose(readouts, whitening, header, parameters, device, clock)

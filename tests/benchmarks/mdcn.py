@@ -11,7 +11,8 @@ import argparse
 import numpy as np
 import sigpy
 
-from gadgets.benchmark import METHODS, cine_quality
+from gadgets.benchmark import METHODS
+from gadgets.comparison import cine_quality
 from gadgets.header import read_header
 from gadgets.measurement import Measurement
 from gadgets.multitasking import map_t1
@@ -33,9 +34,8 @@ LOW_IS_GOOD = ("U NRMSE", "T1 limits %", "seconds")
 
 def figures(seed: int, methods: list[str], parameters: MultitaskingParameters) -> dict[str, list[float]]:
     """One row of :data:`COLUMNS` per method."""
-    scan, measurement, clock = simulate_scan(PRESETS["standard"], seed), Measurement(), StageClock()
-    for acquisition in acquisitions(scan):
-        measurement.add(acquisition)
+    scan, clock = simulate_scan(PRESETS["standard"], seed), StageClock()
+    measurement = Measurement.of(acquisitions(scan))
     header = read_header(scan_header(scan))
     ((readouts, whitening),) = prepare(measurement, header, parameters, clock)
     posed = pose(readouts, whitening, header, parameters, sigpy.cpu_device, clock)

@@ -33,16 +33,9 @@ TOLERANCE_S = 0.1
 TRUTH_STEP = 8
 
 
-def measured(scan: SimulatedScan) -> Measurement:
-    measurement = Measurement()
-    for acquisition in acquisitions(scan):
-        measurement.add(acquisition)
-    return measurement
-
-
 def posed_scan(scan: SimulatedScan) -> tuple[Posed, NDArray, StageClock]:
     header, clock = read_header(scan_header(scan)), StageClock()
-    ((readouts, whitening),) = prepare(measured(scan), header, PARAMETERS, clock)
+    ((readouts, whitening),) = prepare(Measurement.of(acquisitions(scan)), header, PARAMETERS, clock)
     return pose(readouts, whitening, header, PARAMETERS, sigpy.cpu_device, clock), readouts, clock
 
 

@@ -8,9 +8,9 @@ import ismrmrd
 import numpy as np
 import pytest
 
-from gadgets.errors import RemoteError
+from gadgets.errors import ParameterError, RemoteError
 from gadgets.network import load_network
-from gadgets.parameters import MultitaskingParameters, ParameterError
+from gadgets.parameters import MultitaskingParameters
 from gadgets.series import SERIES
 from gadgets.shipped import MULTITASKING, shipped
 from nets.registry import build

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gadgets.errors import ParameterError
 from gadgets.pairs import varied_protocol
-from gadgets.parameters import MultitaskingParameters, ParameterError
+from gadgets.parameters import MultitaskingParameters
 from gadgets.prepare import assign_splits, prepare_pairs, scan_jobs, simulation_jobs
 from nets.pairs import SPLITS, pair_files, read_pair
 from recon.metrics import nrmse
