@@ -56,7 +56,7 @@ class SuperResolutionTraining(lightning.LightningModule):
         """Voxel-wise loss of a batch of patches."""
         shown, label = batch
         error = self.loss(self.network(shown), label)
-        self.log("train_loss", error, on_step=False, on_epoch=True, prog_bar=True)
+        self.log("train_loss", error, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
         return error
 
     def validation_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:

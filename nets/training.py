@@ -62,7 +62,7 @@ class SpatialFactorTraining(lightning.LightningModule):
         shown, label = batch
         estimate = self.network(shown.contiguous(memory_format=torch.channels_last))
         error = nn.functional.l1_loss(estimate, label)
-        self.log("train_l1", error, on_step=False, on_epoch=True, prog_bar=True)
+        self.log("train_l1", error, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
         if not self.l1_scale and not self.l2_scale:
             return error
         return error + weight_penalty(self.network, self.l1_scale, self.l2_scale)
