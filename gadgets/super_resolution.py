@@ -55,14 +55,14 @@ class SuperResolutionGadget:
             parameters = parse_super_resolution(stream.configuration)
             stream.set_timeouts(parameters.message_timeout_s, parameters.idle_timeout_s)
             restorer = load_restorer(parameters, choose_device(parameters.device))
-            measurement, open_ = Measurement(), True
+            measurement, open_, served = Measurement(), True, 0
             while open_:
                 clock, images = StageClock(), list[ismrmrd.Image]()
                 with rescued(measurement, stream.header, parameters.rescue_folder):
                     with clock.stage("receive"):
                         open_ = receive(stream, measurement, images)
                     if images or measurement.has_imaging or measurement.number == 0:
-                        serve(stream, measurement, images, parameters, restorer, clock)
+                        served += serve(stream, measurement, images, parameters, restorer, clock, served)
                 measurement = measurement.following()
 
 
@@ -107,18 +107,38 @@ def serve(
     parameters: SuperResolutionParameters,
     restorer: "SuperResolution",
     clock: StageClock,
-) -> None:
-    """Restore and send each volume; images that came go back first, whatever happens to the restoration."""
+    served: int = 0,
+) -> int:
+    """Restore and send each volume; images that came go back first, whatever happens to the restoration.
+
+    Parameters
+    ----------
+    stream : GadgetStream
+    measurement : Measurement
+    images : list of ismrmrd.Image
+        What came instead of readouts.
+    parameters : SuperResolutionParameters
+    restorer : SuperResolution
+    clock : StageClock
+    served : int
+        Volumes of this stream so far: each volume of a raw scan has series of its own.
+
+    Returns
+    -------
+    int
+        Volumes of this measurement.
+    """
     if images and "original" in parameters.images:
         for image in images:
             stream.send_as_received(image)
     with clock.stage("volume"):
         volumes = measured_volumes(stream.header, measurement, images, parameters)
-    for number, volume in enumerate(volumes):
+    for number, volume in enumerate(volumes, start=served):
         check_acceleration(volume, parameters, restorer.factors)
         restored = restore(volume, parameters, restorer, clock)
         for image in volume_images(volume, restored, parameters, restorer, clock, number):
             stream.send(image)
+    return len(volumes)
 
 
 def measured_volumes(

@@ -298,6 +298,15 @@ def test_raw_data_that_do_not_make_a_volume_are_refused(
         restore_here(source, tmp_path / "out.h5", **one(weights))
 
 
+def test_second_measurement_of_a_stream_has_series_of_its_own(raw: Path, weights: Path, tmp_path: Path) -> None:
+    with ScanFile(raw) as file:
+        readouts = list(file.acquisitions())
+        write_scan(tmp_path / "two.h5", file.header, [*readouts, *readouts[1:]])
+    series = restore_here(tmp_path / "two.h5", tmp_path / "out.h5", **one(weights))
+    assert list(series) == [1, 2, 101, 102]
+    assert np.array_equal(stacked(series[101]), stacked(series[102]))
+
+
 def test_elliptical_sampling_is_taken(raw: Path, weights: Path, tmp_path: Path) -> None:
     def inside(readout: ismrmrd.Acquisition) -> bool:
         y, z = readout.idx.kspace_encode_step_1 - 15.5, readout.idx.kspace_encode_step_2 - 7.5

@@ -145,6 +145,13 @@ def test_result_scales_with_the_input(tmp_path: Path) -> None:
     assert float(restore(volume)[0].min()) >= 0
 
 
+def test_bfloat16_is_near_float32(tmp_path: Path) -> None:
+    path = save(tmp_path / "n.safetensors", trained_like(CONFIG, 3), CONFIG, {"factors": (4, 4, 1)})
+    volume = torch.rand(16, 16, 16)
+    exact, rough = (SuperResolution([path], precision=kind)(volume)[0] for kind in ("float32", "bfloat16"))
+    assert 0 < float((exact - rough).norm() / exact.norm()) < 0.03
+
+
 def test_stages_must_fit_each_other_and_the_task(tmp_path: Path) -> None:
     first = save(tmp_path / "a.safetensors", build("mdcsrn", CONFIG), CONFIG, {"factors": (4, 4, 1)})
     other = save(tmp_path / "b.safetensors", build("mdcsrn", CONFIG), CONFIG, {"factors": (2, 2, 1)})
