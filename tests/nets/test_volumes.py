@@ -138,6 +138,17 @@ def test_patches_have_no_seams_where_margins_cover_the_receptive_field(shape, tm
     assert float((seam - whole).abs().max()) > 1e-4
 
 
+def test_networks_never_see_more_than_a_patch(tmp_path: Path) -> None:
+    path = save(tmp_path / "n.safetensors", build("mdcsrn", CONFIG), CONFIG, {"factors": (4, 4, 1)})
+    restore, seen = SuperResolution([path], patch=(16, 18, 20)), []
+    runner = restore._runners[0]
+    restore._runners[0] = lambda patch: seen.append(tuple(patch.shape[2:])) or runner(patch)  # type: ignore[assignment]
+    assert restore(torch.rand(40, 17, 50))[0].shape == (40, 17, 50)
+    assert {size[0] for size in seen} == {16}
+    assert max(size[1] for size in seen) <= 18
+    assert {size[2] for size in seen} == {20}
+
+
 def test_result_scales_with_the_input(tmp_path: Path) -> None:
     path = save(tmp_path / "n.safetensors", trained_like(CONFIG, 2), CONFIG, {"factors": (4, 4, 1)})
     restore, volume = SuperResolution([path]), torch.rand(12, 12, 12)
