@@ -5,6 +5,7 @@ stream of images, or directly after the readers on raw Cartesian k-space.
 """
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import ismrmrd
@@ -152,7 +153,7 @@ def measured_volumes(
 
 
 def check_acceleration(
-    volume: MeasuredVolume, parameters: SuperResolutionParameters, trained: tuple[float, float, float]
+    volume: MeasuredVolume, parameters: SuperResolutionParameters, trained: Sequence[tuple[float, float, float]]
 ) -> None:
     """Compare how a volume was cut with how the network's training volumes were.
 
@@ -179,10 +180,10 @@ def check_acceleration(
                 "the volume was not cut at all: nothing is to be restored; if it was zero-filled upstream, "
                 "set acceleration, as 4x4 (slice x phase)"
             )
-        if not _alike(factors, trained[:2]):
+        if not any(_alike(factors, known[:2]) for known in trained):
             raise DataError(
                 f"the lines were cut by {_text(factors)} (slice x phase), those of the network's training by "
-                f"{_text(trained[:2])}; give weights for that, or set mismatch=warn"
+                f"{' or '.join(_text(known[:2]) for known in trained)}; give weights for that, or set mismatch=warn"
             )
     except DataError as error:
         if parameters.mismatch == "error":

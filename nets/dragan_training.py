@@ -81,7 +81,7 @@ class GanTraining(lightning.LightningModule):
         """What inference must do, for the model card."""
         return {
             "normalisation": "99.9th percentile of the zero-filled volume",
-            "factors": list(data.factors),
+            "factors": data.trained_factors(),
             "stage": 2 if self.first_stage is not None else 1,
         }
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nets.inference import Precision, Runner, apply_in_patches
 from nets.registry import ARCHITECTURES
-from nets.volume_data import intensity_scale
+from nets.volume_data import Factors, intensity_scale
 from nets.weights import LoadedNetwork, WeightsError, load_weights
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ class SuperResolution:
     Attributes
     ----------
     stages : list of LoadedNetwork
-    factors : (3,) tuple of float
-        How many times fewer lines (z, y, x) the networks were trained for.
+    factors : list of (3,) tuple of float
+        How many times fewer lines (z, y, x) the networks were trained for; any of them will do.
 
     Raises
     ------
@@ -126,14 +126,14 @@ def _margin(stage: LoadedNetwork, asked: int | None) -> int:
     return field // 2
 
 
-def _common_factors(stages: list[LoadedNetwork]) -> tuple[float, float, float]:
-    found = set()
+def _common_factors(stages: list[LoadedNetwork]) -> list[Factors]:
+    known = []
     for stage in stages:
         architecture, factors = stage.card.architecture, stage.card.preprocessing.get("factors")
         if not ARCHITECTURES[architecture].task.startswith("super-resolution") or not factors:
             raise WeightsError(f"{architecture} is no network for super-resolution; give weights of mdcsrn or the like")
-        found.add(tuple(float(factor) for factor in factors))
-    if len(found) != 1:
-        raise WeightsError(f"the stages were trained for different accelerations: {sorted(found)}; give a pair")
-    (factors,) = found
-    return cast("tuple[float, float, float]", factors)
+        known.append([(float(z), float(y), float(x)) for z, y, x in factors])
+    common = [factors for factors in known[0] if all(factors in others for others in known)]
+    if not common:
+        raise WeightsError(f"the stages were trained for different accelerations, {known}; give a pair")
+    return common

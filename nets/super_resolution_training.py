@@ -50,7 +50,7 @@ class SuperResolutionTraining(lightning.LightningModule):
 
     def preprocessing(self, data: Any) -> dict[str, Any]:
         """What inference must do, for the model card."""
-        return {"normalisation": "99.9th percentile of the zero-filled volume", "factors": list(data.factors)}
+        return {"normalisation": "99.9th percentile of the zero-filled volume", "factors": data.trained_factors()}
 
     def training_step(self, batch: tuple[Tensor, Tensor], number: int) -> Tensor:
         """Voxel-wise loss of a batch of patches."""

@@ -72,7 +72,8 @@ class VolumePatches(Dataset):
     patch : (3,) tuple of int
         Shorter where a volume is.
     patches_per_volume : int
-    factors : (3,) tuple of float
+    factors : sequence of (3,) tuple of float
+        The volumes take these in turn.
     noise : float
     seed : int
     """
@@ -82,7 +83,7 @@ class VolumePatches(Dataset):
         volumes: Sequence[Path],
         patch: tuple[int, int, int],
         patches_per_volume: int,
-        factors: Factors,
+        factors: Sequence[Factors],
         noise: float,
         seed: int,
     ) -> None:
@@ -98,7 +99,8 @@ class VolumePatches(Dataset):
         """(2, z, y, x) float16 degraded and original volume; kept in memory."""
         path = self.volumes[number]
         if path not in self._cache:
-            low, full = degraded_pair(path, self.factors, self.noise, self.seed + number)
+            factors = self.factors[number % len(self.factors)]
+            low, full = degraded_pair(path, factors, self.noise, self.seed + number)
             self._cache[path] = torch.stack([low, full]).half()
         return self._cache[path]
 
@@ -138,8 +140,9 @@ class VolumesData(lightning.LightningDataModule):
         helps (brain).
     patch : (3,) tuple of int
         (z, y, x) voxels.
-    factors : (3,) tuple of float
-        How many times fewer lines along z, y, x; (4, 4, 1) is 16x.
+    factors : tuple of (3,) tuple of float
+        How many times fewer lines along z, y, x; (4, 4, 1) is 16x. With several, volumes take them in turn;
+        validation is with the first.
     batch_size, patches_per_volume, workers : int
     noise : float
         Largest noise added to the measured k-space, over the volume's 99.9th percentile.
@@ -154,7 +157,7 @@ class VolumesData(lightning.LightningDataModule):
         self,
         folders: list[str],
         patch: tuple[int, int, int] = (40, 40, 40),
-        factors: tuple[float, float, float] = (4, 4, 1),
+        factors: tuple[Factors, ...] = ((4, 4, 1),),
         batch_size: int = 6,
         patches_per_volume: int = 1,
         workers: int = 0,
@@ -172,13 +175,18 @@ class VolumesData(lightning.LightningDataModule):
         """List the volumes of a folder's split."""
         return volume_files(folder, split)[: self.limit]
 
+    def trained_factors(self) -> list[list[float]]:
+        """Each of the factors once, for the model card."""
+        return [list(factors) for factors in dict.fromkeys(map(tuple, self.factors))]
+
     def describe(self) -> str:
         """Say what is trained on, without naming anyone."""
         found = {split: [path for folder in self.folders for path in self.files(folder, split)] for split in _TRAINED}
         simulated = sum(path.name.startswith("simulated-") for path in found["train"])
+        cut = " or ".join("x".join(f"{factor:g}" for factor in factors) for factors in self.trained_factors())
         return (
             f"{len(found['train'])} volumes ({simulated} simulated) of {len(self.folders)} domains, validation "
-            f"{len(found['validation'])}; lines cut to 1/{self.factors} along (z, y, x)"
+            f"{len(found['validation'])}; lines cut by {cut} (z, y, x)"
         )
 
     def train_dataloader(self) -> Any:
@@ -203,7 +211,7 @@ class VolumesData(lightning.LightningDataModule):
 
     def _centres(self, split: str) -> CentrePatches:
         files = self.files(self.folders[0], split)
-        return CentrePatches(files, self.patch, 1, self.factors, self.noise, self.seed)
+        return CentrePatches(files, self.patch, 1, self.factors[:1], self.noise, self.seed)
 
 
 _TRAINED = ("train", "validation")

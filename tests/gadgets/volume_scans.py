@@ -40,7 +40,7 @@ def random_weights(path: Path, seed: int) -> Path:
 
 
 def _write(path: Path, network, factors: tuple[int, int, int]) -> Path:
-    card = ModelCard("mdcsrn", card_config("mdcsrn", SMALL), "tests", "none", 0, preprocessing={"factors": factors})
+    card = ModelCard("mdcsrn", card_config("mdcsrn", SMALL), "tests", "none", 0, preprocessing={"factors": [factors]})
     save_weights(path, network, card)
     return path
 

@@ -51,7 +51,7 @@ def fill(folder: Path) -> Path:
 def small_weights(path: Path) -> Path:
     """An untrained first stage."""
     config = card_config("mdcsrn", SMALL["mdcsrn"])
-    card = ModelCard("mdcsrn", config, "tests", "none", 0, preprocessing={"factors": [4, 4, 1]})
+    card = ModelCard("mdcsrn", config, "tests", "none", 0, preprocessing={"factors": [[4, 4, 1]]})
     save_weights(path, build("mdcsrn", SMALL["mdcsrn"]), card)
     return path
 
@@ -77,7 +77,8 @@ def test_every_voxelwise_configuration_trains_two_steps(config: Path, tmp_path: 
     arguments = [f"--config={config}", f"--model.network={SMALL[architecture]}", *QUIET, *limits(config)]
     run_in(tmp_path, train_super_resolution.main, arguments)
     loaded = load_weights(tmp_path / f"runs/{config.stem}/{config.stem}.safetensors", architecture)
-    assert loaded.card.preprocessing["factors"] == [4, 4, 1]
+    assert loaded.card.preprocessing["factors"][0] == [4, 4, 1]
+    assert len(loaded.card.preprocessing["factors"]) == (2 if config.stem == "sr_coronary_l1" else 1)
     assert loaded.card.training_data.startswith("2 volumes (2 simulated) of 2 domains")
     assert {"val_psnr", "val_input_psnr"} <= set(loaded.card.metrics)
     untrained = build(architecture, SMALL[architecture]).state_dict()

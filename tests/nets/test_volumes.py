@@ -102,13 +102,13 @@ def test_scale_is_that_of_bright_blood_and_pair_shares_it(tmp_path: Path) -> Non
 
 def test_patches_depend_on_seed_epoch_and_number_alone(tmp_path: Path) -> None:
     write_volume(tmp_path / "v.h5", Volume(torch.rand(20, 22, 24)))
-    first, again = (VolumePatches([tmp_path / "v.h5"], (8, 9, 40), 3, (4, 4, 1), 0.02, 5) for _ in range(2))
+    first, again = (VolumePatches([tmp_path / "v.h5"], (8, 9, 40), 3, [(4, 4, 1)], 0.02, 5) for _ in range(2))
     for key in ((0, 0), (0, 2), (7, 1)):
         for a, b in zip(first[key], again[key], strict=True):
             assert a.shape == (1, 8, 9, 24)
             assert torch.equal(a, b)
     assert not torch.equal(first[0, 0][1], first[1, 0][1])
-    assert CentrePatches([tmp_path / "v.h5"], (8, 8, 8), 1, (4, 4, 1), 0.0, 5)[0][0].shape == (1, 8, 8, 8)
+    assert CentrePatches([tmp_path / "v.h5"], (8, 8, 8), 1, [(4, 4, 1)], 0.0, 5)[0][0].shape == (1, 8, 8, 8)
 
 
 def test_domains_have_loaders_of_their_own_or_share_one(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ CONFIG = {"blocks": 2, "units": 2, "growth": 4}
 
 @pytest.mark.parametrize("shape", [(40, 33, 30), (64, 20, 41)])
 def test_patches_have_no_seams_where_margins_cover_the_receptive_field(shape, tmp_path: Path) -> None:
-    path = save(tmp_path / "n.safetensors", trained_like(CONFIG, 1), CONFIG, {"factors": (4, 4, 1)})
+    path = save(tmp_path / "n.safetensors", trained_like(CONFIG, 1), CONFIG, {"factors": [(4, 4, 1)]})
     volume = torch.rand(shape)
     whole = SuperResolution([path], patch=(99, 99, 99))(volume)[0]
     cut = SuperResolution([path], patch=(30, 28, 29))
@@ -139,7 +139,7 @@ def test_patches_have_no_seams_where_margins_cover_the_receptive_field(shape, tm
 
 
 def test_networks_never_see_more_than_a_patch(tmp_path: Path) -> None:
-    path = save(tmp_path / "n.safetensors", build("mdcsrn", CONFIG), CONFIG, {"factors": (4, 4, 1)})
+    path = save(tmp_path / "n.safetensors", build("mdcsrn", CONFIG), CONFIG, {"factors": [(4, 4, 1)]})
     restore, seen = SuperResolution([path], patch=(16, 18, 20)), []
     runner = restore._runners[0]
     restore._runners[0] = lambda patch: seen.append(tuple(patch.shape[2:])) or runner(patch)  # type: ignore[assignment]
@@ -150,22 +150,22 @@ def test_networks_never_see_more_than_a_patch(tmp_path: Path) -> None:
 
 
 def test_result_scales_with_the_input(tmp_path: Path) -> None:
-    path = save(tmp_path / "n.safetensors", trained_like(CONFIG, 2), CONFIG, {"factors": (4, 4, 1)})
+    path = save(tmp_path / "n.safetensors", trained_like(CONFIG, 2), CONFIG, {"factors": [(4, 4, 1)]})
     restore, volume = SuperResolution([path]), torch.rand(12, 12, 12)
     assert torch.allclose(restore(1000 * volume)[0], 1000 * restore(volume)[0], rtol=1e-3, atol=1e-2)
     assert float(restore(volume)[0].min()) >= 0
 
 
 def test_bfloat16_is_near_float32(tmp_path: Path) -> None:
-    path = save(tmp_path / "n.safetensors", trained_like(CONFIG, 3), CONFIG, {"factors": (4, 4, 1)})
+    path = save(tmp_path / "n.safetensors", trained_like(CONFIG, 3), CONFIG, {"factors": [(4, 4, 1)]})
     volume = torch.rand(16, 16, 16)
     exact, rough = (SuperResolution([path], precision=kind)(volume)[0] for kind in ("float32", "bfloat16"))
     assert 0 < float((exact - rough).norm() / exact.norm()) < 0.03
 
 
 def test_stages_must_fit_each_other_and_the_task(tmp_path: Path) -> None:
-    first = save(tmp_path / "a.safetensors", build("mdcsrn", CONFIG), CONFIG, {"factors": (4, 4, 1)})
-    other = save(tmp_path / "b.safetensors", build("mdcsrn", CONFIG), CONFIG, {"factors": (2, 2, 1)})
+    first = save(tmp_path / "a.safetensors", build("mdcsrn", CONFIG), CONFIG, {"factors": [(4, 4, 1)]})
+    other = save(tmp_path / "b.safetensors", build("mdcsrn", CONFIG), CONFIG, {"factors": [(2, 2, 1)]})
     with pytest.raises(WeightsError, match="different accelerations"):
         SuperResolution([first, other])
     config = {"rank": 2, "growth": 4, "blocks": 1}
