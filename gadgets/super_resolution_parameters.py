@@ -51,9 +51,9 @@ class SuperResolutionParameters(BaseModel):
     data_consistency: bool = Field(False, description="put the measured centre of k-space back into the result")
     output: Literal["slices", "volume"] = Field("slices", description="images of raw scans: 2-D slices, or one volume")
     patch: Annotated[Three, BeforeValidator(_triple)] = Field(
-        (96, 96, 96), description="voxels ZxYxX that a network sees at once, margins included"
+        (192, 192, 128), description="voxels ZxYxX that a network sees at once, margins included"
     )
-    margin: int | None = Field(None, ge=0, description="voxels cut from each side of a patch; default: the weights'")
+    margin: int | None = Field(None, ge=0, description="voxels cut from each side of a patch; default: no seams")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the network's arithmetic")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu, or cuda:N")
     message_timeout_s: float = Field(30.0, gt=0, description="longest pause inside a message")

@@ -170,7 +170,7 @@ def _meta(
         "MalibuTrainingData": " | ".join(stage.card.training_data for stage in stages),
         "MalibuDataConsistency": str(parameters.data_consistency and kind != "first_stage").lower(),
         "MalibuPatch": "x".join(map(str, parameters.patch)),
-        "MalibuMargins": " ".join(map(str, restorer.margins[: len(stages)])),
+        "MalibuMargins": " ".join("x".join(map(str, cut)) for cut in restorer.margins[: len(stages)]),
         "MalibuDevice": restorer.device,
         "MalibuPrecision": parameters.precision,
     }

@@ -45,6 +45,21 @@ def up(dims: int, inputs: int, outputs: int, bias: bool) -> nn.Module:
     return _UP[dims](inputs, outputs, 2, stride=2, bias=bias)
 
 
+def fold(volume: Tensor, factors: tuple[int, int, int]) -> Tensor:
+    """Voxels of each small box become channels: (batch, c, z, y, x) → (batch, c · box, z / a, y / b, x / d)."""
+    batch, channels, *sizes = volume.shape
+    (a, b, d), (z, y, x) = factors, (size // factor for size, factor in zip(sizes, factors, strict=True))
+    boxes = volume.reshape(batch, channels, z, a, y, b, x, d).permute(0, 1, 3, 5, 7, 2, 4, 6)
+    return boxes.reshape(batch, channels * a * b * d, z, y, x)
+
+
+def unfold(features: Tensor, factors: tuple[int, int, int]) -> Tensor:
+    """Undo :func:`fold`."""
+    (a, b, d), (batch, channels, z, y, x) = factors, features.shape
+    boxes = features.reshape(batch, channels // (a * b * d), a, b, d, z, y, x).permute(0, 1, 5, 2, 6, 3, 7, 4)
+    return boxes.reshape(batch, channels // (a * b * d), a * z, b * y, d * x)
+
+
 class DenseBlock(nn.Module):
     """Units that each see the block's input and the outputs of all units before.
 

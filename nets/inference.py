@@ -151,7 +151,10 @@ def _rank(card: ModelCard) -> int:
 
 
 def apply_in_patches(
-    network: Callable[[Tensor], Tensor], volume: Tensor, patch: tuple[int, ...], margin: int | None = None
+    network: Callable[[Tensor], Tensor],
+    volume: Tensor,
+    patch: tuple[int, ...],
+    margin: int | tuple[int, ...] | None = None,
 ) -> Tensor:
     """Apply a network patch by patch; memory is bounded by the patch, not by the volume.
 
@@ -165,8 +168,8 @@ def apply_in_patches(
     volume : (channels, ...) float32 Tensor
     patch : tuple of int
         What the network sees at once, margins included.
-    margin : int, optional
-        Default: what the network's receptive field asks for.
+    margin : int or tuple of int, optional
+        Along all axes, or each. Default: what the network's receptive field asks for.
 
     Returns
     -------
@@ -184,9 +187,10 @@ def apply_in_patches(
             raise ValueError("the network sees the whole volume: give a margin")
         margin = field // 2
     sizes = volume.shape[1:]
-    if any(length > extent and extent <= 2 * margin for length, extent in zip(sizes, patch, strict=True)):
+    margins = (margin,) * len(sizes) if isinstance(margin, int) else margin
+    if any(length > extent and extent <= 2 * cut for length, extent, cut in zip(sizes, patch, margins, strict=True)):
         raise ValueError(f"patches of {patch} voxels leave nothing inside margins of {margin}; take larger patches")
-    spans = [_spans(length, extent, margin) for length, extent in zip(sizes, patch, strict=True)]
+    spans = [_spans(length, extent, cut) for length, extent, cut in zip(sizes, patch, margins, strict=True)]
     result: Tensor | None = None
     for place in itertools.product(*spans):
         seen = tuple(slice(span.start, span.stop) for span, _ in place)

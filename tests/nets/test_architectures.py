@@ -93,7 +93,7 @@ def test_receptive_field_of_mdcn(dilations: tuple[int, ...]) -> None:
 def test_receptive_field_by_gradient(name: str) -> None:
     torch.manual_seed(0)
     config = SMALL[name] | ({"levels": 2, "units": 2} if name in {"dense_unet", "alamo"} else {})
-    config |= {"checkpointing": False} if name == "rrdg" else {}
+    config |= {"rrdg": {"checkpointing": False}, "mdcsrn": {"start": "random"}}.get(name, {})
     network = build(name, config).eval()
     dims = ARCHITECTURES[name].dims
     field = receptive_field(network)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from nets.blocks import fold, unfold
 from nets.degrade import kept_lines, smooth_phase, truncate_kspace
 from nets.registry import build
 from nets.super_resolution import SuperResolution
@@ -132,10 +133,32 @@ def test_patches_have_no_seams_where_margins_cover_the_receptive_field(shape, tm
     volume = torch.rand(shape)
     whole = SuperResolution([path], patch=(99, 99, 99))(volume)[0]
     cut = SuperResolution([path], patch=(30, 28, 29))
-    assert cut.margins == [5]
+    assert cut.margins == [(5, 5, 5)]
     assert torch.allclose(cut(volume)[0], whole, atol=1e-4)
     seam = SuperResolution([path], patch=(30, 28, 29), margin=1)(volume)[0]
     assert float((seam - whole).abs().max()) > 1e-4
+
+
+@pytest.mark.parametrize("shape", [(70, 61, 30), (41, 90, 41)])
+def test_folded_networks_have_no_seams_either(shape, tmp_path: Path) -> None:
+    config = {"blocks": 2, "units": 1, "growth": 8, "fold": (4, 2, 1)}
+    path = save(tmp_path / "n.safetensors", trained_like(config, 4), config, {"factors": [(4, 4, 1)]})
+    volume = torch.rand(shape)
+    whole = SuperResolution([path], patch=(99, 99, 99))(volume)[0]
+    cut = SuperResolution([path], patch=(31, 29, 20))
+    assert cut.margins == [(12, 6, 3)]
+    assert torch.allclose(cut(volume)[0], whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("factors", [(1, 1, 1), (4, 2, 1), (2, 3, 5)])
+def test_folding_is_undone_and_the_folded_network_starts_as_the_identity(factors: tuple[int, int, int]) -> None:
+    volume = torch.rand(2, 3, 8, 12, 10)[:, :, : 8 - 8 % factors[0], :, :]
+    assert torch.equal(unfold(fold(volume, factors), factors), volume)
+    box = fold(torch.arange(8.0).reshape(1, 1, 2, 2, 2), (2, 1, 2))
+    assert box[0, :, 0, 0, 0].tolist() == [0, 1, 4, 5]
+    network = build("mdcsrn", {"blocks": 1, "units": 1, "growth": 16, "fold": factors}).eval()
+    odd = torch.rand(1, 1, 9, 7, 11)
+    assert torch.allclose(network(odd), odd, atol=1e-5)
 
 
 def test_networks_never_see_more_than_a_patch(tmp_path: Path) -> None:
