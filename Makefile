@@ -10,10 +10,7 @@ demo: $(VENV)/.installed
 	mkdir -p demo
 	test -f demo/scan.h5 || $(BIN)/malibu simulate demo/scan.h5 --preset standard --seed 1
 	$(BIN)/malibu replay demo/scan.h5 -o demo/images.h5 --config configs/xml/multitasking.xml --report demo/report
-	test -f demo/coronary.h5 || $(BIN)/malibu simulate-volume demo/coronary.h5 --shape 48x96x96 --seed 1
-	$(BIN)/malibu replay demo/coronary.h5 -o demo/coronary_images.h5 --report demo/coronary \
-		--config configs/xml/super_resolution_coronary.xml
-	@echo "Open demo/report/report.html and demo/coronary/report.html in a browser. Research use only; not a medical device."
+	@echo "Open demo/report/report.html in a browser. Research use only; not a medical device."
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -40,6 +40,12 @@ def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -
         if parameters.first_stage and not parameters.second_stage:
             raise ParameterError("first_stage is given without second_stage; give both, or set stages=one")
         weights.append(Path(parameters.second_stage) if parameters.second_stage else shipped(SECOND_STAGE))
+    missing = [path.name for path in weights if path.parent == shipped("").parent and not path.is_file()]
+    if missing:
+        raise ParameterError(
+            f"malibu ships no weights {' and '.join(missing)} yet: train them (make sr-weights), and set first_stage and "
+            "second_stage, or stages=one"
+        )
     name = "cpu" if device.id < 0 else f"cuda:{device.id}"
     restorer = _loaded(tuple(weights), name, parameters.precision, parameters.patch, parameters.margin)
     for stage in restorer.stages:

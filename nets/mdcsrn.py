@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from nets.blocks import DenseBlock, MultiLevel, SelfAttention, conv, fold, unfold
+from nets.blocks import DenseBlock, MultiLevel, SelfAttention, conv, fold, norm, unfold
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class MdcsrnConfig:
     ----------
     blocks, units, growth : int
         b, u and k.
+    norm : {"batch", "none"}
+        Before each activation; none is beyond the paper: small batches make batch statistics noisy.
     reconstruction_layer : bool
         ``-r`` of the ablation (`chen2020`, figure 5b): a bottleneck to 8k, batch norm and a 3³ convolution instead of
         the direct combination.
@@ -76,6 +78,7 @@ class MdcsrnConfig:
     blocks: int = Field(default=8, ge=1)
     units: int = Field(default=4, ge=1)
     growth: int = Field(default=12, ge=1)
+    norm: Literal["batch", "none"] = "batch"
     reconstruction_layer: bool = False
     attention: Literal["none", "middle", "last"] = "none"
     dims: Literal[2, 3] = 3
@@ -101,11 +104,14 @@ class Mdcsrn(nn.Module):
         super().__init__()
         self.config = config
         dims, growth, width = config.dims, config.growth, 2 * config.growth
-        batch_norm = nn.BatchNorm2d if dims == 2 else nn.BatchNorm3d
 
         def unit(inputs: int) -> nn.Module:
-            bottleneck = [batch_norm(inputs), nn.ELU(), conv(dims, inputs, 4 * growth, kernel=1, bias=False)]
-            spread = [batch_norm(4 * growth), nn.ELU(), conv(dims, 4 * growth, growth, bias=False)]
+            bottleneck = [
+                *norm(config.norm, dims, inputs),
+                nn.ELU(),
+                conv(dims, inputs, 4 * growth, kernel=1, bias=False),
+            ]
+            spread = [*norm(config.norm, dims, 4 * growth), nn.ELU(), conv(dims, 4 * growth, growth, bias=False)]
             return nn.Sequential(*bottleneck, *spread)
 
         middle = width + (config.blocks // 2) * (width + config.units * growth)
@@ -114,7 +120,7 @@ class Mdcsrn(nn.Module):
             looks = config.attention == "middle" and inputs == middle
             squeeze = conv(dims, inputs, width, kernel=1, bias=False)
             return nn.Sequential(
-                batch_norm(inputs), nn.ELU(), squeeze, *([SelfAttention(dims, width)] if looks else [])
+                *norm(config.norm, dims, inputs), nn.ELU(), squeeze, *([SelfAttention(dims, width)] if looks else [])
             )
 
         box = math.prod(config.fold)
@@ -128,7 +134,7 @@ class Mdcsrn(nn.Module):
         if config.reconstruction_layer:
             self.combine = nn.Sequential(
                 conv(dims, features, 8 * growth, kernel=1, bias=False),
-                batch_norm(8 * growth),
+                *norm(config.norm, dims, 8 * growth),
                 nn.ELU(),
                 conv(dims, 8 * growth, box),
             )

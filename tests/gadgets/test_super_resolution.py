@@ -359,6 +359,11 @@ def test_unknown_gadget_and_lonely_first_stage_are_refused(raw: Path, weights: P
         restore_here(raw, tmp_path / "out.h5", first_stage=str(weights))
 
 
+def test_weights_that_are_not_there_are_named(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(RemoteError, match="nowhere.safetensors does not exist"):
+        restore_here(raw, tmp_path / "out.h5", stages="one", first_stage=str(tmp_path / "nowhere.safetensors"))
+
+
 _TURNS = {
     "upright": np.s_[:, :],
     "upside down": np.s_[::-1, :],
