@@ -43,8 +43,8 @@ def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -
     missing = [path.name for path in weights if path.parent == shipped("").parent and not path.is_file()]
     if missing:
         raise ParameterError(
-            f"malibu ships no weights {' and '.join(missing)} yet: train them (make sr-weights), and set first_stage and "
-            "second_stage, or stages=one"
+            f"malibu ships no weights {' and '.join(missing)} yet: train them (make sr-weights), set first_stage and "
+            "second_stage, or first_stage and stages=one"
         )
     name = "cpu" if device.id < 0 else f"cuda:{device.id}"
     restorer = _loaded(tuple(weights), name, parameters.precision, parameters.patch, parameters.margin)

@@ -360,7 +360,7 @@ def test_unknown_gadget_and_lonely_first_stage_are_refused(raw: Path, weights: P
 
 
 def test_weights_that_are_not_there_are_named(raw: Path, tmp_path: Path) -> None:
-    with pytest.raises(RemoteError, match="nowhere.safetensors does not exist"):
+    with pytest.raises(RemoteError, match=r"nowhere\.safetensors does not exist"):
         restore_here(raw, tmp_path / "out.h5", stages="one", first_stage=str(tmp_path / "nowhere.safetensors"))
 
 
