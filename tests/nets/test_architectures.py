@@ -22,7 +22,7 @@ SMALL = {
     "mdcn": {"rank": 2, "growth": 4, "blocks": 2},
     "dense_unet": {"inputs": 4, "outputs": 4, "growth": 4},
     "dcsrn": {"growth": 3},
-    "mdcsrn": {"blocks": 2, "units": 2, "growth": 3},
+    "mdcsrn": {"blocks": 2, "units": 2, "growth": 3, "start": "random"},
     "mdcsrn_attention": {"blocks": 2, "units": 2, "growth": 3},
     "rrdg": {"blocks": 1, "width": 6, "growth": 3},
     "fsrcnn": {"width": 6, "shrunk": 3},
@@ -93,7 +93,7 @@ def test_receptive_field_of_mdcn(dilations: tuple[int, ...]) -> None:
 def test_receptive_field_by_gradient(name: str) -> None:
     torch.manual_seed(0)
     config = SMALL[name] | ({"levels": 2, "units": 2} if name in {"dense_unet", "alamo"} else {})
-    config |= {"rrdg": {"checkpointing": False}, "mdcsrn": {"start": "random"}}.get(name, {})
+    config |= {"checkpointing": False} if name == "rrdg" else {}
     network = build(name, config).eval()
     dims = ARCHITECTURES[name].dims
     field = receptive_field(network)

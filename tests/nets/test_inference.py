@@ -94,7 +94,7 @@ def test_a_gpu_without_memory_hands_over_to_the_cpu(
 @settings(max_examples=25, deadline=None)
 def test_patches_with_margins_give_the_whole(sizes: tuple[int, int, int], extent: int, extra: int) -> None:
     torch.manual_seed(0)
-    network = build("mdcsrn", {"blocks": 1, "units": 2, "growth": 2}).eval()
+    network = build("mdcsrn", {"blocks": 1, "units": 2, "growth": 2, "start": "random"}).eval()
     volume = torch.randn(1, *sizes)
     with torch.no_grad():
         whole = network(volume[None])[0]
@@ -104,7 +104,7 @@ def test_patches_with_margins_give_the_whole(sizes: tuple[int, int, int], extent
 
 def test_too_small_a_margin_shows_at_the_seams() -> None:
     torch.manual_seed(0)
-    network = build("mdcsrn", {"blocks": 1, "units": 3, "growth": 2}).eval()
+    network = build("mdcsrn", {"blocks": 1, "units": 3, "growth": 2, "start": "random"}).eval()
     volume = torch.randn(1, 24, 24, 24)
     with torch.no_grad():
         whole = network(volume[None])[0]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.density import ramp_weights
+from recon.density import centre_share, ramp_weights
 from recon.errors import DataError
 from recon.trajectory import GOLDEN_ANGLE_DEG, golden_angles_rad, radial_trajectory, recognise_unit, samples_within
 
@@ -39,7 +39,16 @@ def test_impossible_units_are_refused(reach: float) -> None:
 def test_ramp_weights_cover_the_disc() -> None:
     weights = ramp_weights(radial_trajectory(golden_angles_rad(np.arange(5)), 320, 160))
     assert np.allclose(weights.sum(axis=1), np.pi * 80**2, rtol=2e-2)
-    assert weights[:, 160] == pytest.approx(np.pi * 0.5**2 / 4)
+    assert weights[:, 160] == pytest.approx(np.pi * 0.5**2 * centre_share(np.array([0.5]))[0])
+    assert (np.diff(weights[:, 160:], axis=1) > 0).all()
+
+
+@pytest.mark.parametrize("spacing", [0.05, 0.5, 0.7, 1.0])
+def test_centre_share_is_the_sum_of_the_repeated_kernel(spacing: float) -> None:
+    """At 0.45 fields of view, 0.45 Δk of the period; the far terms of the sum are integrated."""
+    distance, terms = 64 / (45 * np.pi) * spacing, np.arange(1, 20_000)
+    total = np.sum((distance + terms) ** -2.0) + np.sum((distance - terms) ** -2.0) + 2 / 20_000
+    assert centre_share(np.array([spacing]))[0] == pytest.approx(total / (2 * np.pi**2), rel=1e-3)
 
 
 def test_samples_that_a_smaller_matrix_can_hold() -> None:
