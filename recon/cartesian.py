@@ -101,32 +101,6 @@ def truncate(kspace: NDArray, kept: tuple[int, int, int]) -> NDArray:
     return cut
 
 
-def measured_extent(volume: NDArray, threshold: float = 1e-4) -> tuple[int, int, int]:
-    """How many central lines of a volume's k-space hold data: full axes unless it was zero-filled upstream.
-
-    Parameters
-    ----------
-    volume : (z, y, x) float32 or complex64
-    threshold : float
-        Largest amplitude of an empty line over that of the strongest one. A magnitude of a zero-filled complex image is
-        no longer exactly empty there, and counts as full.
-
-    Returns
-    -------
-    (3,) tuple of int
-    """
-    xp = sigpy.get_array_module(volume)
-    power = xp.abs(to_kspace(volume))
-    extents = []
-    for axis, size in enumerate(volume.shape):
-        others = tuple(other for other in range(3) if other != axis)
-        line = sigpy.to_device(power.max(axis=others))
-        filled = np.flatnonzero(line > threshold * line.max()) - size // 2
-        reach = max(-int(filled.min()), int(filled.max()) + 1) if len(filled) else 0
-        extents.append(min(size, 2 * reach))
-    return extents[0], extents[1], extents[2]
-
-
 def coil_maps_from_centre(kspace: NDArray) -> NDArray:
     """Sensitivities from the centre of k-space: smooth coil images over their root sum of squares (McKenzie 2002).
 
