@@ -18,7 +18,7 @@ from gadgets.page import png_of
 from gadgets.restorer import load_restorer
 from gadgets.scan_file import complete_file
 from gadgets.super_resolution_parameters import SuperResolutionParameters
-from recon.cartesian import centre_region, put_back_measured, to_image, to_kspace, truncate
+from recon.cartesian import centre_region, kept_lines, put_back_measured, to_image, to_kspace, truncate
 from recon.metrics import quality
 from recon.simulation.vessels import Vessel
 from recon.simulation.volumes import Domain, simulate_angiogram
@@ -159,7 +159,7 @@ def restorations(
     import torch
 
     restorer = load_restorer(parameters, choose_device(parameters.device))
-    kept = (*(_lines(size, factor) for size, factor in zip(image.shape, factors, strict=False)), image.shape[2])
+    kept = (*(kept_lines(size, factor) for size, factor in zip(image.shape, factors, strict=False)), image.shape[2])
     measured = to_image(truncate(to_kspace(image), kept))
     zero_filled = np.abs(measured).astype(np.float32)
     low = _low_resolution(image, kept)
@@ -177,10 +177,6 @@ def restorations(
     seconds[names[-1]] = elapsed
     found[f"{names[-1]}, data consistent"] = put_back_measured(found[names[-1]], measured, kept)
     return found | {_ORIGINAL: image}, seconds
-
-
-def _lines(size: int, factor: float) -> int:
-    return size if factor == 1 else max(2, 2 * round(size / factor / 2))
 
 
 def _low_resolution(image: NDArray, kept: tuple[int, ...]) -> NDArray:

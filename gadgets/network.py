@@ -1,6 +1,5 @@
 """The network that a gadget runs: found, loaded and warmed up before the first readout, kept between scans."""
 
-import importlib.util
 import logging
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from gadgets.errors import ParameterError
 from gadgets.parameters import MultitaskingParameters
 from gadgets.shipped import MULTITASKING, shipped
+from gadgets.torch_device import ready_torch
 
 if TYPE_CHECKING:
     from nets.inference import SpatialFactorNetwork
@@ -46,7 +46,7 @@ def load_network(
     try:
         network = _loaded(
             Path(parameters.weights) if parameters.weights else shipped(MULTITASKING),
-            "cpu" if device.id < 0 else f"cuda:{device.id}",
+            ready_torch(device, ", or set reconstruction to backprojection or admm"),
             parameters.precision,
             parameters.compile_network,
         )
@@ -73,21 +73,9 @@ def _warmed(network: "SpatialFactorNetwork", matrix: int) -> None:
 
 @lru_cache(maxsize=2)
 def _loaded(path: Path, device: str, precision: str, compiled: bool) -> "SpatialFactorNetwork":
-    if not importlib.util.find_spec("torch"):
-        raise ParameterError(
-            "the network needs torch, which is not installed: pip install torch, or set reconstruction to "
-            "backprojection or admm"
-        )
-    import torch
-
     from nets.inference import SpatialFactorNetwork
     from nets.weights import WeightsError
-    from recon.threads import available_cpus
 
-    torch.set_num_threads(available_cpus())
-    if device != "cpu" and not torch.cuda.is_available():
-        log.warning("this torch has no CUDA: the network runs on the CPU")
-        device = "cpu"
     try:
         return SpatialFactorNetwork(path, device, precision, compiled)  # type: ignore[arg-type]
     except WeightsError as error:

@@ -1,6 +1,5 @@
 """The networks of the super-resolution gadget: found, loaded, kept between scans."""
 
-import importlib.util
 import logging
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +10,7 @@ import sigpy
 from gadgets.errors import ParameterError
 from gadgets.shipped import FIRST_STAGE, SECOND_STAGE, shipped
 from gadgets.super_resolution_parameters import SuperResolutionParameters
+from gadgets.torch_device import ready_torch
 
 if TYPE_CHECKING:
     from nets.super_resolution import SuperResolution
@@ -40,14 +40,14 @@ def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -
         if parameters.first_stage and not parameters.second_stage:
             raise ParameterError("first_stage is given without second_stage; give both, or set stages=one")
         weights.append(Path(parameters.second_stage) if parameters.second_stage else shipped(SECOND_STAGE))
-    missing = [path.name for path in weights if path.parent == shipped("").parent and not path.is_file()]
+    ours = {shipped(FIRST_STAGE), shipped(SECOND_STAGE)}
+    missing = [path.name for path in weights if path in ours and not path.is_file()]
     if missing:
         raise ParameterError(
             f"malibu ships no weights {' and '.join(missing)} yet: train them (make sr-weights), set first_stage and "
             "second_stage, or first_stage and stages=one"
         )
-    name = "cpu" if device.id < 0 else f"cuda:{device.id}"
-    restorer = _loaded(tuple(weights), name, parameters.precision, parameters.patch, parameters.margin)
+    restorer = _loaded(tuple(weights), ready_torch(device), parameters.precision, parameters.patch, parameters.margin)
     for stage in restorer.stages:
         log.info("%s is loaded on %s (weights %s)", stage.card.architecture, restorer.device, stage.sha256[:12])
     return restorer
@@ -57,18 +57,9 @@ def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -
 def _loaded(
     weights: tuple[Path, ...], device: str, precision: str, patch: tuple[int, int, int], margin: int | None
 ) -> "SuperResolution":
-    if not importlib.util.find_spec("torch"):
-        raise ParameterError("super-resolution needs torch, which is not installed: pip install torch")
-    import torch
-
     from nets.super_resolution import SuperResolution
     from nets.weights import WeightsError
-    from recon.threads import available_cpus
 
-    torch.set_num_threads(available_cpus())
-    if device != "cpu" and not torch.cuda.is_available():
-        log.warning("this torch has no CUDA: the network runs on the CPU")
-        device = "cpu"
     try:
         return SuperResolution(list(weights), device, precision, patch, margin)  # type: ignore[arg-type]
     except WeightsError as error:

@@ -2,7 +2,10 @@
 
 import math
 from collections.abc import Callable
+from typing import Any, Literal
 
+import lightning
+import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -26,6 +29,16 @@ def cosine(total_steps: int) -> Callable[[int], float]:
         return rise * 0.5 * (1 + math.cos(math.pi * min(1.0, step / total_steps)))
 
     return factor
+
+
+def adam(training: lightning.LightningModule, learning_rate: float, schedule: Literal["constant", "cosine"]) -> Any:
+    """Adam for all weights of a training, with its schedule, as Lightning takes it."""
+    optimizer = torch.optim.Adam(training.parameters(), lr=learning_rate)
+    if schedule == "constant":
+        return optimizer
+    factor = cosine(int(training.trainer.estimated_stepping_batches))
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,10 @@
 from typing import Any, Literal
 
 import lightning
-import torch
 from torch import Tensor, nn
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from nets.schedules import cosine
+from nets.schedules import adam
 from nets.weights import starting_network
 
 _LOSSES = {"l1": nn.functional.l1_loss, "l2": nn.functional.mse_loss}
@@ -69,12 +68,7 @@ class SuperResolutionTraining(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam, with its schedule."""
-        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
-        if self.schedule == "constant":
-            return optimizer
-        factor = cosine(int(self.trainer.estimated_stepping_batches))
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return adam(self, self.learning_rate, self.schedule)
 
 
 def judged(split: str, network: Any, shown: Tensor, label: Tensor) -> dict[str, Tensor]:

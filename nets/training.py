@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nets.complex_maps import normalisation_of, to_channels, to_maps
 from nets.losses import relative_error, weight_penalty
-from nets.schedules import cosine
+from nets.schedules import adam
 from nets.weights import starting_network
 
 _INTENDED_INPUT = (
@@ -88,9 +88,4 @@ class SpatialFactorTraining(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam, with its schedule."""
-        optimizer = torch.optim.Adam(self.parameters(), lr=self.learning_rate)
-        if self.schedule == "constant":
-            return optimizer
-        factor = cosine(int(self.trainer.estimated_stepping_batches))
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return adam(self, self.learning_rate, self.schedule)

@@ -81,6 +81,11 @@ def zero_fill(kspace: NDArray, matrix: tuple[int, int, int]) -> NDArray:
     return filled
 
 
+def kept_lines(size: int, factor: float) -> int:
+    """Lines that a scan with ``factor`` times fewer measures along an axis: even where it is cut, at least 2."""
+    return size if factor == 1 else max(2, 2 * round(size / factor / 2))
+
+
 def truncate(kspace: NDArray, kept: tuple[int, int, int]) -> NDArray:
     """Set everything but the centre of k-space to zero: what a scan with fewer lines would have measured.
 

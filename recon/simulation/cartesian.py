@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.cartesian import centre_region, to_kspace
+from recon.cartesian import centre_region, kept_lines, to_kspace
 from recon.simulation.volumes import Angiogram
 
 OVERSAMPLING = 2
@@ -82,16 +82,12 @@ def scan_angiogram(
     encoded = (z, y, OVERSAMPLING * x)
     wide = np.zeros((coils, *encoded), dtype=np.complex64)
     wide[..., centre_region((encoded[2],), (x,))[0]] = maps * angiogram.image
-    lines = (_lines(z, factors[0]), _lines(y, factors[1]), encoded[2])
+    lines = (kept_lines(z, factors[0]), kept_lines(y, factors[1]), encoded[2])
     region = centre_region(encoded, lines)
     kspace = to_kspace(wide)[(slice(None), *region)]
     level = 1 / snr  # a unitary transform keeps the deviation; oversampling spreads it over a wider image
     kspace = kspace + level * _noise(rng, kspace.shape)
     return CartesianScan(kspace.astype(np.complex64), encoded, level * _noise(rng, (coils, 2048)), maps)
-
-
-def _lines(size: int, factor: float) -> int:
-    return size if factor == 1 else max(2, 2 * round(size / factor / 2))
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray:

@@ -1,5 +1,6 @@
 """The network inside the Multitasking gadget."""
 
+import importlib.util
 import json
 import logging
 from pathlib import Path
@@ -125,9 +126,7 @@ def test_rank_above_the_network_is_refused_before_the_scan(identity_weights: Pat
 def test_torch_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import sigpy
 
-    import gadgets.network
-
-    monkeypatch.setattr(gadgets.network.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     parameters = MultitaskingParameters(weights=str(tmp_path / "any.safetensors"))
     with pytest.raises(ParameterError, match="needs torch, which is not installed"):
         load_network(parameters, sigpy.cpu_device, 16)
