@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from gadgets.acquisitions import SliceReadouts
 from gadgets.connection import GadgetStream
 from gadgets.device import choose_device
-from gadgets.errors import ParameterError, StreamError
+from gadgets.errors import StreamError
 from gadgets.header import ScanHeader, expected_matrix, read_header, repetition_time_ms
 from gadgets.images import multitasking_images
 from gadgets.measurement import Measurement
 from gadgets.network import load_network
 from gadgets.parameters import MultitaskingParameters, parse_parameters
 from gadgets.problem import pose, prepare
-from gadgets.rescue import rescued
+from gadgets.rescue import prepared, rescued
 from gadgets.selection import t1_state
 from gadgets.series import MultitaskingResult
 from gadgets.spatial_factor import solve
@@ -62,24 +62,18 @@ class MultitaskingGadget:
             stream.set_timeouts(parameters.message_timeout_s, parameters.idle_timeout_s)
             device = choose_device(parameters.device)
             choose_backend(parameters.nufft, on_gpu=device.id >= 0)
-            network, unusable = None, None
-            try:
-                network = load_network(parameters, device, parameters.matrix or expected_matrix(stream.header))
-            except ParameterError as error:
-                if parameters.rescue_folder is None:
-                    raise
-                log.error("%s; the scan is received, to be kept", error)
-                unusable = error
+            network = prepared(
+                lambda: load_network(parameters, device, parameters.matrix or expected_matrix(stream.header)),
+                parameters.rescue_folder,
+            )
             measurement, open_ = Measurement(), True
             while open_:
                 clock = StageClock()
                 with rescued(measurement, stream.header, parameters.rescue_folder):
                     with clock.stage("receive"):
                         open_ = receive(stream, measurement)
-                    if unusable is not None:
-                        raise unusable
                     if measurement.has_imaging or measurement.number == 0:
-                        serve(stream, measurement, parameters, device, clock, network)
+                        serve(stream, measurement, parameters, device, clock, network())
                 measurement = measurement.following()
 
 

@@ -3,16 +3,19 @@
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from gadgets.errors import ParameterError
 from gadgets.header import anonymous
 from gadgets.measurement import Measurement
 from gadgets.scan_file import write_scan
 
 log = logging.getLogger(__name__)
+
+Loaded = TypeVar("Loaded")
 
 
 @contextmanager
@@ -39,3 +42,38 @@ def rescued(measurement: Measurement, header: Any, folder: str | None) -> Iterat
             except OSError as error:
                 log.error("the raw data could not be kept in %s: %s", folder, error)
         raise
+
+
+def prepared(load: Callable[[], Loaded], folder: str | None) -> Callable[[], Loaded]:
+    """Load what a reconstruction needs before its scan comes.
+
+    Parameters
+    ----------
+    load : callable
+    folder : str or None
+        The rescue folder.
+
+    Returns
+    -------
+    callable
+        Gives what was loaded. If it could not be loaded and there is a rescue folder, it raises that error, so that the
+        scan can be received and kept first.
+
+    Raises
+    ------
+    ParameterError
+        At once, if there is no rescue folder.
+    """
+    try:
+        loaded = load()
+    except ParameterError as error:
+        if folder is None:
+            raise
+        log.error("%s; the scan is received, to be kept", error)
+        unusable = error
+
+        def refuse() -> Loaded:
+            raise unusable
+
+        return refuse
+    return lambda: loaded

@@ -19,7 +19,7 @@ from gadgets.connection import GadgetStream
 from gadgets.device import choose_device
 from gadgets.errors import ParameterError, StreamError
 from gadgets.measurement import Measurement
-from gadgets.rescue import rescued
+from gadgets.rescue import prepared, rescued
 from gadgets.restorer import load_restorer
 from gadgets.stages import StageClock
 from gadgets.super_resolution_parameters import SuperResolutionParameters, parse_super_resolution
@@ -55,7 +55,8 @@ class SuperResolutionGadget:
         with GadgetStream(connection, type(self).__name__) as stream:
             parameters = parse_super_resolution(stream.configuration)
             stream.set_timeouts(parameters.message_timeout_s, parameters.idle_timeout_s)
-            restorer = load_restorer(parameters, choose_device(parameters.device))
+            device = choose_device(parameters.device)
+            restorer = prepared(lambda: load_restorer(parameters, device), parameters.rescue_folder)
             measurement, open_, served = Measurement(), True, 0
             while open_:
                 clock, images = StageClock(), list[ismrmrd.Image]()
@@ -63,7 +64,7 @@ class SuperResolutionGadget:
                     with clock.stage("receive"):
                         open_ = receive(stream, measurement, images)
                     if images or measurement.has_imaging or measurement.number == 0:
-                        served += serve(stream, measurement, images, parameters, restorer, clock, served)
+                        served += serve(stream, measurement, images, parameters, restorer(), clock, served)
                 measurement = measurement.following()
 
 

@@ -53,6 +53,11 @@ def restore_here(source: Path, images_file: Path, **settings: str) -> dict[int, 
     return read_images(images_file)
 
 
+def one(weights: Path, **settings: str) -> dict[str, str]:
+    """Settings for one stage."""
+    return {"stages": "one", "first_stage": str(weights)} | settings
+
+
 def write_images(path: Path, images: Iterable[ismrmrd.Image], matrix: tuple[int, int, int]) -> Path:
     """An image file whose header promises a matrix (z, y, x)."""
     z, y, x = matrix
@@ -60,6 +65,11 @@ def write_images(path: Path, images: Iterable[ismrmrd.Image], matrix: tuple[int,
         for image in images:
             file.append(image)
     return path
+
+
+def header_of(matrix: tuple[int, int, int]):
+    """A header that promises a matrix (z, y, x)."""
+    return ismrmrd.xsd.CreateFromDocument(HEADER.format(z=matrix[0], y=matrix[1], x=matrix[2]))
 
 
 def slices_of(volume: np.ndarray, directions: np.ndarray | None = None, series: int = 1) -> list[ismrmrd.Image]:

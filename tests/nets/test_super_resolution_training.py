@@ -143,6 +143,13 @@ def test_cosine_rises_and_falls_to_zero() -> None:
     assert factor(1000) == pytest.approx(0, abs=1e-12)
 
 
+def test_prolonged_training_repeats_its_first_cycle() -> None:
+    """What makes resuming a finished training with twice the epochs and cycles the same as one long training."""
+    once, twice = cosine(250), cosine(500, cycles=2)
+    assert [twice(step) for step in range(500)] == [once(step % 250) for step in range(500)]
+    assert twice(500) == pytest.approx(0, abs=1e-12)
+
+
 def test_gradient_penalty_of_a_linear_critic_is_known() -> None:
     """∇D = w everywhere, so the penalty is (‖w‖ − 1)²."""
     weight = torch.full((1, 1, 2, 2, 2), 0.75)
