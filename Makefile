@@ -25,7 +25,7 @@ weights: $(VENV)/.installed-dev
 	$(BIN)/python -m nets.train_multitasking fit --config configs/train/multitasking_mdcn.yaml
 
 sr-weights: $(VENV)/.installed-dev
-	$(BIN)/malibu prepare-volumes volumes/coronary --domain coronary
+	$(BIN)/malibu prepare-volumes volumes/coronary --domain coronary --count 140
 	$(BIN)/malibu prepare-volumes volumes/brain --domain brain
 	$(BIN)/python -m nets.train_super_resolution fit --config configs/train/sr_coronary_l1.yaml
 	$(BIN)/python -m nets.train_dragan fit --config configs/train/gan_coronary_dragan.yaml

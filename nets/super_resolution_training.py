@@ -29,6 +29,8 @@ class SuperResolutionTraining(lightning.LightningModule):
     weights : str, optional
         Start from this file (.safetensors) of the same architecture and hyper-parameters.
     schedule : {"constant", "cosine"}
+    cycles : int
+        Of the cosine.
     """
 
     def __init__(
@@ -39,12 +41,14 @@ class SuperResolutionTraining(lightning.LightningModule):
         loss: Literal["l1", "l2"] = "l1",
         weights: str | None = None,
         schedule: Literal["constant", "cosine"] = "constant",
+        cycles: int = 1,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.architecture, self.network_config = architecture, network or {}
         self.network: nn.Module = starting_network(architecture, self.network_config, weights)
-        self.learning_rate, self.loss, self.schedule = learning_rate, _LOSSES[loss], schedule
+        self.learning_rate, self.loss = learning_rate, _LOSSES[loss]
+        self.schedule, self.cycles = schedule, cycles
         self.intended_input = INTENDED_INPUT
 
     def preprocessing(self, data: Any) -> dict[str, Any]:
@@ -68,7 +72,7 @@ class SuperResolutionTraining(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam, with its schedule."""
-        return adam(self, self.learning_rate, self.schedule)
+        return adam(self, self.learning_rate, self.schedule, self.cycles)
 
 
 def judged(split: str, network: Any, shown: Tensor, label: Tensor) -> dict[str, Tensor]:
