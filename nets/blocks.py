@@ -16,11 +16,19 @@ _UP: dict[int, type[nn.Module]] = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 
 
 def conv(
-    dims: int, inputs: int, outputs: int, kernel: int = 3, bias: bool = True, dilation: int = 1, stride: int = 1
+    dims: int,
+    inputs: int,
+    outputs: int,
+    kernel: int | tuple[int, ...] = 3,
+    bias: bool = True,
+    dilation: int = 1,
+    stride: int = 1,
 ) -> nn.Conv2d | nn.Conv3d:
-    """Convolution with an odd kernel that keeps the matrix (at stride 1)."""
-    padding = dilation * (kernel // 2)
-    return _CONV[dims](inputs, outputs, kernel, stride=stride, padding=padding, dilation=dilation, bias=bias)
+    """Convolution with an odd kernel (along all axes, or each) that keeps the matrix (at stride 1)."""
+    sizes = (kernel,) * dims if isinstance(kernel, int) else kernel
+    padding = tuple(dilation * (size // 2) for size in sizes)
+    layer = _CONV[dims]
+    return layer(inputs, outputs, sizes, stride=stride, padding=padding, dilation=dilation, bias=bias)  # type: ignore[arg-type]
 
 
 def norm(kind: Norm, dims: int, channels: int) -> list[nn.Module]:

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from matplotlib.figure import Figure
 
-from nets.weights import ModelCard, card_config, save_weights
+from nets.weights import ModelCard, card_config, read_card, save_weights
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +75,17 @@ class ExportWeights(lightning.Callback):
             architecture=training.architecture,
             config=card_config(training.architecture, training.network_config),
             intended_input=training.intended_input,
-            training_data=data.describe(),
+            training_data=_lineage(data.describe(), training.hparams.get("weights")),
             seed=int(data.seed),
             metrics={name: value for name, value in taken.items() if name.startswith(("val", "step"))},
             preprocessing=training.preprocessing(data),
             version=_version(),
         )
+
+
+def _lineage(described: str, started_from: str | None) -> str:
+    """What was trained on, and what the weights that the training started from were trained on."""
+    return f"{described}; before that: {read_card(Path(started_from)).training_data}" if started_from else described
 
 
 def _version() -> str:

@@ -73,6 +73,9 @@ class MdcsrnConfig:
     fold : (3,) tuple of int
         Beyond the paper: voxels of each box (z, y, x) are channels inside the network. Of a volume whose lines were cut
         to a quarter along z and y, boxes of (4, 4, 1) lose nothing, and there are 16 times fewer places to compute.
+    kernel : (3,) tuple of int
+        Of the units' convolutions (z, y, x). Beyond the paper: (3, 3, 1) where x was not cut; the stem still looks
+        along x. It learns faster, and a step costs less.
     """
 
     blocks: int = Field(default=8, ge=1)
@@ -84,10 +87,13 @@ class MdcsrnConfig:
     dims: Literal[2, 3] = 3
     start: Literal["identity", "random"] = "identity"
     fold: tuple[int, int, int] = (1, 1, 1)
+    kernel: tuple[int, int, int] = (3, 3, 3)
 
     def __post_init__(self) -> None:
         if min(self.fold) < 1 or (self.dims == 2 and self.fold != (1, 1, 1)):
             raise ValueError(f"fold {self.fold} must be positive, and is for volumes")
+        if any(size < 1 or size % 2 == 0 for size in self.kernel) or (self.dims == 2 and self.kernel != (3, 3, 3)):
+            raise ValueError(f"kernel {self.kernel} must be odd, and is for volumes")
         if self.attention == "middle" and self.blocks < 2:
             raise ValueError("attention=middle sits after a compressor; it needs at least 2 blocks")
 
@@ -111,7 +117,9 @@ class Mdcsrn(nn.Module):
                 nn.ELU(),
                 conv(dims, inputs, 4 * growth, kernel=1, bias=False),
             ]
-            spread = [*norm(config.norm, dims, 4 * growth), nn.ELU(), conv(dims, 4 * growth, growth, bias=False)]
+            kernel = config.kernel if dims == 3 else 3
+            convolution = conv(dims, 4 * growth, growth, kernel=kernel, bias=False)
+            spread = [*norm(config.norm, dims, 4 * growth), nn.ELU(), convolution]
             return nn.Sequential(*bottleneck, *spread)
 
         middle = width + (config.blocks // 2) * (width + config.units * growth)
@@ -160,8 +168,9 @@ class Mdcsrn(nn.Module):
         """How far (z, y, x) an output voxel sees to either side, in whole boxes; None: the whole volume."""
         if self.config.attention != "none":
             return None
-        places = 1 + self.config.blocks * self.config.units + self.config.reconstruction_layer
-        return tuple(places * factor for factor in self.config.fold)
+        ends, units = 1 + self.config.reconstruction_layer, self.config.blocks * self.config.units
+        places = (ends + units * (size // 2) for size in self.config.kernel)
+        return tuple(place * factor for place, factor in zip(places, self.config.fold, strict=True))
 
     @torch.no_grad()
     def attention_map(self, volume: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import lightning
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from nets.schedules import adam
@@ -61,6 +62,10 @@ class SuperResolutionTraining(lightning.LightningModule):
         error = self.loss(self.network(shown), label)
         self.log("train_loss", error, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
         return error
+
+    def on_train_end(self) -> None:
+        """Take batch statistics over a whole epoch: running ones are those of the last few patches."""
+        update_bn(self.trainer.datamodule.train_dataloader(), self.network, self.device)  # type: ignore[attr-defined]
 
     def validation_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
         """L1 and PSNR of the middle of a volume; those of the zero-filled input beside them."""

@@ -127,6 +127,7 @@ def test_training_starts_from_given_weights(tmp_path: Path) -> None:
     fit(folder, first, config, *TWO_STEPS)
     given = f"--model.weights={exported(first, config)}"
     fit(folder, second, config, *TWO_STEPS, given, "--model.learning_rate=0.0")
-    before, after = (load_weights(exported(run, config)).network.state_dict() for run in (first, second))
-    for name, value in before.items():
-        assert torch.equal(after[name], value)
+    before, after = (load_weights(exported(run, config)) for run in (first, second))
+    for name, value in before.network.state_dict().items():
+        assert torch.equal(after.network.state_dict()[name], value)
+    assert after.card.training_data == f"{before.card.training_data}; before that: {before.card.training_data}"
