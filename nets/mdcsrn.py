@@ -69,7 +69,10 @@ class MdcsrnConfig:
     dims : int
     start : {"identity", "random"}
         Initial weights: at first the network hands on its input, as zero-filled volumes are near their originals.
-        Only with the direct combination, and with at least as many channels in the stem as voxels in a box.
+        Only with the direct combination; without ``residual``, the stem needs as many channels as a box has voxels.
+    residual : bool
+        Beyond the paper: the input is added to the output (as in VDSR and RRDG), so that only what is missing is learned,
+        and what was measured passes unharmed.
     fold : (3,) tuple of int
         Beyond the paper: voxels of each box (z, y, x) are channels inside the network. Of a volume whose lines were cut
         to a quarter along z and y, boxes of (4, 4, 1) lose nothing, and there are 16 times fewer places to compute.
@@ -88,6 +91,7 @@ class MdcsrnConfig:
     start: Literal["identity", "random"] = "identity"
     fold: tuple[int, int, int] = (1, 1, 1)
     kernel: tuple[int, int, int] = (3, 3, 3)
+    residual: bool = False
 
     def __post_init__(self) -> None:
         if min(self.fold) < 1 or (self.dims == 2 and self.fold != (1, 1, 1)):
@@ -148,15 +152,16 @@ class Mdcsrn(nn.Module):
             )
         else:
             self.combine = conv(dims, features, box, kernel=1)
-            if config.start == "identity" and self.attention is None and width >= box:
+            if config.start == "identity" and (config.residual or (self.attention is None and width >= box)):
                 self._start_as_identity(box)
 
     @torch.no_grad()
     def _start_as_identity(self, box: int) -> None:
-        nn.init.dirac_(self.stem.weight[:box])
         nn.init.zeros_(self.combine.weight)  # type: ignore[arg-type]
         nn.init.zeros_(self.combine.bias)  # type: ignore[arg-type]
-        nn.init.dirac_(self.combine.weight[:, :box])  # type: ignore[index]
+        if not self.config.residual:
+            nn.init.dirac_(self.stem.weight[:box])
+            nn.init.dirac_(self.combine.weight[:, :box])  # type: ignore[index]
 
     @property
     def receptive_field(self) -> int | None:
@@ -194,6 +199,10 @@ class Mdcsrn(nn.Module):
 
     def forward(self, volume: Tensor) -> Tensor:
         """(batch, 1, z, y, x) → the same shape."""
+        restored = self._in_boxes(volume)
+        return volume + restored if self.config.residual else restored
+
+    def _in_boxes(self, volume: Tensor) -> Tensor:
         if self.config.fold == (1, 1, 1):
             return self._inside(volume)
         sizes, factors = volume.shape[2:], self.config.fold

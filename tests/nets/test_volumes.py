@@ -157,9 +157,19 @@ def test_folding_is_undone_and_the_folded_network_starts_as_the_identity(factors
     assert torch.equal(unfold(fold(volume, factors), factors), volume)
     box = fold(torch.arange(8.0).reshape(1, 1, 2, 2, 2), (2, 1, 2))
     assert box[0, :, 0, 0, 0].tolist() == [0, 1, 4, 5]
-    network = build("mdcsrn", {"blocks": 1, "units": 1, "growth": 16, "fold": factors}).eval()
     odd = torch.rand(1, 1, 9, 7, 11)
-    assert torch.allclose(network(odd), odd, atol=1e-5)
+    for growth, residual in ((16, False), (2, True)):
+        config = {"blocks": 1, "units": 1, "growth": growth, "fold": factors, "residual": residual}
+        assert torch.allclose(build("mdcsrn", config).eval()(odd), odd, atol=1e-5)
+
+
+def test_residual_network_adds_its_input() -> None:
+    config = {**CONFIG, "fold": (2, 1, 1), "start": "random"}
+    plain, residual = build("mdcsrn", config).eval(), build("mdcsrn", config | {"residual": True}).eval()
+    residual.load_state_dict(plain.state_dict())
+    volume = torch.rand(1, 1, 9, 8, 7)
+    assert torch.allclose(residual(volume) - volume, plain(volume), atol=1e-5)
+    assert float(plain(volume).abs().max()) > 0.01
 
 
 def test_networks_never_see_more_than_a_patch(tmp_path: Path) -> None:
