@@ -71,8 +71,8 @@ class MdcsrnConfig:
         Initial weights: at first the network hands on its input, as zero-filled volumes are near their originals.
         Only with the direct combination; without ``residual``, the stem needs as many channels as a box has voxels.
     residual : bool
-        Beyond the paper: the input is added to the output (as in VDSR and RRDG), so that only what is missing is learned,
-        and what was measured passes unharmed.
+        Beyond the paper: the input is added to the output (as in VDSR and RRDG), so that only what is missing is
+        learned, and what was measured passes unharmed.
     fold : (3,) tuple of int
         Beyond the paper: voxels of each box (z, y, x) are channels inside the network. Of a volume whose lines were cut
         to a quarter along z and y, boxes of (4, 4, 1) lose nothing, and there are 16 times fewer places to compute.

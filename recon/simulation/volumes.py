@@ -59,9 +59,9 @@ def simulate_angiogram(domain: Domain, shape: tuple[int, int, int], seed: int) -
 def _blur(domain: Domain, rng: np.random.Generator) -> NDArray:
     """Standard deviation of the point spread in voxels (z, y, x).
 
-    Both data sets of the dissertation (5.2) were acquired with longer voxels along z and interpolated: 1.0 × 1.0 × 1.5 mm
-    to 1 mm, and 0.5 × 0.5 × 0.8 mm to 0.5 mm. In a coronary scan, the heart's motion adds a blur everywhere, and
-    what the navigator lets pass of breathing adds one along the body axis, z.
+    Both data sets of the dissertation (5.2) were acquired with longer voxels along z and interpolated: 1.0 × 1.0 ×
+    1.5 mm to 1 mm, and 0.5 × 0.5 × 0.8 mm to 0.5 mm. In a coronary scan, the heart's motion adds a blur everywhere,
+    and what the navigator lets pass of breathing adds one along the body axis, z.
     """
     spread = _SINC_DEVIATION * np.array([1.5 if domain == "coronary" else 1.6, 1.0, 1.0])
     if domain == "coronary":
