@@ -30,7 +30,7 @@ weights: $(VENV)/.installed-dev
 # Those of super-resolution, two hours on 2 cores; then: cp runs/sr_*/*.safetensors runs/gan_*/*.safetensors nets/shipped
 sr-weights: $(VENV)/.installed-dev
 	$(BIN)/malibu prepare-volumes volumes/coronary --domain coronary --count 100
-	$(BIN)/malibu prepare-volumes volumes/brain --domain brain --count 20
+	$(BIN)/malibu prepare-volumes volumes/brain --domain brain --count 40
 	$(BIN)/python -m nets.train_super_resolution fit --config configs/train/sr_coronary_l1.yaml
 	$(BIN)/python -m nets.train_dragan fit --config configs/train/gan_coronary_dragan.yaml
 

@@ -40,13 +40,6 @@ def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -
         if parameters.first_stage and not parameters.second_stage:
             raise ParameterError("first_stage is given without second_stage; give both, or set stages=one")
         weights.append(Path(parameters.second_stage) if parameters.second_stage else shipped(SECOND_STAGE))
-    ours = {shipped(FIRST_STAGE), shipped(SECOND_STAGE)}
-    missing = [path.name for path in weights if path in ours and not path.is_file()]
-    if missing:
-        raise ParameterError(
-            f"malibu ships no weights {' and '.join(missing)} yet: train them (make sr-weights), set first_stage and "
-            "second_stage, or first_stage and stages=one"
-        )
     restorer = _loaded(tuple(weights), ready_torch(device), parameters.precision, parameters.patch, parameters.margin)
     for stage in restorer.stages:
         log.info("%s is loaded on %s (weights %s)", stage.card.architecture, restorer.device, stage.sha256[:12])

@@ -153,17 +153,18 @@ def _on_surface(centre: NDArray, axes: NDArray, turn: NDArray) -> Constraint:
 
 
 def _brain(shape: tuple[int, int, int], rng: np.random.Generator) -> tuple[NDArray, list[Vessel]]:
-    """Suppressed tissue with a scalp, ventricles, and many thin tortuous vessels."""
+    """Tissue, suppressed or as bright as in T1w, with a scalp, ventricles, and many thin tortuous vessels."""
     size = np.array(shape, dtype=float)
     centre, turn = size * rng.uniform(0.45, 0.55, 3), _turn(rng)
     axes = size * rng.uniform(0.42, 0.6, 3)
     image = np.full(shape, 0.01, dtype=np.float32)
     _paint(image, _ellipsoid(shape, centre, axes * 1.08, np.eye(3)), rng.uniform(0.2, 0.6))
     _paint(image, _ellipsoid(shape, centre, axes * 1.03, np.eye(3)), rng.uniform(0.02, 0.08))
-    _paint(image, _ellipsoid(shape, centre, axes, np.eye(3)), rng.uniform(0.12, 0.35))
-    folds = np.clip(0.5 + 0.8 * _texture(shape, rng, rng.uniform(1.5, 3.5)), 0, 1)
+    _paint(image, _ellipsoid(shape, centre, axes, np.eye(3)), rng.uniform(0.12, 0.8))
+    folds = np.clip(0.5 + rng.uniform(0.8, 3.0) * _texture(shape, rng, rng.uniform(1.2, 3.5)), 0, 1)
     inside = _ellipsoid(shape, centre, axes * 0.98, np.eye(3))
-    image *= 1 + rng.uniform(0.1, 0.45) * inside * (folds - 0.5)
+    image *= 1 + rng.uniform(0.1, 0.9) * inside * (folds - 0.5)
+    image *= 1 + rng.uniform(0.0, 0.06) * _texture(shape, rng, rng.uniform(0.4, 1.0))
     _paint(image, _ellipsoid(shape, centre, axes * rng.uniform(0.12, 0.25, 3), turn), rng.uniform(0.04, 0.12))
     tree = Tree(Habit((50, 140), (0.9, 2.4), 0.09, 2.0, 3, 0.3), rng)
     for _ in range(rng.integers(4, 8)):

@@ -12,8 +12,10 @@ from gadgets.angiograms import split_of
 from gadgets.cli import app
 from gadgets.evaluate_sr import Subject, judge, restorations, stenosis_depths
 from gadgets.scan_file import read_images
+from gadgets.shipped import FIRST_STAGE, SECOND_STAGE, shipped
 from gadgets.super_resolution_parameters import SuperResolutionParameters
 from nets.volumes import read_volume, volume_files
+from nets.weights import load_weights
 from recon.simulation.vessels import Stenosis, Vessel, coverage
 from tests.gadgets.volume_scans import ROOT, identity_weights, random_weights
 
@@ -61,6 +63,33 @@ def test_raw_scan_and_images_of_a_subject_restore_to_the_same(weights: Path, tmp
         volumes.append(np.concatenate([image.data[0] for image in read_images(tmp_path / f"{name}_out.h5")[101]]))
     raw, images = (volume / volume.mean() for volume in volumes)
     assert np.corrcoef(raw.ravel(), images.ravel())[0, 1] > 0.98
+
+
+def test_shipped_networks_are_small_and_say_what_they_are() -> None:
+    paths = [shipped(name) for name in (FIRST_STAGE, SECOND_STAGE)]
+    assert sum(path.stat().st_size for path in paths) < 12e6
+    for path in paths:
+        card = load_weights(path, "mdcsrn").card
+        assert "(112 simulated)" in card.training_data
+        assert card.preprocessing["factors"] == [[4, 4, 1], [2, 2, 1]]
+        assert card.metrics["val_psnr"] > card.metrics["val_input_psnr"] + 1.5
+        assert card.use.startswith("research use only")
+
+
+def test_shipped_networks_bring_a_raw_scan_nearer_to_its_truth(tmp_path: Path) -> None:
+    scan, images = tmp_path / "scan.h5", tmp_path / "images.h5"
+    run("simulate-volume", scan, "--shape", "48x64x48", "--seed", 3)
+    wanted = "images=original first_stage super_resolved"
+    run("replay", scan, "-o", images, "--config", CONFIGS / "super_resolution_coronary.xml", "--set", wanted)
+    with h5py.File(tmp_path / "scan.truth.h5") as file:
+        truth = file["volume"][:]
+    error = {}
+    for number, slices in read_images(images).items():
+        volume = np.concatenate([image.data[0] for image in slices])
+        scale = np.vdot(volume, truth) / np.vdot(volume, volume)
+        error[number] = float(np.linalg.norm(scale * volume - truth) / np.linalg.norm(truth))
+    assert error[201] < 0.7 * error[1]
+    assert error[101] < 0.85 * error[1]
 
 
 def test_prepared_volumes_are_split_and_stay(tmp_path: Path) -> None:
