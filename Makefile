@@ -21,17 +21,20 @@ test: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
-# The shipped weights anew, two hours on 2 cores; then: cp runs/multitasking_mdcn_refined/multitasking_mdcn_refined.safetensors nets/shipped/multitasking_mdcn.safetensors
+# The shipped weights anew, two hours on 2 cores; then:
+# cp runs/multitasking_mdcn_refined/multitasking_mdcn_refined.safetensors nets/shipped/multitasking_mdcn.safetensors
 weights: $(VENV)/.installed-dev
 	$(BIN)/malibu prepare pairs --simulate 210 --seed 1000 --workers 2
 	$(BIN)/python -m nets.train_multitasking fit --config configs/train/multitasking_mdcn.yaml
 	$(BIN)/python -m nets.train_multitasking fit --config configs/train/multitasking_mdcn_refined.yaml
 
-# Those of super-resolution, two hours on 2 cores; then: cp runs/sr_*/*.safetensors runs/gan_*/*.safetensors nets/shipped
+# Those of super-resolution, an hour on 2 cores; then: cp runs/gan_coronary_dragan/*.safetensors nets/shipped
+# and cp runs/sr_coronary_l1_refined/sr_coronary_l1_refined.safetensors nets/shipped/sr_coronary_l1.safetensors
 sr-weights: $(VENV)/.installed-dev
 	$(BIN)/malibu prepare-volumes volumes/coronary --domain coronary --count 100
 	$(BIN)/malibu prepare-volumes volumes/brain --domain brain --count 40
 	$(BIN)/python -m nets.train_super_resolution fit --config configs/train/sr_coronary_l1.yaml
+	$(BIN)/python -m nets.train_super_resolution fit --config configs/train/sr_coronary_l1_refined.yaml
 	$(BIN)/python -m nets.train_dragan fit --config configs/train/gan_coronary_dragan.yaml
 
 $(VENV)/bin/python:
