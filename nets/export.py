@@ -2,6 +2,7 @@
 
 import csv
 import logging
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from matplotlib.figure import Figure
 
-from nets.weights import ModelCard, card_config, read_card, save_weights
+from nets.rrdg import blend
+from nets.weights import ModelCard, card_config, load_weights, read_card, save_weights
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +33,13 @@ class ExportWeights(lightning.Callback):
     best : bool
         Take the checkpoint of the best validation, as the paper does; else the last weights: those of a schedule that
         ends at a learning rate of zero.
+    start_share : float
+        Share, in the weights that are written, of those that the training started from: the mean of both forgets less
+        (Wortsman 2022, WiSE-FT). It is validated once more.
     """
 
-    def __init__(self, path: str, half: bool = True, best: bool = True) -> None:
-        self.path, self.half, self.best = Path(path), half, best
+    def __init__(self, path: str, half: bool = True, best: bool = True, start_share: float = 0.0) -> None:
+        self.path, self.half, self.best, self.start_share = Path(path), half, best, start_share
         self.rows: list[dict[str, float]] = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -59,10 +64,25 @@ class ExportWeights(lightning.Callback):
         if best is not None and self.best:
             state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
             pl_module.load_state_dict(state)
-        save_weights(self.path, pl_module.network, self._card(trainer, pl_module), self.half)  # type: ignore[arg-type]
+        card = self._card(trainer, pl_module)
+        started_from = pl_module.hparams.get("weights")
+        if started_from and self.start_share:
+            card = self._blended(trainer, pl_module, card, Path(started_from))
+        save_weights(self.path, pl_module.network, card, self.half)  # type: ignore[arg-type]
         write_log(self.path.with_suffix(".csv"), self.rows)
         draw_log(self.path.with_suffix(".png"), self.rows)
         log.info("wrote %s with its log", self.path)
+
+    def _blended(self, trainer: lightning.Trainer, training: Any, card: ModelCard, start: Path) -> ModelCard:
+        before = load_weights(start).network.state_dict()
+        after = {name: value.cpu() for name, value in training.network.state_dict().items()}
+        training.network.load_state_dict(blend(before, after, self.start_share))
+        judge = lightning.Trainer(
+            accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False
+        )
+        (found,) = judge.validate(training, datamodule=trainer.datamodule, verbose=False)  # type: ignore[attr-defined]
+        data = f"{card.training_data} (its weights have a share of {self.start_share:g})"
+        return replace(card, training_data=data, metrics={"step": card.metrics["step"], **found})
 
     def _card(self, trainer: lightning.Trainer, training: Any) -> ModelCard:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]

@@ -131,3 +131,19 @@ def test_training_starts_from_given_weights(tmp_path: Path) -> None:
     for name, value in before.network.state_dict().items():
         assert torch.equal(after.network.state_dict()[name], value)
     assert after.card.training_data == f"{before.card.training_data}; before that: {before.card.training_data}"
+
+
+def test_refined_weights_are_the_mean_of_both_parts_and_validated_as_such(tmp_path: Path) -> None:
+    config = ROOT / "configs/train/multitasking_mdcn_refined.yaml"
+    folder, first, second = fill(tmp_path / "pairs"), tmp_path / "first", tmp_path / "second"
+    fit(folder, first, config, *TWO_STEPS)
+    log = fit(folder, second, config, *TWO_STEPS, f"--model.weights={exported(first, config)}")
+    before, after = (load_weights(exported(run, config)) for run in (first, second))
+    checkpoint = second / "runs" / config.stem / "checkpoints/last.ckpt"
+    trained = torch.load(checkpoint, weights_only=True)["state_dict"]
+    for name, value in after.network.state_dict().items():
+        mean = 0.5 * before.network.state_dict()[name] + 0.5 * trained[f"network.{name}"]
+        assert torch.allclose(value, mean, rtol=2e-3, atol=1e-6)
+        assert not torch.allclose(value, trained[f"network.{name}"], rtol=1e-6, atol=0)
+    assert after.card.metrics["val_l1"] != pytest.approx(log["val_l1"][0], rel=1e-6)
+    assert "a share of 0.5" in after.card.training_data
