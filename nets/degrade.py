@@ -1,4 +1,4 @@
-"""The degradation that super-resolution learns to undo: the outer lines of k-space were not measured."""
+"""The degradation that super-resolution learns to undo, the outer lines of k-space were not measured; and its scale."""
 
 import math
 
@@ -6,6 +6,9 @@ import torch
 from torch import Tensor
 
 _AXES = (-3, -2, -1)
+_QUANTILE = 0.999
+
+Factors = tuple[float, float, float]
 
 
 def kept_lines(size: int, factor: float) -> int:
@@ -13,7 +16,7 @@ def kept_lines(size: int, factor: float) -> int:
     return size if factor == 1 else max(2, 2 * round(size / factor / 2))
 
 
-def truncate_kspace(volume: Tensor, factors: tuple[float, float, float]) -> Tensor:
+def truncate_kspace(volume: Tensor, factors: Factors) -> Tensor:
     """Keep the centre of k-space, at an unchanged matrix (zero-filled); never resample in the image.
 
     Parameters
@@ -61,3 +64,19 @@ def smooth_phase(shape: tuple[int, ...], generator: torch.Generator, strength: f
         slope, wave, start = torch.randn(3, generator=generator)
         phase = phase + strength * (slope * grid + 0.5 * wave * torch.sin(2 * grid + start))
     return torch.polar(torch.ones_like(phase), phase)
+
+
+def intensity_scale(volume: Tensor) -> float:
+    """What a volume is divided by before a network sees it: its 99.9th percentile, which one bright voxel cannot move.
+
+    Parameters
+    ----------
+    volume : (z, y, x) float32 Tensor
+        The low-resolution one: the only one there is at the scanner.
+
+    Returns
+    -------
+    float
+    """
+    rank = max(1, round(_QUANTILE * volume.numel()))
+    return float(volume.flatten().kthvalue(rank).values)

@@ -8,9 +8,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from nets.degrade import Factors, intensity_scale
 from nets.inference import Precision, Runner, apply_in_patches
 from nets.registry import ARCHITECTURES
-from nets.volume_data import Factors, intensity_scale
 from nets.weights import LoadedNetwork, WeightsError, load_weights
 
 log = logging.getLogger(__name__)

@@ -11,28 +11,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from nets.data import ShuffledEpochs
-from nets.degrade import smooth_phase, truncate_kspace
+from nets.degrade import Factors, intensity_scale, smooth_phase, truncate_kspace
 from nets.volumes import read_volume, volume_files
-
-_QUANTILE = 0.999
-
-Factors = tuple[float, float, float]
-
-
-def intensity_scale(volume: Tensor) -> float:
-    """What a volume is divided by before a network sees it: its 99.9th percentile, which one bright voxel cannot move.
-
-    Parameters
-    ----------
-    volume : (z, y, x) float32 Tensor
-        The low-resolution one: the only one there is at the scanner.
-
-    Returns
-    -------
-    float
-    """
-    rank = max(1, round(_QUANTILE * volume.numel()))
-    return float(volume.flatten().kthvalue(rank).values)
 
 
 def degraded_pair(path: Path, factors: Factors, noise: float, seed: int) -> tuple[Tensor, Tensor]:

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from nets.blocks import fold, unfold
-from nets.degrade import kept_lines, smooth_phase, truncate_kspace
+from nets.degrade import intensity_scale, kept_lines, smooth_phase, truncate_kspace
 from nets.registry import build
 from nets.super_resolution import SuperResolution
-from nets.volume_data import CentrePatches, VolumePatches, VolumesData, degraded_pair, intensity_scale
+from nets.volume_data import CentrePatches, VolumePatches, VolumesData, degraded_pair
 from nets.volumes import Volume, read_volume, volume_files, write_volume
 from nets.weights import ModelCard, WeightsError, card_config, save_weights
 
