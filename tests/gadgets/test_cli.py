@@ -158,12 +158,14 @@ def test_nets_lists_every_architecture_and_the_shipped_weights() -> None:
     assert rows["mdcn"]["parameters"] == 23_035_904
     assert rows["mdcn"]["receptive_field"] == 227
     assert rows["mdcsrn_attention"]["receptive_field"] is None
-    (weights,) = found["weights"]
-    assert rows["mdcn"]["shipped_weights"] == weights["file"]
+    assert rows["mdcn"]["shipped_weights"] == "multitasking_mdcn.safetensors"
+    assert rows["mdcsrn"]["shipped_weights"] == "gan_coronary_dragan.safetensors sr_coronary_l1.safetensors"
     assert rows["rrdg"]["shipped_weights"] is None
-    assert weights["licence"] == "MIT"
-    assert weights["use"] == "research use only - not a medical device"
-    assert weights["megabytes"] < 12
+    assert len(found["weights"]) == 3
+    for weights in found["weights"]:
+        assert weights["licence"] == "MIT"
+        assert weights["use"] == "research use only - not a medical device"
+        assert weights["megabytes"] < 12
     stdout, _ = malibu("nets")
     assert "23,035,904" in stdout
     assert "training_data" in stdout
