@@ -63,17 +63,23 @@ def _blur(domain: Domain, rng: np.random.Generator) -> NDArray:
     1.5 mm to 1 mm, and 0.5 × 0.5 × 0.8 mm to 0.5 mm. In a coronary scan, the heart's motion adds a blur everywhere,
     and what the navigator lets pass of breathing adds one along the body axis, z.
     """
-    spread = _SINC_DEVIATION * np.array([1.5 if domain == "coronary" else 1.6, 1.0, 1.0])
-    if domain == "coronary":
-        motion = np.array([rng.uniform(0.4, 1.0), 0.0, 0.0])
-        spread = np.sqrt(spread**2 + motion**2 + rng.uniform(0.3, 0.6) ** 2)
-    return spread
+    if domain == "brain":
+        return _SINC_DEVIATION * rng.uniform(0.2, 1.0) * np.array([rng.uniform(1.0, 1.6), 1.0, 1.0])
+    motion = np.array([rng.uniform(0.4, 1.0), 0.0, 0.0])
+    return np.sqrt((_SINC_DEVIATION * np.array([1.5, 1.0, 1.0])) ** 2 + motion**2 + rng.uniform(0.3, 0.6) ** 2)
 
 
 def _texture(shape: tuple[int, ...], rng: np.random.Generator, scale: float) -> NDArray:
     """Smooth noise of unit deviation."""
     noise = gaussian_filter(rng.standard_normal(shape, dtype=np.float32), scale)
     return noise / max(float(noise.std()), 1e-6)
+
+
+def _octaves(shape: tuple[int, ...], rng: np.random.Generator, scale: float) -> NDArray:
+    """Texture on four scales, each twice the last: its spectrum falls slowly, as tissue's does; about unit deviation."""
+    shares = rng.uniform(0.3, 1.0, 4)
+    layers = (share * _texture(shape, rng, scale * 2**level) for level, share in enumerate(shares))
+    return sum(layers) / np.linalg.norm(shares)
 
 
 def _shading(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray:
@@ -161,10 +167,10 @@ def _brain(shape: tuple[int, int, int], rng: np.random.Generator) -> tuple[NDArr
     _paint(image, _ellipsoid(shape, centre, axes * 1.08, np.eye(3)), rng.uniform(0.2, 0.6))
     _paint(image, _ellipsoid(shape, centre, axes * 1.03, np.eye(3)), rng.uniform(0.02, 0.08))
     _paint(image, _ellipsoid(shape, centre, axes, np.eye(3)), rng.uniform(0.12, 0.8))
-    folds = np.clip(0.5 + rng.uniform(0.8, 3.0) * _texture(shape, rng, rng.uniform(1.2, 3.5)), 0, 1)
+    folds = np.clip(0.5 + rng.uniform(0.5, 3.0) * _octaves(shape, rng, rng.uniform(0.5, 1.8)), 0, 1)
     inside = _ellipsoid(shape, centre, axes * 0.98, np.eye(3))
     image *= 1 + rng.uniform(0.1, 0.9) * inside * (folds - 0.5)
-    image *= 1 + rng.uniform(0.0, 0.06) * _texture(shape, rng, rng.uniform(0.4, 1.0))
+    image *= 1 + rng.uniform(0.0, 0.1) * _octaves(shape, rng, rng.uniform(0.3, 0.8))
     _paint(image, _ellipsoid(shape, centre, axes * rng.uniform(0.12, 0.25, 3), turn), rng.uniform(0.04, 0.12))
     tree = Tree(Habit((50, 140), (0.9, 2.4), 0.09, 2.0, 3, 0.3), rng)
     for _ in range(rng.integers(4, 8)):
