@@ -28,13 +28,13 @@ weights: $(VENV)/.installed-dev
 	$(BIN)/python -m nets.train_multitasking fit --config configs/train/multitasking_mdcn.yaml
 	$(BIN)/python -m nets.train_multitasking fit --config configs/train/multitasking_mdcn_refined.yaml
 
-# Those of super-resolution, an hour on 2 cores; then: cp runs/gan_coronary_dragan/*.safetensors nets/shipped
-# and cp runs/sr_coronary_l1_refined/sr_coronary_l1_refined.safetensors nets/shipped/sr_coronary_l1.safetensors
+# Those of super-resolution, two hours on one core; then:
+# cp runs/sr_*_l1/sr_*_l1.safetensors runs/gan_coronary_dragan/gan_coronary_dragan.safetensors nets/shipped
 sr-weights: $(VENV)/.installed-dev
 	$(BIN)/malibu prepare-volumes volumes/coronary --domain coronary --count 100
-	$(BIN)/malibu prepare-volumes volumes/brain --domain brain --count 40
+	$(BIN)/malibu prepare-volumes volumes/brain --domain brain --count 100
 	$(BIN)/python -m nets.train_super_resolution fit --config configs/train/sr_coronary_l1.yaml
-	$(BIN)/python -m nets.train_super_resolution fit --config configs/train/sr_coronary_l1_refined.yaml
+	$(BIN)/python -m nets.train_super_resolution fit --config configs/train/sr_brain_l1.yaml
 	$(BIN)/python -m nets.train_dragan fit --config configs/train/gan_coronary_dragan.yaml
 
 $(VENV)/bin/python:

@@ -14,6 +14,12 @@ def shipped(name: str) -> Path:
         return path
 
 
+def weights_path(given: str) -> Path:
+    """Path of weights that are given as a file, or by the name of shipped ones, with or without ``.safetensors``."""
+    known = {name: path for path in all_shipped() for name in (path.name, path.stem)}
+    return known.get(given, Path(given))
+
+
 def all_shipped() -> list[Path]:
     """Paths of all of them, by name."""
     return sorted(shipped(MULTITASKING).parent.glob("*.safetensors"))

@@ -184,7 +184,8 @@ def check_acceleration(
         if not any(_alike(factors, known[:2]) for known in trained):
             raise DataError(
                 f"the lines were cut by {_text(factors)} (slice x phase), those of the network's training by "
-                f"{' or '.join(_text(known[:2]) for known in trained)}; give weights for that, or set mismatch=warn"
+                f"{' or '.join(_text(known[:2]) for known in trained)}; give weights for that as first_stage "
+                "(`malibu nets` lists those shipped), or set mismatch=warn"
             )
     except DataError as error:
         if parameters.mismatch == "error":

@@ -28,8 +28,10 @@ class SuperResolutionParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    first_stage: str | None = Field(None, description="weights of the L1 model (.safetensors); default: those shipped")
-    second_stage: str | None = Field(None, description="weights of the GAN model; default: those shipped")
+    first_stage: str | None = Field(
+        None, description="weights of the L1 model: a .safetensors file, or shipped ones by name; default: 16x coronary"
+    )
+    second_stage: str | None = Field(None, description="weights of the GAN model, likewise; default: 16x coronary")
     stages: Literal["one", "two"] = Field("two", description="the L1 model alone, or the GAN model after it")
     images: Annotated[tuple[VolumeKind, ...], BeforeValidator(as_list), AfterValidator(named_once)] = Field(
         ("original", "super_resolved"),

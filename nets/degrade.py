@@ -7,6 +7,7 @@ from torch import Tensor
 
 _AXES = (-3, -2, -1)
 _QUANTILE = 0.999
+_WIDEST_GRAIN = 1.5
 
 Factors = tuple[float, float, float]
 
@@ -16,7 +17,7 @@ def kept_lines(size: int, factor: float) -> int:
     return size if factor == 1 else max(2, 2 * round(size / factor / 2))
 
 
-def truncate_kspace(volume: Tensor, factors: Factors) -> Tensor:
+def measured_part(volume: Tensor, factors: Factors) -> Tensor:
     """Keep the centre of k-space, at an unchanged matrix (zero-filled); never resample in the image.
 
     Parameters
@@ -28,8 +29,8 @@ def truncate_kspace(volume: Tensor, factors: Factors) -> Tensor:
 
     Returns
     -------
-    (..., z, y, x) float32 Tensor
-        Magnitude, as a scanner shows it.
+    (..., z, y, x) complex64 Tensor
+        Even sizes have no line opposite to the outermost one, so that a real volume gets a small imaginary part.
     """
     kspace = torch.fft.fftn(volume, dim=_AXES)
     for axis, factor in zip(_AXES, factors, strict=True):
@@ -39,7 +40,34 @@ def truncate_kspace(volume: Tensor, factors: Factors) -> Tensor:
         known = torch.zeros(size, device=volume.device)
         known[torch.arange(first, first + lines) % size] = 1
         kspace = kspace * known.reshape([-1] + [1] * (-axis - 1))
-    return torch.fft.ifftn(kspace, dim=_AXES).abs().float()
+    return torch.fft.ifftn(kspace, dim=_AXES)
+
+
+def truncate_kspace(volume: Tensor, factors: Factors) -> Tensor:
+    """(..., z, y, x) float32 magnitude of the :func:`measured_part`, as a scanner shows it."""
+    return measured_part(volume, factors).abs().float()
+
+
+def random_texture(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Complex Gaussian noise of unit deviation, white or with a grain of up to three voxels.
+
+    Parameters
+    ----------
+    shape : (3,) tuple of int
+    generator : torch.Generator
+
+    Returns
+    -------
+    (z, y, x) complex64 Tensor
+    """
+    noise = torch.randn(shape, dtype=torch.complex64, generator=generator)
+    width = _WIDEST_GRAIN * float(torch.rand((), generator=generator))
+    kspace = torch.fft.fftn(noise)
+    for axis, size in zip(_AXES, shape, strict=True):
+        wave = 2 * math.pi * torch.fft.fftfreq(size)
+        kspace = kspace * torch.exp(-0.5 * (width * wave) ** 2).reshape([-1] + [1] * (-axis - 1))
+    texture = torch.fft.ifftn(kspace)
+    return texture / texture.std()
 
 
 def smooth_phase(shape: tuple[int, ...], generator: torch.Generator, strength: float = 1.0) -> Tensor:

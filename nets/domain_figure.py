@@ -64,7 +64,7 @@ def domain_features(training: GanTraining, data: VolumesData) -> tuple[Tensor, T
     """
     judge, found, domain = cast("DraganDiscriminator", training.discriminator).eval(), [], []
     for number, loader in enumerate(data.train_dataloader()):
-        for taken, (_, label) in enumerate(loader):
+        for taken, (_, label, _) in enumerate(loader):
             if taken * len(label) >= _PATCHES:
                 break
             found.append(judge.shared(label.to(training.device)).flatten(2).mean(dim=2).cpu())

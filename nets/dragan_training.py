@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from nets.discriminators import DraganDiscriminator
+from nets.losses import measured_error
 from nets.registry import build
 from nets.schedules import Turns
-from nets.super_resolution_training import INTENDED_INPUT, judged
+from nets.super_resolution_training import INTENDED_INPUT, Batch, judged
 from nets.weights import load_weights, starting_network
 
 _GRADIENT_PENALTY = 10.0
@@ -25,8 +26,9 @@ class GanTraining(lightning.LightningModule):
     G minimises L1 + λ_a · adversarial. The vanilla GAN's adversarial loss is ``BCE(D(SR), 1)``, the form of eq. 5.10
     that does not saturate; WGAN-GP's is ``−D(SR)``. DRAGAN's discriminator minimises
     ``BCE(real 1, generated 0) − λ_p BCE_F`` and F ``BCE_F`` (first domain 0, second 1): the consistent saddle point
-    behind equations 5.11 to 5.13. G, D and F see the patches of all domains. Batch norm of the generator keeps the
-    statistics that the L1 training found: a batch of one patch has none.
+    behind equations 5.11 to 5.13. G, D and F see the patches of all domains. Judges get real and generated patches in
+    one batch: where batch norm sees them apart, it takes away what tells them apart, and D learns nothing. Batch norm
+    of the generator keeps the statistics that the L1 training found: a batch of one patch has none.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ class GanTraining(lightning.LightningModule):
     discriminator_config : dict of str to object, optional
     adversarial_weight : float
         λ_a.
+    measured_weight : float
+        As in :class:`nets.super_resolution_training.SuperResolutionTraining`.
     turns : Turns
     generator_rate, discriminator_rate, feature_rate : float
         Learning rates of G, D and F; unequal ones are TTUR.
@@ -58,6 +62,7 @@ class GanTraining(lightning.LightningModule):
         discriminator: str = "dragan_discriminator",
         discriminator_config: dict[str, Any] | None = None,
         adversarial_weight: float = 0.1,
+        measured_weight: float = 0.0,
         turns: Turns = _PAPER,
         generator_rate: float = 1e-4,
         discriminator_rate: float = 1e-5,
@@ -68,7 +73,8 @@ class GanTraining(lightning.LightningModule):
         self.automatic_optimization = False
         if (gan == "dragan") != (discriminator == "dragan_discriminator"):
             raise ValueError(f"gan={gan} does not go with discriminator={discriminator}")
-        self.gan, self.turns, self.adversarial_weight = gan, turns, adversarial_weight
+        self.gan, self.turns = gan, turns
+        self.adversarial_weight, self.measured_weight = adversarial_weight, measured_weight
         self.architecture, self.network_config = generator, generator_config or {}
         self.network: nn.Module = starting_network(generator, self.network_config, weights)
         self.discriminator = build(discriminator, discriminator_config)
@@ -95,7 +101,7 @@ class GanTraining(lightning.LightningModule):
     def training_step(self, batch: Any, number: int) -> None:
         """The discriminator's turn, then the generator's if it is its turn."""
         domains = batch if isinstance(batch[0], list | tuple) else (batch,)
-        shown, label = (torch.cat(parts) for parts in zip(*domains, strict=True))
+        shown, label, factors = (torch.cat(parts) for parts in zip(*domains, strict=True))
         domain = torch.cat([torch.full((len(pair[0]),), float(i)) for i, pair in enumerate(domains)]).to(label)
         step = int(cast("Tensor", self.step))
         generator, *judges = self._optimizers()
@@ -104,7 +110,7 @@ class GanTraining(lightning.LightningModule):
             generated = self.generate(shown)
         self._judges_step(judges, label, generated.detach(), domain, self.turns.domain_strength(step))
         if learns:
-            self._generator_step(generator, generated, label)
+            self._generator_step(generator, generated, label, factors)
         cast("Tensor", self.step).add_(1)
 
     def _optimizers(self) -> list[Any]:
@@ -122,37 +128,41 @@ class GanTraining(lightning.LightningModule):
         self.log("train_domain_strength", strength, on_step=False, on_epoch=True)
 
     def _judges_losses(self, real: Tensor, generated: Tensor, domain: Tensor, strength: float) -> dict[str, Tensor]:
-        judge = self.discriminator
+        judge, both = self.discriminator, torch.cat([real, generated])
         if self.gan == "wgan_gp":
-            distance = judge(generated).mean() - judge(real).mean()
-            return {"critic": distance, "penalty": _GRADIENT_PENALTY * gradient_penalty(judge, real, generated)}
+            known, made = judge(both).chunk(2)
+            penalty = gradient_penalty(judge, real, generated)
+            return {"critic": made.mean() - known.mean(), "penalty": _GRADIENT_PENALTY * penalty}
         if self.gan == "vanilla":
-            return {"d": _two_sided(judge(real), judge(generated))}
-        known, made = (cast("DraganDiscriminator", judge).judge(volume, strength) for volume in (real, generated))
-        accuracy = torch.cat([(logit > 0) == (domain > 0) for logit in (known[1], made[1])]).float().mean()
+            return {"d": _two_sided(*judge(both).chunk(2))}
+        verdict, guessed = cast("DraganDiscriminator", judge).judge(both, strength)
+        true = domain.repeat(2)
+        accuracy = ((guessed > 0) == (true > 0)).float().mean()
         self.log("train_f_accuracy", accuracy, on_step=False, on_epoch=True, prog_bar=True)
-        feature = 0.5 * (_bce(known[1], domain) + _bce(made[1], domain))
-        return {"d": _two_sided(known[0], made[0]), "f": feature}
+        return {"d": _two_sided(*verdict.chunk(2)), "f": _bce(guessed, true)}
 
-    def _generator_step(self, optimizer: Any, generated: Tensor, label: Tensor) -> None:
+    def _generator_step(self, optimizer: Any, generated: Tensor, label: Tensor, factors: Tensor) -> None:
         self.discriminator.requires_grad_(False)
         optimizer.zero_grad()
         voxel = nn.functional.l1_loss(generated, label)
-        verdict = self.discriminator(generated)
+        verdict = self.discriminator(torch.cat([label, generated]))[len(label) :]
         adversarial = -verdict.mean() if self.gan == "wgan_gp" else _bce(verdict, torch.ones_like(verdict))
-        self.manual_backward(voxel + self.adversarial_weight * adversarial)
+        loss = voxel + self.adversarial_weight * adversarial
+        if self.measured_weight:
+            loss = loss + self.measured_weight * measured_error(generated - label, factors)
+        self.manual_backward(loss)
         optimizer.step()
         self.discriminator.requires_grad_(True)
         values = {"train_loss": voxel, "train_adversarial": adversarial}
         self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
+    def validation_step(self, batch: Batch, number: int) -> None:
         """L1 and PSNR of the middle of a volume; those of the zero-filled input beside them."""
-        self.log_dict(judged("val", self.generate, *batch), batch_size=1, prog_bar=True, sync_dist=True)
+        self.log_dict(judged("val", self.generate, *batch[:2]), batch_size=1, prog_bar=True, sync_dist=True)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], number: int) -> None:
+    def test_step(self, batch: Batch, number: int) -> None:
         """As in validation."""
-        self.log_dict(judged("test", self.generate, *batch), batch_size=1, sync_dist=True)
+        self.log_dict(judged("test", self.generate, *batch[:2]), batch_size=1, sync_dist=True)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam for G, D and, in DRAGAN, F: its gradient reaches D's layers through D's own optimiser."""

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from nets.degrade import measured_part
+
 
 def weight_penalty(network: nn.Module, l1_scale: float, l2_scale: float) -> Tensor:
     """L1 and L2 regularisation of the convolutions' weights, each as a mean over all of them.
@@ -26,3 +28,23 @@ def weight_penalty(network: nn.Module, l1_scale: float, l2_scale: float) -> Tens
 def relative_error(maps: Tensor, truth: Tensor) -> Tensor:
     """NRMSE: norm of the difference over the norm of the truth."""
     return torch.linalg.vector_norm(maps - truth) / torch.linalg.vector_norm(truth)
+
+
+def measured_error(difference: Tensor, factors: Tensor) -> Tensor:
+    """Mean magnitude of the part of an error that lies among the measured lines: a restored volume shall keep them.
+
+    Of patches that are whole planes it is exact, of smaller ones it lacks what crosses their borders.
+
+    Parameters
+    ----------
+    difference : (batch, 1, z, y, x) Tensor
+        Restored minus original volume.
+    factors : (batch, 3) Tensor
+        How many times fewer lines along z, y, x.
+
+    Returns
+    -------
+    () Tensor
+    """
+    known = [measured_part(each, (z, y, x)) for each, (z, y, x) in zip(difference, factors.tolist(), strict=True)]
+    return torch.stack(known).real.abs().mean()

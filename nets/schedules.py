@@ -10,40 +10,32 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 
-def cosine(total_steps: int, cycles: int = 1) -> Callable[[int], float]:
+def cosine(total_steps: int) -> Callable[[int], float]:
     """Learning rate over its maximum: a rise over the first 2 % of the steps, then a cosine down to zero.
 
     Parameters
     ----------
     total_steps : int
-    cycles : int
-        So many times in equal shares of the steps (warm restarts, Loshchilov and Hutter 2017). A finished training is
-        prolonged by resuming it with more epochs and cycles.
 
     Returns
     -------
     callable
         Step → factor.
     """
-    length = total_steps / cycles
-    warm = max(1, length // 50)
+    warm = max(1, total_steps // 50)
 
     def factor(step: int) -> float:
-        since = length if step >= total_steps else step % length
-        rise = min(1.0, (since + 1) / warm)
-        return rise * 0.5 * (1 + math.cos(math.pi * since / length))
+        return min(1.0, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / total_steps)))
 
     return factor
 
 
-def adam(
-    training: lightning.LightningModule, learning_rate: float, schedule: Literal["constant", "cosine"], cycles: int = 1
-) -> Any:
+def adam(training: lightning.LightningModule, learning_rate: float, schedule: Literal["constant", "cosine"]) -> Any:
     """Adam for all weights of a training, with its schedule, as Lightning takes it."""
     optimizer = torch.optim.Adam(training.parameters(), lr=learning_rate)
     if schedule == "constant":
         return optimizer
-    factor = cosine(int(training.trainer.estimated_stepping_batches), cycles)
+    factor = cosine(int(training.trainer.estimated_stepping_batches))
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

@@ -33,8 +33,6 @@ class SpatialFactorTraining(lightning.LightningModule):
         Start from this file (.safetensors) of the same architecture and hyper-parameters.
     schedule : {"constant", "cosine"}
         Cosine: rise over the first 2 % of the steps, then fall to zero.
-    cycles : int
-        Of the cosine.
     """
 
     def __init__(
@@ -46,13 +44,12 @@ class SpatialFactorTraining(lightning.LightningModule):
         l2_scale: float = 1e-2,
         weights: str | None = None,
         schedule: Literal["constant", "cosine"] = "constant",
-        cycles: int = 1,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.architecture, self.network_config = architecture, network or {}
         self.network: nn.Module = starting_network(architecture, self.network_config, weights)
-        self.learning_rate, self.schedule, self.cycles = learning_rate, schedule, cycles
+        self.learning_rate, self.schedule = learning_rate, schedule
         self.l1_scale, self.l2_scale = l1_scale, l2_scale
         self.intended_input = _INTENDED_INPUT
 
@@ -91,4 +88,4 @@ class SpatialFactorTraining(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam, with its schedule."""
-        return adam(self, self.learning_rate, self.schedule, self.cycles)
+        return adam(self, self.learning_rate, self.schedule)

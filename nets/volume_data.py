@@ -11,20 +11,23 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from nets.data import ShuffledEpochs
-from nets.degrade import Factors, intensity_scale, smooth_phase, truncate_kspace
+from nets.degrade import Factors, intensity_scale, measured_part, random_texture, smooth_phase
 from nets.volumes import read_volume, volume_files
 
 
-def degraded_pair(path: Path, factors: Factors, noise: float, seed: int) -> tuple[Tensor, Tensor]:
+def degraded_pair(path: Path, factors: Factors, texture: float, seed: int) -> tuple[Tensor, Tensor]:
     """A volume as a shorter scan shows it, and as it is, both on the former's scale.
+
+    Random texture is added to what was measured, and stays in the label: whatever was measured is to pass, be it noise
+    or structure that no simulation has. A network that learns to take noise away smooths real tissue, too.
 
     Parameters
     ----------
     path : Path
     factors : (3,) tuple of float
         Along z, y, x.
-    noise : float
-        Standard deviation of the complex noise before truncation, over the volume's 99.9th percentile.
+    texture : float
+        Largest standard deviation of the texture before truncation, over the volume's 99.9th percentile.
     seed : int
 
     Returns
@@ -34,13 +37,14 @@ def degraded_pair(path: Path, factors: Factors, noise: float, seed: int) -> tupl
     full = read_volume(path).voxels
     full = full / max(intensity_scale(full), torch.finfo(torch.float32).tiny)
     generator = torch.Generator().manual_seed(seed)
-    measured = full * smooth_phase(tuple(full.shape), generator)
-    if noise:
-        level = noise * float(torch.rand((), generator=generator))
-        measured = measured + level * torch.randn(full.shape, dtype=torch.complex64, generator=generator)
-    low = truncate_kspace(measured, factors)
+    signal = full * smooth_phase(tuple(full.shape), generator)
+    added = torch.zeros(())
+    if texture:
+        level = texture * float(torch.rand((), generator=generator))
+        added = level * measured_part(random_texture(tuple(full.shape), generator), factors)
+    low, label = (measured_part(signal, factors) + added).abs().float(), (signal + added).abs().float()
     scale = max(intensity_scale(low), torch.finfo(torch.float32).tiny)
-    return low / scale, full / scale
+    return low / scale, label / scale
 
 
 class VolumePatches(Dataset):
@@ -54,7 +58,7 @@ class VolumePatches(Dataset):
     patches_per_volume : int
     factors : sequence of (3,) tuple of float
         The volumes take these in turn.
-    noise : float
+    texture : float
     seed : int
     """
 
@@ -64,11 +68,11 @@ class VolumePatches(Dataset):
         patch: tuple[int, int, int],
         patches_per_volume: int,
         factors: Sequence[Factors],
-        noise: float,
+        texture: float,
         seed: int,
     ) -> None:
         self.volumes, self.patch, self.patches_per_volume = volumes, patch, patches_per_volume
-        self.factors, self.noise, self.seed = factors, noise, seed
+        self.factors, self.texture, self.seed = factors, texture, seed
         self._cache: dict[Path, Tensor] = {}
 
     def __len__(self) -> int:
@@ -79,19 +83,23 @@ class VolumePatches(Dataset):
         """(2, z, y, x) float16 degraded and original volume; kept in memory."""
         path = self.volumes[number]
         if path not in self._cache:
-            factors = self.factors[number % len(self.factors)]
-            low, full = degraded_pair(path, factors, self.noise, self.seed + number)
+            low, full = degraded_pair(path, self.cut_of(number), self.texture, self.seed + number)
             self._cache[path] = torch.stack([low, full]).half()
         return self._cache[path]
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """(1, z, y, x) float32 input and label of a patch, by epoch and number; flipped at random."""
-        pair, rng = self.pair(key[1] % len(self.volumes)), np.random.default_rng((self.seed, *key))
+    def cut_of(self, number: int) -> Factors:
+        """How many times fewer lines a volume has."""
+        return self.factors[number % len(self.factors)]
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+        """(1, z, y, x) float32 input and label of a patch, by epoch and number, flipped at random; its (3,) factors."""
+        volume, rng = key[1] % len(self.volumes), np.random.default_rng((self.seed, *key))
+        pair = self.pair(volume)
         for axis, length in enumerate(self.patch, start=1):
             start = int(rng.integers(0, max(1, pair.shape[axis] - length + 1)))
             pair = pair.narrow(axis, start, min(length, pair.shape[axis]))
         pair = pair.flip([axis for axis in (1, 2, 3) if rng.random() < 0.5]).float()
-        return pair[:1], pair[1:]
+        return pair[:1], pair[1:], torch.tensor(self.cut_of(volume))
 
 
 class CentrePatches(VolumePatches):
@@ -101,13 +109,13 @@ class CentrePatches(VolumePatches):
         """Count the volumes."""
         return len(self.volumes)
 
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        """(1, z, y, x) float32 input and label."""
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
+        """(1, z, y, x) float32 input and label, (3,) factors."""
         pair = self.pair(number)
         for axis, length in enumerate(self.patch, start=1):
             kept = min(length, pair.shape[axis])
             pair = pair.narrow(axis, (pair.shape[axis] - kept) // 2, kept)
-        return pair[:1].float(), pair[1:].float()
+        return pair[:1].float(), pair[1:].float(), torch.tensor(self.cut_of(number))
 
 
 class VolumesData(lightning.LightningDataModule):
@@ -124,8 +132,8 @@ class VolumesData(lightning.LightningDataModule):
         How many times fewer lines along z, y, x; (4, 4, 1) is 16x. With several, volumes take them in turn;
         validation is with the first.
     batch_size, patches_per_volume, workers : int
-    noise : float
-        Largest noise added to the measured k-space, over the volume's 99.9th percentile.
+    texture : float
+        Largest random texture that is added to what was measured (:func:`degraded_pair`).
     seed : int
     separate : bool
         Give each domain its own batches, as DRAGAN needs; else they are mixed.
@@ -141,7 +149,7 @@ class VolumesData(lightning.LightningDataModule):
         batch_size: int = 6,
         patches_per_volume: int = 1,
         workers: int = 0,
-        noise: float = 0.02,
+        texture: float = 0.1,
         seed: int = 0,
         separate: bool = False,
         limit: int | None = None,
@@ -149,7 +157,7 @@ class VolumesData(lightning.LightningDataModule):
         super().__init__()
         self.folders, self.patch, self.factors = [Path(folder) for folder in folders], patch, factors
         self.batch_size, self.patches_per_volume, self.workers = batch_size, patches_per_volume, workers
-        self.noise, self.seed, self.separate, self.limit = noise, seed, separate, limit
+        self.texture, self.seed, self.separate, self.limit = texture, seed, separate, limit
 
     def files(self, folder: Path, split: str) -> list[Path]:
         """List the volumes of a folder's split."""
@@ -177,7 +185,7 @@ class VolumesData(lightning.LightningDataModule):
         return self._patches([path for files in per_domain for path in files])
 
     def _patches(self, files: list[Path]) -> DataLoader:
-        patches = VolumePatches(files, self.patch, self.patches_per_volume, self.factors, self.noise, self.seed)
+        patches = VolumePatches(files, self.patch, self.patches_per_volume, self.factors, self.texture, self.seed)
         order = ShuffledEpochs(len(patches), self.seed, lambda: self.trainer.current_epoch if self.trainer else 0)
         return DataLoader(patches, self.batch_size, sampler=order, num_workers=self.workers, drop_last=True)
 
@@ -191,7 +199,7 @@ class VolumesData(lightning.LightningDataModule):
 
     def _centres(self, split: str) -> CentrePatches:
         files = self.files(self.folders[0], split)
-        return CentrePatches(files, self.patch, 1, self.factors[:1], self.noise, self.seed)
+        return CentrePatches(files, self.patch, 1, self.factors[:1], self.texture, self.seed)
 
 
 _TRAINED = ("train", "validation")

@@ -76,7 +76,7 @@ def _texture(shape: tuple[int, ...], rng: np.random.Generator, scale: float) -> 
 
 
 def _octaves(shape: tuple[int, ...], rng: np.random.Generator, scale: float) -> NDArray:
-    """Texture on four scales, each twice the last: its spectrum falls slowly, as tissue's does; about unit deviation."""
+    """Texture on four scales, each twice the last: its spectrum falls slowly, as that of tissue. Unit deviation, about."""
     shares = rng.uniform(0.3, 1.0, 4)
     layers = (share * _texture(shape, rng, scale * 2**level) for level, share in enumerate(shares))
     return sum(layers) / np.linalg.norm(shares)
@@ -167,10 +167,11 @@ def _brain(shape: tuple[int, int, int], rng: np.random.Generator) -> tuple[NDArr
     _paint(image, _ellipsoid(shape, centre, axes * 1.08, np.eye(3)), rng.uniform(0.2, 0.6))
     _paint(image, _ellipsoid(shape, centre, axes * 1.03, np.eye(3)), rng.uniform(0.02, 0.08))
     _paint(image, _ellipsoid(shape, centre, axes, np.eye(3)), rng.uniform(0.12, 0.8))
-    folds = np.clip(0.5 + rng.uniform(0.5, 3.0) * _octaves(shape, rng, rng.uniform(0.5, 1.8)), 0, 1)
+    folds = _octaves(shape, rng, rng.uniform(0.5, 1.8))
+    folds = 0.5 + (0.3 * folds if rng.random() < 0.5 else np.clip(rng.uniform(0.5, 3.0) * folds, -0.5, 0.5))
     inside = _ellipsoid(shape, centre, axes * 0.98, np.eye(3))
     image *= 1 + rng.uniform(0.1, 0.9) * inside * (folds - 0.5)
-    image *= 1 + rng.uniform(0.0, 0.1) * _octaves(shape, rng, rng.uniform(0.3, 0.8))
+    image *= 1 + rng.uniform(0.0, 0.15) * _octaves(shape, rng, rng.uniform(0.3, 0.8))
     _paint(image, _ellipsoid(shape, centre, axes * rng.uniform(0.12, 0.25, 3), turn), rng.uniform(0.04, 0.12))
     tree = Tree(Habit((50, 140), (0.9, 2.4), 0.09, 2.0, 3, 0.3), rng)
     for _ in range(rng.integers(4, 8)):

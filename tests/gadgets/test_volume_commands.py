@@ -12,7 +12,7 @@ from gadgets.angiograms import split_of
 from gadgets.cli import app
 from gadgets.evaluate_sr import Subject, judge, restorations, stenosis_depths
 from gadgets.scan_file import read_images
-from gadgets.shipped import FIRST_STAGE, SECOND_STAGE, shipped
+from gadgets.shipped import FIRST_STAGE, SECOND_STAGE, shipped, weights_path
 from gadgets.super_resolution_parameters import SuperResolutionParameters
 from nets.volumes import read_volume, volume_files
 from nets.weights import load_weights
@@ -66,14 +66,32 @@ def test_raw_scan_and_images_of_a_subject_restore_to_the_same(weights: Path, tmp
 
 
 def test_shipped_networks_are_small_and_say_what_they_are() -> None:
-    paths = [shipped(name) for name in (FIRST_STAGE, SECOND_STAGE)]
+    gains = {FIRST_STAGE: ([4, 4, 1], 4), SECOND_STAGE: ([4, 4, 1], 1.5), "sr_brain_l1": ([2, 2, 1], 0.5)}
+    paths = [weights_path(name) for name in gains]
     assert sum(path.stat().st_size for path in paths) < 12e6
-    for path in paths:
+    for path, (factors, gain) in zip(paths, gains.values(), strict=True):
         card = load_weights(path, "mdcsrn").card
-        assert "(112 simulated)" in card.training_data
-        assert card.preprocessing["factors"] == [[4, 4, 1], [2, 2, 1]]
-        assert card.metrics["val_psnr"] > card.metrics["val_input_psnr"] + 1.5
+        assert "(160 simulated)" in card.training_data
+        assert card.preprocessing["factors"] == [factors]
+        assert card.metrics["val_psnr"] > card.metrics["val_input_psnr"] + gain
         assert card.use.startswith("research use only")
+
+
+def test_weights_are_a_file_or_the_name_of_shipped_ones() -> None:
+    assert weights_path("sr_brain_l1") == weights_path("sr_brain_l1.safetensors") == shipped("sr_brain_l1.safetensors")
+    assert weights_path("mine/sr_brain_l1.safetensors") == Path("mine/sr_brain_l1.safetensors")
+
+
+def test_brain_preset_restores_what_was_cut_to_a_half_and_refuses_a_quarter(tmp_path: Path) -> None:
+    config, sizes = CONFIGS / "super_resolution_brain_4x.xml", ("--domain", "brain", "--shape", "16x32x24", "--images")
+    run("simulate-volume", tmp_path / "half.h5", "--acceleration", "2x2", *sizes)
+    run("replay", tmp_path / "half.h5", "-o", tmp_path / "out.h5", "--config", config)
+    assert {1, 101, 301} == set(read_images(tmp_path / "out.h5"))
+    run("simulate-volume", tmp_path / "quarter.h5", *sizes)
+    refused = CliRunner().invoke(
+        app, ["replay", str(tmp_path / "quarter.h5"), "-o", str(tmp_path / "no.h5"), "--config", str(config)]
+    )
+    assert refused.exit_code != 0
 
 
 def test_shipped_networks_bring_a_raw_scan_nearer_to_its_truth(tmp_path: Path) -> None:

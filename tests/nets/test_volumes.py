@@ -8,6 +8,7 @@ import torch
 
 from nets.blocks import fold, unfold
 from nets.degrade import intensity_scale, kept_lines, smooth_phase, truncate_kspace
+from nets.losses import measured_error
 from nets.registry import build
 from nets.super_resolution import SuperResolution
 from nets.volume_data import CentrePatches, VolumePatches, VolumesData, degraded_pair
@@ -101,13 +102,29 @@ def test_scale_is_that_of_bright_blood_and_pair_shares_it(tmp_path: Path) -> Non
     assert float(full.mean() / low.mean()) == pytest.approx(1, abs=0.02)
 
 
+def test_what_was_measured_stays_in_the_label(tmp_path: Path) -> None:
+    """With texture, too, a restored volume differs from its label only outside the measured lines."""
+    z, y, x = np.meshgrid(*[np.linspace(-1, 1, n) for n in (32, 40, 24)], indexing="ij")
+    detail = 1 + 0.3 * np.cos(0.8 * np.pi * np.arange(32))[:, None, None]
+    write_volume(tmp_path / "v.h5", Volume(torch.from_numpy(detail * np.exp(-8 * (z**2 + y**2 + x**2))).float()))
+    plain, label = (degraded_pair(tmp_path / "v.h5", (2, 4, 1), texture, 1)[1] for texture in (0.0, 0.1))
+    low, _ = degraded_pair(tmp_path / "v.h5", (2, 4, 1), 0.1, 1)
+    added = float((label - plain * label.mean() / plain.mean()).std())
+    assert added > 0.005
+    missing = (label - low)[None, None]
+    inside = float(measured_error(missing, torch.tensor([[2.0, 4.0, 1.0]])))
+    assert inside < 0.15 * float(missing.abs().mean())
+    assert inside < 0.2 * added
+
+
 def test_patches_depend_on_seed_epoch_and_number_alone(tmp_path: Path) -> None:
     write_volume(tmp_path / "v.h5", Volume(torch.rand(20, 22, 24)))
     first, again = (VolumePatches([tmp_path / "v.h5"], (8, 9, 40), 3, [(4, 4, 1)], 0.02, 5) for _ in range(2))
     for key in ((0, 0), (0, 2), (7, 1)):
         for a, b in zip(first[key], again[key], strict=True):
-            assert a.shape == (1, 8, 9, 24)
             assert torch.equal(a, b)
+        assert [tuple(part.shape) for part in first[key]] == [(1, 8, 9, 24), (1, 8, 9, 24), (3,)]
+        assert first[key][2].tolist() == [4, 4, 1]
     assert not torch.equal(first[0, 0][1], first[1, 0][1])
     assert CentrePatches([tmp_path / "v.h5"], (8, 8, 8), 1, [(4, 4, 1)], 0.0, 5)[0][0].shape == (1, 8, 8, 8)
 
@@ -117,7 +134,7 @@ def test_domains_have_loaders_of_their_own_or_share_one(tmp_path: Path) -> None:
         (tmp_path / domain / "train").mkdir(parents=True)
         write_volume(tmp_path / domain / "train/v.h5", Volume(torch.rand(8, 8, 8) + (domain == "brain")))
     folders = [str(tmp_path / domain) for domain in ("coronary", "brain")]
-    options = {"patch": (8, 8, 8), "batch_size": 2, "patches_per_volume": 2}
+    options = {"patch": (8, 8, 8), "batch_size": 2, "patches_per_volume": 2, "texture": 0.0}
     assert len(VolumesData(folders, **options).train_dataloader()) == 2
     coronary, brain = VolumesData(folders, separate=True, **options).train_dataloader()
     assert len(coronary) == len(brain) == 1
