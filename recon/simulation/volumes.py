@@ -76,7 +76,7 @@ def _texture(shape: tuple[int, ...], rng: np.random.Generator, scale: float) -> 
 
 
 def _octaves(shape: tuple[int, ...], rng: np.random.Generator, scale: float) -> NDArray:
-    """Texture on four scales, each twice the last: its spectrum falls slowly, as that of tissue. Unit deviation, about."""
+    """Texture on four scales, each twice the last, of about unit deviation: the slowly falling spectrum of tissue."""
     shares = rng.uniform(0.3, 1.0, 4)
     layers = (share * _texture(shape, rng, scale * 2**level) for level, share in enumerate(shares))
     return sum(layers) / np.linalg.norm(shares)

@@ -159,9 +159,10 @@ def test_nets_lists_every_architecture_and_the_shipped_weights() -> None:
     assert rows["mdcn"]["receptive_field"] == 227
     assert rows["mdcsrn_attention"]["receptive_field"] is None
     assert rows["mdcn"]["shipped_weights"] == "multitasking_mdcn.safetensors"
-    assert rows["mdcsrn"]["shipped_weights"] == "gan_coronary_dragan.safetensors sr_coronary_l1.safetensors"
+    names = ("gan_coronary_dragan", "sr_brain_l1", "sr_coronary_l1")
+    assert rows["mdcsrn"]["shipped_weights"] == " ".join(f"{name}.safetensors" for name in names)
     assert rows["rrdg"]["shipped_weights"] is None
-    assert len(found["weights"]) == 3
+    assert len(found["weights"]) == 4
     for weights in found["weights"]:
         assert weights["licence"] == "MIT"
         assert weights["use"] == "research use only - not a medical device"
