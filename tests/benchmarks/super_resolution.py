@@ -26,9 +26,10 @@ _LARGEST = 400
 def zero_filled(shape: tuple[int, int, int], seed: int) -> torch.Tensor:
     simulated = tuple(min(size, 128) for size in shape) if max(shape) > _LARGEST else shape
     image = simulate_angiogram("coronary", simulated, seed).image  # type: ignore[arg-type]
-    image = np.pad(image, [(0, size - part) for size, part in zip(shape, simulated, strict=True)], mode="wrap")
-    kept = (2 * round(shape[0] / 8), 2 * round(shape[1] / 8), shape[2])
-    return torch.from_numpy(np.abs(to_image(truncate(to_kspace(image), kept))).astype(np.float32))
+    kept = (2 * round(simulated[0] / 8), 2 * round(simulated[1] / 8), simulated[2])
+    low = np.abs(to_image(truncate(to_kspace(image), kept))).astype(np.float32)
+    repeated = [(0, size - part) for size, part in zip(shape, simulated, strict=True)]
+    return torch.from_numpy(np.pad(low, repeated, mode="wrap"))
 
 
 def restorer(**settings: object):
