@@ -15,6 +15,7 @@ import numpy as np
 from gadgets.errors import OPERATOR_ERRORS, ParameterError
 from gadgets.parameters import MultitaskingParameters
 from gadgets.scan_file import ScanFile, complete_file
+from gadgets.simulate import is_truth
 from nets.pairs import SPLITS, pair_files, write_pair
 from recon.simulation import Protocol
 
@@ -57,6 +58,8 @@ def simulation_jobs(first_seed: int, count: int) -> list[Job]:
 def scan_jobs(scans: Sequence[Path], folder: Path, group: str) -> list[Job]:
     """Scans of subjects; equal patient IDs are one subject, and a file without an ID is a subject of its own.
 
+    Truth files beside simulated scans are passed over, so that ``scans/*.h5`` may name them.
+
     Names are keyed hashes: the key stays in the hidden file ``.key`` of the pairs' folder, so that who is given
     pairs cannot try patient IDs against them.
 
@@ -74,6 +77,9 @@ def scan_jobs(scans: Sequence[Path], folder: Path, group: str) -> list[Job]:
     """
     key, jobs = _key(folder), []
     for path in scans:
+        if is_truth(path):
+            log.info("%s is no scan, but the truth of one", path.name)
+            continue
         with ScanFile(path, group) as scan:
             information = scan.header.subjectInformation
         patient = getattr(information, "patientID", None) or getattr(information, "patientName", None)

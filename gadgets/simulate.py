@@ -19,6 +19,7 @@ _START_OF_SCAN_MS = 10 * 3600 * 1000
 _DWELL_US = 2.0
 _WAVEFORM_SAMPLE_MS = 2.5
 _WAVEFORM_SAMPLES = 400
+_TRUTH = ".truth.h5"
 _TRUTH_CHUNK = 32
 
 
@@ -58,7 +59,12 @@ def protocol_with(preset: str, settings: dict[str, Any]) -> Protocol:
 
 def truth_path(scan_path: Path) -> Path:
     """Name of the truth file that belongs to a scan: ``scan.h5`` → ``scan.truth.h5``."""
-    return scan_path.with_suffix(".truth.h5")
+    return scan_path.with_suffix(_TRUTH)
+
+
+def is_truth(path: Path) -> bool:
+    """Whether a file is the truth beside a simulated scan, by its name."""
+    return path.name.endswith(_TRUTH)
 
 
 def write_simulation(scan: SimulatedScan, path: Path, progress: Callable[[int], None] = lambda readouts: None) -> None:

@@ -106,6 +106,13 @@ def test_subjects_differ() -> None:
     assert varied_protocol(PRESETS["standard"], 3) == protocols[3]
 
 
+def test_truth_files_beside_scans_are_passed_over(short_file: Path, tmp_path: Path) -> None:
+    truth = tmp_path / "scan.truth.h5"
+    truth.write_bytes(b"not a scan")
+    (job,) = scan_jobs([truth, short_file], tmp_path / "pairs", "dataset")
+    assert job.scan == short_file
+
+
 def test_nothing_to_do_is_said(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="name scan files, or give --simulate"):
         prepare_pairs([], tmp_path, PRESETS["tiny"], QUICK)
