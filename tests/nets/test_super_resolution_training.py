@@ -13,6 +13,7 @@ from nets import train_dragan, train_super_resolution
 from nets.discriminators import Discriminator, DiscriminatorConfig
 from nets.domain_figure import principal_places, separability
 from nets.dragan_training import GanTraining, gradient_penalty
+from nets.losses import measured_error
 from nets.registry import build
 from nets.schedules import Turns, cosine
 from nets.volumes import SPLITS, Volume, write_volume
@@ -169,6 +170,32 @@ def test_generator_step_leaves_the_discriminator_alone_and_keeps_batch_statistic
     changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
     assert "network.combine.weight" in changed
     assert not [name for name in changed if name.startswith("discriminator") or "running" in name]
+
+
+def test_batch_norm_of_the_judges_sees_real_and_generated_patches_together() -> None:
+    """Apart, each batch would be normalised to the same mean, and what tells them apart would be lost."""
+    judge = {"patch": (16, 16, 16), "width": 2, "hidden": 4, "norm": "batch"}
+    training = GanTraining("dragan", generator_config=SMALL["mdcsrn"], discriminator_config=judge)
+    training.log = lambda *_, **__: None  # type: ignore[method-assign]
+    real, generated = torch.rand(2, 2, 1, 16, 16, 16, generator=torch.Generator().manual_seed(1))
+    losses = training._judges_losses(real, 3 * generated, torch.tensor([0.0, 1.0]), 1.0)
+    verdict, domain = training.discriminator.judge(torch.cat([real, 3 * generated]), 1.0)
+    bce = torch.nn.functional.binary_cross_entropy_with_logits
+    expected = bce(verdict[:2], torch.ones(2)) + bce(verdict[2:], torch.zeros(2))
+    assert float(losses["d"]) == pytest.approx(float(expected), rel=1e-5)
+    assert float(losses["f"]) == pytest.approx(float(bce(domain, torch.tensor([0.0, 1.0, 0.0, 1.0]))), rel=1e-5)
+    apart = torch.cat([training.discriminator(volume) for volume in (real, 3 * generated)])
+    assert not torch.allclose(apart, verdict, rtol=1e-3)
+
+
+def test_error_among_measured_lines_is_weighed_and_that_beside_them_is_not() -> None:
+    waves = torch.cos(torch.pi * torch.outer(torch.tensor([0.25, 0.75]), torch.arange(16.0)))
+    inside, outside = (wave.reshape(1, 1, 16, 1, 1).expand(1, 1, 16, 8, 4) for wave in waves)
+    factors = torch.tensor([[2.0, 1.0, 1.0]])
+    assert float(measured_error(inside, factors)) == pytest.approx(float(inside.abs().mean()), rel=1e-4)
+    assert float(measured_error(outside, factors)) < 1e-6
+    both = measured_error(torch.cat([inside, outside]), torch.tensor([[2.0, 1, 1], [1, 2, 1]]))
+    assert float(both) == pytest.approx(float((inside.abs().mean() + outside.abs().mean()) / 2), rel=1e-4)
 
 
 def test_gan_and_discriminator_must_go_together() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nets.blocks import fold, unfold
-from nets.degrade import intensity_scale, kept_lines, smooth_phase, truncate_kspace
+from nets.degrade import intensity_scale, kept_lines, random_texture, smooth_phase, truncate_kspace
 from nets.losses import measured_error
 from nets.registry import build
 from nets.super_resolution import SuperResolution
@@ -100,6 +100,18 @@ def test_scale_is_that_of_bright_blood_and_pair_shares_it(tmp_path: Path) -> Non
     low, full = degraded_pair(tmp_path / "v.h5", (4, 4, 1), 0.0, 1)
     assert intensity_scale(low) == pytest.approx(1, rel=1e-4)
     assert float(full.mean() / low.mean()) == pytest.approx(1, abs=0.02)
+
+
+def test_random_texture_has_unit_deviation_and_another_grain_for_each_seed() -> None:
+    textures = [random_texture((24, 20, 16), torch.Generator().manual_seed(seed)) for seed in range(6)]
+    assert torch.equal(textures[2], random_texture((24, 20, 16), torch.Generator().manual_seed(2)))
+    grains = []
+    for texture in textures:
+        assert float(texture.std()) == pytest.approx(1, rel=1e-4)
+        power = torch.fft.fftn(texture).abs().square()
+        grains.append(float(power[11:14].mean() / power.mean()))  # of the highest waves along z; 1 is white
+    assert max(grains) > 0.5
+    assert min(grains) < 0.05
 
 
 def test_what_was_measured_stays_in_the_label(tmp_path: Path) -> None:
