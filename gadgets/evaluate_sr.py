@@ -89,15 +89,18 @@ def loaded_subjects(paths: Iterable[Path]) -> Iterator[Subject]:
     Raises
     ------
     ScanFileError
-        If a file is no volume.
+        If a file is no volume, or an empty one.
     """
     from nets.volumes import read_volume
 
     for number, path in enumerate(paths, start=1):
         try:
-            yield Subject(f"volume {number}", read_volume(path).voxels.numpy())
+            image = read_volume(path).voxels.numpy()
         except (ValueError, OSError) as error:
             raise ScanFileError(f"{path}: {error}") from error
+        if not image.any():
+            raise ScanFileError(f"{path}: all voxels are zero; there is nothing to compare")
+        yield Subject(f"volume {number}", image)
 
 
 def simulated_subjects(domain: Domain, shape: tuple[int, int, int], seed: int, count: int) -> Iterator[Subject]:
@@ -207,13 +210,16 @@ def _interpolated(low: NDArray, shape: tuple[int, ...], order: int) -> NDArray:
 def judge(volume: NDArray, subject: Subject, method: str) -> dict[str, float]:
     """Figures of one volume; similarity is measured in the planes that were cut both ways (z, y), and averaged.
 
+    Planes in which the original is zero everywhere do not count: the error of a plane that is empty before and after
+    truncation is zero, its PSNR without bound.
+
     ``blur`` is scikit-image's no-reference perceptual blur (Crete 2007): 0 sharp, 1 blurred; the original's is the aim.
     """
     planes, true = np.moveaxis(volume, 2, 0), np.moveaxis(subject.image, 2, 0)
     figures = {"blur": float(np.mean([skimage.measure.blur_effect(plane) for plane in _filled(planes)]))}
     if method != _ORIGINAL:
-        peak = float(np.percentile(true, 99.9))
-        similar = quality(planes, true, peak)
+        peak, held = float(np.percentile(true, 99.9)), true.any(axis=(1, 2))
+        similar = quality(planes[held], true[held], peak)
         figures |= {"PSNR dB": similar.psnr_db, "SSIM": similar.ssim, "NRMSE": similar.nrmse}
     errors = [abs(found - depth) for depth, found in stenosis_depths(volume, subject.vessels)]
     if errors:

@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from gadgets.angiograms import split_of
@@ -14,7 +15,7 @@ from gadgets.evaluate_sr import Subject, judge, restorations, stenosis_depths
 from gadgets.scan_file import read_images
 from gadgets.shipped import FIRST_STAGE, SECOND_STAGE, shipped, weights_path
 from gadgets.super_resolution_parameters import SuperResolutionParameters
-from nets.volumes import read_volume, volume_files
+from nets.volumes import Volume, read_volume, volume_files, write_volume
 from nets.weights import load_weights
 from recon.simulation.vessels import Stenosis, Vessel, coverage
 from tests.gadgets.volume_scans import ROOT, identity_weights, random_weights
@@ -158,6 +159,23 @@ def test_methods_restore_what_they_can(weights: Path) -> None:
     assert figures["SSIM"] == pytest.approx(1, abs=1e-3)
     errors = {name: np.abs(found[name] - volume).max() for name in ("nearest", "bicubic")}
     assert errors["bicubic"] < 0.35 * errors["nearest"]
+
+
+def test_empty_planes_do_not_count() -> None:
+    rng = np.random.default_rng(3)
+    volume = rng.random((16, 24, 12), dtype=np.float32)
+    noisy = volume + 0.1 * rng.standard_normal(volume.shape, dtype=np.float32)
+    wider = np.concatenate([volume, np.zeros((16, 24, 2), np.float32)], axis=2)
+    found = np.concatenate([noisy, np.full((16, 24, 2), 1e-7, np.float32)], axis=2)
+    alone, beside = (judge(image, Subject("x", true), "L1") for image, true in ((noisy, volume), (found, wider)))
+    assert beside["PSNR dB"] == pytest.approx(alone["PSNR dB"], abs=0.05)
+    assert beside["NRMSE"] == pytest.approx(alone["NRMSE"], rel=1e-6)
+
+
+def test_empty_volume_is_refused(tmp_path: Path) -> None:
+    write_volume(tmp_path / "v.h5", Volume(torch.zeros(16, 16, 16)))
+    result = CliRunner().invoke(app, ["evaluate", "sr", str(tmp_path / "v.h5")])
+    assert "all voxels are zero" in str(result.exception)
 
 
 def test_stenosis_depth_is_judged_between_two_points_of_the_same_vessel() -> None:
