@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from nets.discriminators import DraganDiscriminator
 from nets.losses import measured_error
-from nets.mdcsrn import Mdcsrn
 from nets.registry import build
 from nets.schedules import Turns
 from nets.super_resolution_training import INTENDED_INPUT, Batch, judged
@@ -40,8 +39,7 @@ class GanTraining(lightning.LightningModule):
     weights : str, optional
         Of the L1 model that the generator starts from.
     first_stage : str, optional
-        Weights of the L1 model whose output the generator gets: the two-stage scheme. A residual generator then starts
-        by handing this output on: D learns the difference that is to be learned, not what restoring twice does.
+        Weights of the L1 model whose output the generator gets: the two-stage scheme.
     discriminator : str
         Architecture: ``dragan_discriminator`` for DRAGAN; ``discriminator`` or ``patch_critic``.
     discriminator_config : dict of str to object, optional
@@ -79,8 +77,6 @@ class GanTraining(lightning.LightningModule):
         self.adversarial_weight, self.measured_weight = adversarial_weight, measured_weight
         self.architecture, self.network_config = generator, generator_config or {}
         self.network: nn.Module = starting_network(generator, self.network_config, weights)
-        if first_stage and getattr(self.network.config, "residual", False):
-            cast("Mdcsrn", self.network).start_as_identity()
         self.discriminator = build(discriminator, discriminator_config)
         self.first_stage = load_weights(Path(first_stage)).network.requires_grad_(False) if first_stage else None
         self.rates = {"generator": generator_rate, "discriminator": discriminator_rate, "feature": feature_rate}

@@ -153,18 +153,15 @@ class Mdcsrn(nn.Module):
         else:
             self.combine = conv(dims, features, box, kernel=1)
             if config.start == "identity" and (config.residual or (self.attention is None and width >= box)):
-                self.start_as_identity()
+                self._start_as_identity(box)
 
     @torch.no_grad()
-    def start_as_identity(self) -> None:
-        """Let the input through unchanged; of a residual network, all but the last layer stays as it is."""
-        box = math.prod(self.config.fold)
-        last = self.combine[-1] if isinstance(self.combine, nn.Sequential) else self.combine
-        nn.init.zeros_(last.weight)  # type: ignore[arg-type]
-        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+    def _start_as_identity(self, box: int) -> None:
+        nn.init.zeros_(self.combine.weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.combine.bias)  # type: ignore[arg-type]
         if not self.config.residual:
             nn.init.dirac_(self.stem.weight[:box])
-            nn.init.dirac_(last.weight[:, :box])  # type: ignore[index]
+            nn.init.dirac_(self.combine.weight[:, :box])  # type: ignore[index]
 
     @property
     def receptive_field(self) -> int | None:

@@ -198,17 +198,6 @@ def test_error_among_measured_lines_is_weighed_and_that_beside_them_is_not() -> 
     assert float(both) == pytest.approx(float((inside.abs().mean() + outside.abs().mean()) / 2), rel=1e-4)
 
 
-@pytest.mark.parametrize("reconstruction_layer", [False, True])
-def test_second_stage_starts_by_handing_the_first_ones_output_on(reconstruction_layer: bool, tmp_path: Path) -> None:
-    first = small_weights(tmp_path / "first.safetensors")
-    config = {**SMALL["mdcsrn"], "residual": True, "reconstruction_layer": reconstruction_layer}
-    judge = {"patch": (16, 16, 16), "width": 2, "hidden": 4}
-    training = GanTraining(generator_config=config, first_stage=str(first), discriminator_config=judge)
-    shown = torch.rand(1, 1, 16, 16, 16)
-    with torch.no_grad():
-        assert torch.equal(training.generate(shown), load_weights(first).network(shown))
-
-
 def test_gan_and_discriminator_must_go_together() -> None:
     with pytest.raises(ValueError, match="does not go with"):
         GanTraining("vanilla", discriminator="dragan_discriminator")
