@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from nets.discriminators import DraganDiscriminator
-from nets.losses import measured_error
 from nets.registry import build
 from nets.schedules import Turns
 from nets.super_resolution_training import INTENDED_INPUT, Batch, judged
@@ -45,8 +44,6 @@ class GanTraining(lightning.LightningModule):
     discriminator_config : dict of str to object, optional
     adversarial_weight : float
         λ_a.
-    measured_weight : float
-        As in :class:`nets.super_resolution_training.SuperResolutionTraining`.
     turns : Turns
     generator_rate, discriminator_rate, feature_rate : float
         Learning rates of G, D and F; unequal ones are TTUR.
@@ -62,7 +59,6 @@ class GanTraining(lightning.LightningModule):
         discriminator: str = "dragan_discriminator",
         discriminator_config: dict[str, Any] | None = None,
         adversarial_weight: float = 0.1,
-        measured_weight: float = 0.0,
         turns: Turns = _PAPER,
         generator_rate: float = 1e-4,
         discriminator_rate: float = 1e-5,
@@ -73,8 +69,7 @@ class GanTraining(lightning.LightningModule):
         self.automatic_optimization = False
         if (gan == "dragan") != (discriminator == "dragan_discriminator"):
             raise ValueError(f"gan={gan} does not go with discriminator={discriminator}")
-        self.gan, self.turns = gan, turns
-        self.adversarial_weight, self.measured_weight = adversarial_weight, measured_weight
+        self.gan, self.turns, self.adversarial_weight = gan, turns, adversarial_weight
         self.architecture, self.network_config = generator, generator_config or {}
         self.network: nn.Module = starting_network(generator, self.network_config, weights)
         self.discriminator = build(discriminator, discriminator_config)
@@ -101,7 +96,7 @@ class GanTraining(lightning.LightningModule):
     def training_step(self, batch: Any, number: int) -> None:
         """The discriminator's turn, then the generator's if it is its turn."""
         domains = batch if isinstance(batch[0], list | tuple) else (batch,)
-        shown, label, factors = (torch.cat(parts) for parts in zip(*domains, strict=True))
+        shown, label, _ = (torch.cat(parts) for parts in zip(*domains, strict=True))
         domain = torch.cat([torch.full((len(pair[0]),), float(i)) for i, pair in enumerate(domains)]).to(label)
         step = int(cast("Tensor", self.step))
         generator, *judges = self._optimizers()
@@ -110,7 +105,7 @@ class GanTraining(lightning.LightningModule):
             generated = self.generate(shown)
         self._judges_step(judges, label, generated.detach(), domain, self.turns.domain_strength(step))
         if learns:
-            self._generator_step(generator, generated, label, factors)
+            self._generator_step(generator, generated, label)
         cast("Tensor", self.step).add_(1)
 
     def _optimizers(self) -> list[Any]:
@@ -141,16 +136,13 @@ class GanTraining(lightning.LightningModule):
         self.log("train_f_accuracy", accuracy, on_step=False, on_epoch=True, prog_bar=True)
         return {"d": _two_sided(*verdict.chunk(2)), "f": _bce(guessed, true)}
 
-    def _generator_step(self, optimizer: Any, generated: Tensor, label: Tensor, factors: Tensor) -> None:
+    def _generator_step(self, optimizer: Any, generated: Tensor, label: Tensor) -> None:
         self.discriminator.requires_grad_(False)
         optimizer.zero_grad()
         voxel = nn.functional.l1_loss(generated, label)
         verdict = self.discriminator(torch.cat([label, generated]))[len(label) :]
         adversarial = -verdict.mean() if self.gan == "wgan_gp" else _bce(verdict, torch.ones_like(verdict))
-        loss = voxel + self.adversarial_weight * adversarial
-        if self.measured_weight:
-            loss = loss + self.measured_weight * measured_error(generated - label, factors)
-        self.manual_backward(loss)
+        self.manual_backward(voxel + self.adversarial_weight * adversarial)
         optimizer.step()
         self.discriminator.requires_grad_(True)
         values = {"train_loss": voxel, "train_adversarial": adversarial}

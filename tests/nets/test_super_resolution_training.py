@@ -164,8 +164,7 @@ def test_generator_step_leaves_the_discriminator_alone_and_keeps_batch_statistic
     training.log_dict = lambda *_, **__: None  # type: ignore[method-assign]
     before = {name: value.clone() for name, value in training.state_dict().items()}
     shown, label = torch.rand(2, 1, 1, 16, 16, 16)
-    optimizer = torch.optim.SGD(training.network.parameters(), lr=0.1)
-    training._generator_step(optimizer, training.generate(shown), label, torch.tensor([[4.0, 4.0, 1.0]]))
+    training._generator_step(torch.optim.SGD(training.network.parameters(), lr=0.1), training.generate(shown), label)
     after = training.state_dict()
     changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
     assert "network.combine.weight" in changed
