@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sigpy
 
 from gadgets.errors import ParameterError
-from gadgets.shipped import FIRST_STAGE, SECOND_STAGE, weights_path
+from gadgets.shipped import FIRST_STAGE, SECOND_STAGE, shipped, weights_path
 from gadgets.super_resolution_parameters import SuperResolutionParameters
 from gadgets.torch_device import ready_torch
 
@@ -35,11 +35,12 @@ def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -
     ParameterError
         If torch is missing, or weights cannot be used.
     """
-    weights = [weights_path(parameters.first_stage or FIRST_STAGE)]
+    weights = [weights_path(parameters.first_stage) if parameters.first_stage else shipped(FIRST_STAGE)]
     if parameters.stages == "two":
         if parameters.first_stage and not parameters.second_stage:
             raise ParameterError("first_stage is given without second_stage; give both, or set stages=one")
-        weights.append(weights_path(parameters.second_stage or SECOND_STAGE))
+        second_stage = parameters.second_stage
+        weights.append(weights_path(second_stage) if second_stage else shipped(SECOND_STAGE))
     restorer = _loaded(tuple(weights), ready_torch(device), parameters.precision, parameters.patch, parameters.margin)
     for stage in restorer.stages:
         log.info("%s is loaded on %s (weights %s)", stage.card.architecture, restorer.device, stage.sha256[:12])

@@ -15,9 +15,11 @@ def shipped(name: str) -> Path:
 
 
 def weights_path(given: str) -> Path:
-    """Path of weights that are given as a file, or by the name of shipped ones, with or without ``.safetensors``."""
-    known = {name: path for path in all_shipped() for name in (path.name, path.stem)}
-    return known.get(given, Path(given))
+    """Path of weights that are given as a file, or by the name of shipped ones without ``.safetensors``.
+
+    With it, the name is that of a file, so that no own file of the same name is passed over.
+    """
+    return {path.stem: path for path in all_shipped()}.get(given, Path(given))
 
 
 def all_shipped() -> list[Path]:
