@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nets.registry import ARCHITECTURES, build, configure
+from nets.architectures.registry import ARCHITECTURES, build, configure
 
 _KEY = "malibu_model_card"
 
@@ -231,7 +231,7 @@ def starting_network(architecture: str, config: Mapping[str, Any], weights: str 
     Raises
     ------
     WeightsError, ValueError
-        As :func:`load_weights` and :func:`nets.registry.build`.
+        As :func:`load_weights` and :func:`nets.architectures.registry.build`.
     """
     network = load_weights(Path(weights), architecture, config).network if weights else build(architecture, config)
     layout = torch.channels_last if ARCHITECTURES[architecture].dims == 2 else torch.channels_last_3d

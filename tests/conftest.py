@@ -8,10 +8,10 @@ import ismrmrd
 import pytest
 
 from gadgets.configuration import configuration_of
-from gadgets.replay import Progress, configuration_message, hosted, replay
-from gadgets.scan_file import ScanFile, read_images
-from gadgets.simulate import write_simulation
-from recon.simulation import PRESETS, SimulatedScan, simulate_scan
+from gadgets.mrd.files import ScanFile, read_images
+from gadgets.mrd.replay import Progress, configuration_message, hosted, replay
+from gadgets.simulated.radial import write_simulation
+from recon.simulation.chest import PRESETS, SimulatedScan, simulate_scan
 
 ROOT = Path(__file__).parents[1]
 SHIPPED_XML = (ROOT / "configs/xml/multitasking.xml").read_text()
@@ -22,7 +22,7 @@ def replay_here(scan: Path, output: Path, **overrides: str) -> dict[int, list[is
 
     Unless a test asks for the network, the back-projection is taken: its gain and geometry are known.
     """
-    from gadgets.multitasking import MultitaskingGadget
+    from gadgets.multitasking.gadget import MultitaskingGadget
 
     overrides = {"reconstruction": "backprojection"} | overrides
     element = configuration_of(SHIPPED_XML, "MultitaskingGadget")

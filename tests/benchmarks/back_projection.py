@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 import sigpy
 
-from recon.density import ramp_weights
-from recon.nufft import plan_nufft
-from recon.simulation import PRESETS, simulate_scan
-from recon.subspace import SubspaceNufft, back_projection
+from recon.readouts.density import ramp_weights
+from recon.simulation.chest import PRESETS, simulate_scan
+from recon.spatial.encoding import SubspaceNufft, back_projection
+from recon.spatial.nufft import plan_nufft
 
 
 def sigpy_loop(

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from recon.admm import AdmmSettings, admm
-from recon.frames import frames
-from recon.metrics import nrmse
-from recon.navigator import navigator_subspace, orthonormalise, readout_profiles
-from recon.problem import SubspaceProblem, back_project_and_adjoint, normal_operator
-from recon.simulation import PRESETS, simulate_scan
+from recon.quality.metrics import nrmse
+from recon.simulation.chest import PRESETS, simulate_scan
+from recon.spatial.admm import AdmmSettings, admm
+from recon.spatial.back_projection import SubspaceProblem, back_project_and_adjoint, normal_operator
+from recon.spatial.frames import frames
+from recon.temporal.navigator import navigator_subspace, orthonormalise, readout_profiles
 
 
 def write_cfl(path: Path, array: np.ndarray) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 from gadgetron.external import constants
 from gadgetron.external.connection import Connection
 
-from gadgets.acquisitions import slice_readouts
-from gadgets.connection import GadgetStream
-from gadgets.measurement import Measurement
-from gadgets.multitasking import receive
-from gadgets.parameters import MultitaskingParameters
+from gadgets.mrd.connection import GadgetStream
+from gadgets.mrd.measurement import Measurement
+from gadgets.multitasking.gadget import receive
+from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.multitasking.readouts import slice_readouts
 
 READOUTS, COILS, SAMPLES = 16000, 8, 320
 HEADER = """<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><experimentalConditions>

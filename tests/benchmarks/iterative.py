@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import sigpy
 
-from recon.admm import AdmmSettings, admm
-from recon.density import ramp_weights
-from recon.fold import line_fan
-from recon.nufft import plan_nufft
-from recon.problem import SubspaceProblem, back_project, back_project_and_adjoint
-from recon.subspace import SubspaceNufft, encoding
-from recon.toeplitz import ToeplitzNormal, toeplitz_kernel
-from recon.trajectory import golden_angles_rad, radial_trajectory
+from recon.readouts.density import ramp_weights
+from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
+from recon.spatial.admm import AdmmSettings, admm
+from recon.spatial.back_projection import SubspaceProblem, back_project, back_project_and_adjoint
+from recon.spatial.encoding import SubspaceNufft, encoding
+from recon.spatial.fold import line_fan
+from recon.spatial.nufft import plan_nufft
+from recon.spatial.toeplitz import ToeplitzNormal, toeplitz_kernel
 
 
 def timed(action: Callable[[], Any]) -> tuple[Any, float]:

@@ -11,21 +11,21 @@ import argparse
 import numpy as np
 import sigpy
 
-from gadgets.benchmark import METHODS
-from gadgets.comparison import cine_quality
-from gadgets.header import read_header
-from gadgets.measurement import Measurement
-from gadgets.multitasking import map_t1
-from gadgets.network import load_network
-from gadgets.parameters import MultitaskingParameters
-from gadgets.problem import pose, prepare
-from gadgets.regions import compare_regions
-from gadgets.simulate import acquisitions, scan_header
-from gadgets.spatial_factor import solve
-from gadgets.stages import StageClock
-from gadgets.truth import seen_truth
-from recon.metrics import agreement, nrmse
-from recon.simulation import PRESETS, simulate_scan
+from gadgets.evaluation.comparison import cine_quality
+from gadgets.evaluation.multitasking import METHODS
+from gadgets.evaluation.regions import compare_regions
+from gadgets.evaluation.truth import seen_truth
+from gadgets.mrd.header import read_header
+from gadgets.mrd.measurement import Measurement
+from gadgets.multitasking.gadget import map_t1
+from gadgets.multitasking.network import load_network
+from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.multitasking.problem import pose, prepare
+from gadgets.multitasking.spatial_factor import solve
+from gadgets.simulated.radial import acquisitions, scan_header
+from recon.quality.metrics import agreement, nrmse
+from recon.simulation.chest import PRESETS, simulate_scan
+from recon.stages import StageClock
 
 QUALITY = ("bright SSIM", "bright PSNR", "dark SSIM", "dark PSNR")
 COLUMNS = ("U NRMSE", *QUALITY, "T1 R", "T1 bias %", "T1 limits %", "seconds")

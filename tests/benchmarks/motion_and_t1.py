@@ -14,18 +14,18 @@ import sigpy
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from gadgets.header import read_header
-from gadgets.measurement import Measurement
-from gadgets.multitasking import map_t1
-from gadgets.parameters import MultitaskingParameters
-from gadgets.problem import Posed, pose, prepare
-from gadgets.regions import compare_regions
-from gadgets.series import MAKERS, MultitaskingResult
-from gadgets.simulate import acquisitions, scan_header
-from gadgets.spatial_factor import solve
-from gadgets.stages import StageClock
-from recon.metrics import agreement
-from recon.simulation import PRESETS, SimulatedScan, simulate_scan
+from gadgets.evaluation.regions import compare_regions
+from gadgets.mrd.header import read_header
+from gadgets.mrd.measurement import Measurement
+from gadgets.multitasking.gadget import map_t1
+from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.multitasking.problem import Posed, pose, prepare
+from gadgets.multitasking.series import MAKERS, MultitaskingResult
+from gadgets.multitasking.spatial_factor import solve
+from gadgets.simulated.radial import acquisitions, scan_header
+from recon.quality.metrics import agreement
+from recon.simulation.chest import PRESETS, SimulatedScan, simulate_scan
+from recon.stages import StageClock
 
 PARAMETERS = MultitaskingParameters(reconstruction="admm")
 RANK = 32

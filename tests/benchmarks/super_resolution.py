@@ -14,10 +14,10 @@ import time
 import numpy as np
 import torch
 
-from gadgets.restorer import load_restorer
-from gadgets.super_resolution_parameters import SuperResolutionParameters
+from gadgets.super_resolution.network import load_restorer
+from gadgets.super_resolution.parameters import SuperResolutionParameters
 from recon.cartesian import to_image, to_kspace, truncate
-from recon.simulation.volumes import simulate_angiogram
+from recon.simulation.angiogram.volume import simulate_angiogram
 from recon.threads import available_cpus
 
 _LARGEST = 400

@@ -8,7 +8,7 @@ two moments come from the count of weights. cuDNN's workspaces are not included.
 
 import torch
 
-from nets.registry import build, weight_count
+from nets.architectures.registry import build, weight_count
 
 GIB = 2**30
 

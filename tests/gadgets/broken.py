@@ -2,7 +2,7 @@
 
 from gadgetron.external.connection import Connection
 
-from gadgets.connection import GadgetStream
+from gadgets.mrd.connection import GadgetStream
 
 
 class BrokenGadget:

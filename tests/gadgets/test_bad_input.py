@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from gadgets.errors import RemoteError, ScanFileError
-from gadgets.scan_file import ScanFile
-from gadgets.simulate import write_simulation
+from gadgets.mrd.files import ScanFile
+from gadgets.simulated.radial import write_simulation
 from recon.errors import DataError
-from recon.simulation import PRESETS, simulate_scan
+from recon.simulation.chest import PRESETS, simulate_scan
 from tests.conftest import replay_here, rewrite_readouts
 
 NAVIGATION, NOISE = 1 << 22, 1 << 18

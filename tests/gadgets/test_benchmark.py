@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gadgets.benchmark import run_benchmark
 from gadgets.errors import ParameterError
-from gadgets.parameters import MultitaskingParameters
-from gadgets.regions import block_medians
-from gadgets.scan_file import ScanFile
-from recon.metrics import nrmse, quality
+from gadgets.evaluation.multitasking import run_benchmark
+from gadgets.evaluation.regions import block_medians
+from gadgets.mrd.files import ScanFile
+from gadgets.multitasking.parameters import MultitaskingParameters
+from recon.quality.metrics import nrmse, quality
 from tests.conftest import replay_here
 from tests.gadgets.test_cli import malibu
 

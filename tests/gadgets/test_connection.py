@@ -10,8 +10,8 @@ from gadgetron.external.connection import Connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gadgets.connection import ExactSocket, GadgetStream
 from gadgets.errors import ParameterError, StreamError
+from gadgets.mrd.connection import ExactSocket, GadgetStream
 from tests.gadgets.peer import CONFIG, HEADER, message, with_length
 
 HEADER_XML = b"""<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><experimentalConditions>

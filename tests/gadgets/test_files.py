@@ -15,13 +15,13 @@ from gadgetron.external.connection import Connection
 
 from gadgets.configuration import configuration_of
 from gadgets.errors import RemoteError, StreamError
-from gadgets.multitasking import MultitaskingGadget
-from gadgets.replay import Progress, configuration_message, connect, hosted, replay
-from gadgets.scan_file import ScanFile, complete_file
-from gadgets.selection import frame_spokes
-from gadgets.series import SERIES
+from gadgets.mrd.files import ScanFile, complete_file
+from gadgets.mrd.replay import Progress, configuration_message, connect, hosted, replay
+from gadgets.multitasking.gadget import MultitaskingGadget
+from gadgets.multitasking.selection import frame_spokes
+from gadgets.multitasking.series import SERIES
 from recon.errors import DataError
-from recon.simulation import PRESETS
+from recon.simulation.chest import PRESETS
 from tests.conftest import SHIPPED_XML, replay_here
 from tests.gadgets.peer import CLOSE, ERROR, IMAGE, TEXT, message, with_length
 

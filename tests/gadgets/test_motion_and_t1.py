@@ -10,12 +10,12 @@ import pytest
 from scipy.ndimage import binary_erosion
 
 from gadgets.errors import RemoteError
-from gadgets.report_motion import heart_center
-from gadgets.scan_file import ScanFile
-from gadgets.series import GATING_ROWS, SERIES
-from gadgets.simulate import write_simulation
+from gadgets.mrd.files import ScanFile
+from gadgets.multitasking.series import GATING_ROWS, SERIES
+from gadgets.reports.motion import heart_center
+from gadgets.simulated.radial import write_simulation
 from recon.errors import DataError
-from recon.simulation import PRESETS, simulate_scan
+from recon.simulation.chest import PRESETS, simulate_scan
 from tests.conftest import replay_here
 
 Images = dict[int, list[ismrmrd.Image]]
@@ -241,7 +241,7 @@ def test_a_t1_fit_that_fails_costs_no_other_image(
     def fail(*_: object) -> None:
         raise DataError("the T1 map's mask is empty")
 
-    monkeypatch.setattr("gadgets.multitasking.fit_t1", fail)
+    monkeypatch.setattr("gadgets.multitasking.gadget.fit_t1", fail)
     images = replay_here(short_file, tmp_path / "images.h5")
     assert {SERIES["time_average"], SERIES["basis_maps"], SERIES["t1_recovery"]} <= set(images)
     assert not {SERIES["t1_map"], SERIES["t1_uncertainty"]} & set(images)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from gadgets.errors import ParameterError, RemoteError
-from gadgets.network import load_network
-from gadgets.parameters import MultitaskingParameters
-from gadgets.series import SERIES
-from gadgets.shipped import MULTITASKING, shipped
-from nets.registry import build
+from gadgets.multitasking.network import load_network
+from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.multitasking.series import SERIES
+from nets.architectures.registry import build
+from nets.shipped_weights import MULTITASKING, shipped
 from nets.weights import ModelCard, card_config, load_weights, save_weights
 from tests.conftest import replay_here
 

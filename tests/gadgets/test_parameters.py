@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from gadgets.configuration import configuration_of
 from gadgets.errors import ParameterError
-from gadgets.parameters import MultitaskingParameters, parse_parameters
-from gadgets.replay import configuration_message
+from gadgets.mrd.replay import configuration_message
+from gadgets.multitasking.parameters import MultitaskingParameters, parse_parameters
 from tests.conftest import SHIPPED_XML
 
 

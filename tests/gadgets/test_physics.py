@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import sigpy
 
-from gadgets.scan_file import ScanFile, read_images, write_scan
-from gadgets.simulate import _common_head, scan_header, write_simulation
-from recon.simulation import PRESETS, simulate_scan
-from recon.simulation.motion import Habits
-from recon.trajectory import golden_angles_rad, radial_trajectory
+from gadgets.mrd.files import ScanFile, read_images, write_scan
+from gadgets.simulated.radial import _common_head, scan_header, write_simulation
+from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
+from recon.simulation.chest import PRESETS, simulate_scan
+from recon.simulation.chest.motion import Habits
 from tests.conftest import replay_here
 
 STILL = Habits(heartbeat=0.0, breathing=0.0)

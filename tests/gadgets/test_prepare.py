@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gadgets.datasets.jobs import assign_splits, prepare_pairs, scan_jobs, simulation_jobs
+from gadgets.datasets.pairs import varied_protocol
 from gadgets.errors import ParameterError
-from gadgets.pairs import varied_protocol
-from gadgets.parameters import MultitaskingParameters
-from gadgets.prepare import assign_splits, prepare_pairs, scan_jobs, simulation_jobs
-from nets.pairs import SPLITS, pair_files, read_pair
-from recon.metrics import nrmse
-from recon.simulation import PRESETS
+from gadgets.multitasking.parameters import MultitaskingParameters
+from nets.data.pair_files import SPLITS, pair_files, read_pair
+from recon.quality.metrics import nrmse
+from recon.simulation.chest import PRESETS
 
 QUICK = MultitaskingParameters(device="cpu", rank=3, temporal_model="realtime", iterations=2, images=("basis_maps",))
 

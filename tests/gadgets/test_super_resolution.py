@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gadgets.errors import RemoteError
-from gadgets.volumes import unpacked, volumes_of_images
+from gadgets.super_resolution.slices import unpacked, volumes_of_images
 from recon.cartesian import to_image, to_kspace, zero_fill
 from recon.errors import DataError
 from tests.gadgets.volume_scans import (

@@ -13,11 +13,11 @@ import sigpy
 
 from gadgets import RESEARCH_LABEL
 from gadgets.errors import ParameterError, RemoteError
-from gadgets.gadget_list import gadget_entry
-from gadgets.scan_file import ScanFile, write_scan
-from gadgets.simulate import truth_path
-from gadgets.simulate_volume import VolumeProtocol, write_volume_scan
-from nets.super_resolution import SuperResolution
+from gadgets.mrd.files import ScanFile, write_scan
+from gadgets.registry import gadget_entry
+from gadgets.simulated.cartesian import VolumeProtocol, write_volume_scan
+from gadgets.simulated.radial import truth_path
+from nets.inference.super_resolution import SuperResolution
 from recon.cartesian import to_image, to_kspace, truncate
 from tests.gadgets.peer import CLOSE, Peer, message, scan_messages
 from tests.gadgets.volume_scans import (

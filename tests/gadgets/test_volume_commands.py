@@ -9,15 +9,15 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from gadgets.angiograms import split_of
-from gadgets.cli import app
-from gadgets.evaluate_sr import Subject, judge, restorations, stenosis_depths
-from gadgets.scan_file import read_images
-from gadgets.shipped import FIRST_STAGE, SECOND_STAGE, shipped, weights_path
-from gadgets.super_resolution_parameters import SuperResolutionParameters
-from nets.volumes import Volume, read_volume, volume_files, write_volume
+from gadgets.cli.main import app
+from gadgets.datasets.volumes import split_of
+from gadgets.evaluation.super_resolution import Subject, judge, restorations, stenosis_depths
+from gadgets.mrd.files import read_images
+from gadgets.super_resolution.parameters import SuperResolutionParameters
+from nets.data.volume_files import Volume, read_volume, volume_files, write_volume
+from nets.shipped_weights import FIRST_STAGE, SECOND_STAGE, shipped, weights_path
 from nets.weights import load_weights
-from recon.simulation.vessels import Stenosis, Vessel, coverage
+from recon.simulation.angiogram.vessels import Stenosis, Vessel, coverage
 from tests.gadgets.volume_scans import ROOT, identity_weights, random_weights
 
 CONFIGS = ROOT / "configs/xml"

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from gadgets.configuration import configuration_of
-from gadgets.replay import Progress, configuration_message, hosted, replay
-from gadgets.scan_file import ImageFile, open_source, read_images
-from gadgets.super_resolution import SuperResolutionGadget
-from nets.registry import build
+from gadgets.mrd.files import ImageFile, open_source, read_images
+from gadgets.mrd.replay import Progress, configuration_message, hosted, replay
+from gadgets.super_resolution.gadget import SuperResolutionGadget
+from nets.architectures.registry import build
 from nets.weights import ModelCard, card_config, save_weights
 
 ROOT = Path(__file__).parents[2]

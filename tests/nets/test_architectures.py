@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from nets.registry import ARCHITECTURES, build, receptive_field, weight_count
-from nets.rrdg import blend
+from nets.architectures.registry import ARCHITECTURES, build, receptive_field, weight_count
+from nets.architectures.rrdg import blend
 
 COUNTS = [
     ("mdcsrn", {}, 625_969),

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nets.data import Augmentation, Crops, PairsData, ShuffledEpochs, stacked
-from nets.pairs import Pair, pair_files, read_pair, write_pair
+from nets.data.pair_files import Pair, pair_files, read_pair, write_pair
+from nets.data.pairs import Augmentation, Crops, PairsData, ShuffledEpochs, stacked
 
 PLAIN = Augmentation(flips=False, rotations=False, phase="none", sign=False, fewer_maps=0.0)
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from nets.discriminators import reverse_gradient
-from nets.registry import build
+from nets.architectures.discriminators import reverse_gradient
+from nets.architectures.registry import build
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])

@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nets.complex_maps import normalisation_of, to_channels, to_maps
-from nets.inference import Runner, SpatialFactorNetwork, apply_in_patches
-from nets.registry import build
+from nets.architectures.registry import build
+from nets.inference.spatial_factor import Runner, SpatialFactorNetwork, apply_in_patches
+from nets.scaling import normalisation_of, to_channels, to_maps
 from nets.weights import ModelCard, WeightsError, card_config, save_weights
 
 SMALL = {"rank": 4, "growth": 4, "blocks": 2, "dilations": (1, 2)}

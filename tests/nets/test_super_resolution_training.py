@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nets import train_dragan, train_super_resolution
-from nets.discriminators import Discriminator, DiscriminatorConfig
-from nets.domain_figure import principal_places, separability
-from nets.dragan_training import GanTraining, gradient_penalty
-from nets.losses import measured_error
-from nets.registry import build
-from nets.schedules import Turns, cosine
-from nets.volumes import SPLITS, Volume, write_volume
+from nets.architectures.discriminators import Discriminator, DiscriminatorConfig
+from nets.architectures.registry import build
+from nets.data.volume_files import SPLITS, Volume, write_volume
+from nets.training.adversarial import GanTraining, gradient_penalty
+from nets.training.domain_figure import principal_places, separability
+from nets.training.losses import measured_error
+from nets.training.schedules import Turns, cosine
 from nets.weights import ModelCard, card_config, load_weights, save_weights
 
 ROOT = Path(__file__).parents[2] / "configs/train"

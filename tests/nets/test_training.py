@@ -9,9 +9,9 @@ import pytest
 import torch
 import yaml
 
-from nets.losses import weight_penalty
-from nets.registry import build
-from nets.train_multitasking import main
+from nets.architectures.registry import build
+from nets.training.losses import weight_penalty
+from nets.training.train_multitasking import main
 from nets.weights import load_weights
 from tests.nets.test_data import fill
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from nets.blocks import fold, unfold
-from nets.degrade import intensity_scale, kept_lines, random_texture, smooth_phase, truncate_kspace
-from nets.losses import measured_error
-from nets.registry import build
-from nets.super_resolution import SuperResolution
-from nets.volume_data import CentrePatches, VolumePatches, VolumesData, degraded_pair
-from nets.volumes import Volume, read_volume, volume_files, write_volume
+from nets.architectures.blocks import fold, unfold
+from nets.architectures.registry import build
+from nets.data.degradation import intensity_scale, kept_lines, random_texture, smooth_phase, truncate_kspace
+from nets.data.volume_files import Volume, read_volume, volume_files, write_volume
+from nets.data.volumes import CentrePatches, VolumePatches, VolumesData, degraded_pair
+from nets.inference.super_resolution import SuperResolution
+from nets.training.losses import measured_error
 from nets.weights import ModelCard, WeightsError, card_config, save_weights
 
 nibabel = pytest.importorskip("nibabel")

@@ -3,11 +3,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from recon.admm import AdmmSettings, admm, soft_threshold, sparsifier
 from recon.errors import DataError
-from recon.problem import back_project_and_adjoint, normal_operator
-from recon.subspace import SubspaceNufft, encoding
-from recon.toeplitz import Circulant
+from recon.spatial.admm import AdmmSettings, admm, soft_threshold, sparsifier
+from recon.spatial.back_projection import back_project_and_adjoint, normal_operator
+from recon.spatial.encoding import SubspaceNufft, encoding
+from recon.spatial.toeplitz import Circulant
 from tests.linear import assert_adjoint, complex_normal
 from tests.recon.test_fold import problem
 
@@ -48,7 +48,7 @@ def fully_sampled():
     posed = problem(16, 600, 2)
     factor = complex_normal(np.random.default_rng(2), (2, 16, 16))
     factor = np.fft.ifft2(np.fft.fft2(factor) * np.exp(-np.add.outer(*2 * [np.fft.fftfreq(16) ** 2]) * 40)).astype("c8")
-    from recon.nufft import plan_nufft
+    from recon.spatial.nufft import plan_nufft
 
     e_phi = encoding(posed.coil_maps, SubspaceNufft(plan_nufft(posed.trajectory, 16), posed.temporal_basis))
     return dataclasses.replace(posed, kspace=e_phi(factor)), factor

@@ -15,10 +15,10 @@ from recon.cartesian import (
     truncate,
     zero_fill,
 )
-from recon.simulation.cartesian import scan_angiogram, volume_coil_maps
-from recon.simulation.vessels import Habit, Stenosis, Tree, Vessel, coverage
-from recon.simulation.volumes import DOMAINS, simulate_angiogram
-from recon.stenosis import apparent_depth
+from recon.quality.stenosis import apparent_depth
+from recon.simulation.angiogram.scan import scan_angiogram, volume_coil_maps
+from recon.simulation.angiogram.vessels import Habit, Stenosis, Tree, Vessel, coverage
+from recon.simulation.angiogram.volume import DOMAINS, simulate_angiogram
 from tests.linear import complex_normal
 
 sizes = st.tuples(*[st.integers(1, 9)] * 3)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from recon.consistency import enforce_data
 from recon.errors import DataError
-from recon.problem import back_project_and_adjoint, normal_operator
+from recon.spatial.back_projection import back_project_and_adjoint, normal_operator
+from recon.spatial.consistency import enforce_data
 from tests.linear import complex_normal
 from tests.recon.test_admm import fully_sampled
 

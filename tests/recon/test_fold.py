@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from recon.density import ramp_weights
 from recon.errors import DataError
-from recon.fold import Fold, line_fan
-from recon.problem import SubspaceProblem, back_project, back_project_and_adjoint, back_project_exactly
-from recon.subspace import encoding
-from recon.trajectory import GOLDEN_ANGLE_DEG, golden_angles_rad, radial_trajectory
+from recon.readouts.density import ramp_weights
+from recon.readouts.trajectory import GOLDEN_ANGLE_DEG, golden_angles_rad, radial_trajectory
+from recon.spatial.back_projection import SubspaceProblem, back_project, back_project_and_adjoint, back_project_exactly
+from recon.spatial.encoding import encoding
+from recon.spatial.fold import Fold, line_fan
 from tests.linear import assert_adjoint, complex_normal
 from tests.recon.test_subspace import smooth_maps
 
@@ -52,8 +52,8 @@ def test_few_distinct_angles_fold_without_interpolation() -> None:
 
 def test_plain_adjoint_comes_from_the_same_fold() -> None:
     posed = problem(32, 300, 3)
-    from recon.nufft import plan_nufft
-    from recon.subspace import SubspaceNufft
+    from recon.spatial.encoding import SubspaceNufft
+    from recon.spatial.nufft import plan_nufft
 
     e_phi = encoding(posed.coil_maps, SubspaceNufft(plan_nufft(posed.trajectory, 32), posed.temporal_basis))
     exact = e_phi.H(posed.kspace)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from recon.frames import frames, time_average
+from recon.spatial.frames import frames, time_average
 from tests.linear import complex_normal
 
 

@@ -6,14 +6,14 @@ import functools
 import numpy as np
 import pytest
 
-from recon.gating import self_gate
-from recon.heart_phase import crossings
-from recon.motion_components import navigator_series, principal_features
-from recon.navigator import readout_profiles
-from recon.recovery import InversionRecovery, recovery_basis
-from recon.simulation import PRESETS, simulate_scan
-from recon.simulation.motion import Habits
-from recon.time_model import TensorSettings, Timeline, build_time_model
+from recon.relaxometry.inversion_recovery import InversionRecovery, recovery_basis
+from recon.simulation.chest import PRESETS, simulate_scan
+from recon.simulation.chest.motion import Habits
+from recon.temporal.heart import crossings
+from recon.temporal.model import TensorSettings, Timeline, build_time_model
+from recon.temporal.motion import navigator_series, principal_features
+from recon.temporal.navigator import readout_profiles
+from recon.temporal.self_gating import self_gate
 
 
 @functools.cache

@@ -4,8 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recon.errors import DataError
-from recon.navigator import fix_phase, navigator_of_readouts, navigator_subspace, orthonormalise, readout_profiles
-from recon.simulation import SimulatedScan
+from recon.simulation.chest import SimulatedScan
+from recon.temporal.navigator import (
+    fix_phase,
+    navigator_of_readouts,
+    navigator_subspace,
+    orthonormalise,
+    readout_profiles,
+)
 from tests.linear import complex_normal
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from recon.coils import compression_matrix, espirit_maps, estimate_maps, walsh_maps
 from recon.errors import DataError
-from recon.noise import apply_to_coils, prewhitening_matrix
+from recon.readouts.coils import compression_matrix, espirit_maps, estimate_maps, walsh_maps
+from recon.readouts.noise import apply_to_coils, prewhitening_matrix
 from tests.linear import complex_normal
 from tests.recon.test_subspace import smooth_maps
 

@@ -3,8 +3,8 @@ import pytest
 import sigpy
 from sigpy import linop
 
-from recon.nufft import NufftPlan, choose_backend, plan_nufft
-from recon.trajectory import golden_angles_rad, radial_trajectory
+from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
+from recon.spatial.nufft import NufftPlan, choose_backend, plan_nufft
 from tests.linear import assert_adjoint, complex_normal, slow_dft
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recon.recovery import InversionRecovery, recovery_basis, recovery_curves, recovery_dictionary
+from recon.relaxometry.inversion_recovery import InversionRecovery, recovery_basis, recovery_curves, recovery_dictionary
 
 
 def bloch(t1_ms: float, flip_deg: float, efficiency: float, tr_ms: float, delay_ms: float, pulses: int) -> np.ndarray:

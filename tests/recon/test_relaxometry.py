@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from recon.errors import DataError
-from recon.frames import body_mask
-from recon.metrics import agreement
-from recon.recovery import InversionRecovery, recovery_basis
-from recon.relaxometry import fit_t1
+from recon.quality.metrics import agreement
+from recon.relaxometry.inversion_recovery import InversionRecovery, recovery_basis
+from recon.relaxometry.t1 import fit_t1
+from recon.spatial.frames import body_mask
 
 SEQUENCE = InversionRecovery(3.6, 5.0, 5.0, 688)
 PULSES = np.arange(1, 688, 4)

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recon.errors import DataError
-from recon.simulation import PRESETS, SimulatedScan, simulate_scan
-from recon.simulation.motion import Habits, Motion, contraction, random_motion, rest
-from recon.simulation.phantom import coverage, random_phantom
-from recon.simulation.signal import Tissue, ir_flash_timing, random_tissues, transverse_signal
+from recon.simulation.chest import PRESETS, SimulatedScan, simulate_scan
+from recon.simulation.chest.motion import Habits, Motion, contraction, random_motion, rest
+from recon.simulation.chest.phantom import coverage, random_phantom
+from recon.simulation.chest.signal import Tissue, ir_flash_timing, random_tissues, transverse_signal
 
 
 def test_equal_seeds_give_equal_bits(tiny: SimulatedScan) -> None:

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import scipy.special
 
-from recon.density import ramp_weights
-from recon.nufft import plan_nufft
-from recon.subspace import SubspaceNufft, back_projection, coil_images, encoding
-from recon.trajectory import golden_angles_rad, radial_trajectory
+from recon.readouts.density import ramp_weights
+from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
+from recon.spatial.encoding import SubspaceNufft, back_projection, coil_images, encoding
+from recon.spatial.nufft import plan_nufft
 from tests.linear import assert_adjoint, complex_normal, slow_dft
 
 MATRIX, SPOKES, RANK = 20, 60, 5

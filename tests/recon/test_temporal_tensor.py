@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recon.binning import cardiac_weights, displacement_scale, mark_ectopic, nearest_bin
 from recon.errors import DataError
-from recon.recovery import recovery_basis
-from recon.temporal_tensor import Places, complete, hosvd, temporal_tensor
+from recon.relaxometry.inversion_recovery import recovery_basis
+from recon.temporal.bins import cardiac_weights, displacement_scale, mark_ectopic, nearest_bin
+from recon.temporal.tensor import Places, complete, hosvd, temporal_tensor
 
 
 def low_rank_tensor(shape: tuple[int, ...], ranks: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from sigpy import linop
 
-from recon.density import ramp_weights
 from recon.errors import DataError
-from recon.fold import line_fan
-from recon.nufft import plan_nufft
-from recon.problem import SubspaceProblem, normal_operator
-from recon.subspace import SubspaceNufft, encoding
-from recon.toeplitz import ToeplitzNormal, toeplitz_kernel
-from recon.trajectory import GOLDEN_ANGLE_DEG
+from recon.readouts.density import ramp_weights
+from recon.readouts.trajectory import GOLDEN_ANGLE_DEG
+from recon.spatial.back_projection import SubspaceProblem, normal_operator
+from recon.spatial.encoding import SubspaceNufft, encoding
+from recon.spatial.fold import line_fan
+from recon.spatial.nufft import plan_nufft
+from recon.spatial.toeplitz import ToeplitzNormal, toeplitz_kernel
 from tests.linear import assert_adjoint, complex_normal
 from tests.recon.test_fold import FIBONACCI_DEG, problem
 

@@ -3,9 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recon.density import centre_share, ramp_weights
 from recon.errors import DataError
-from recon.trajectory import GOLDEN_ANGLE_DEG, golden_angles_rad, radial_trajectory, recognise_unit, samples_within
+from recon.readouts.density import centre_share, ramp_weights
+from recon.readouts.trajectory import (
+    GOLDEN_ANGLE_DEG,
+    golden_angles_rad,
+    radial_trajectory,
+    recognise_unit,
+    samples_within,
+)
 
 
 def test_golden_angle() -> None:

@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -28,22 +29,48 @@ _LIBRARIES = ("numpy", "scipy", "numba", "torch", "finufft", "sigpy", "pywavelet
 _LEFT_OUT = ("MalibuStageSeconds", "MalibuVersion")
 
 MULTITASKING = {
-    "default": ("scan", ()),
-    "moving": ("moving", ()),
-    "admm": ("moving", ("reconstruction=admm", "iterations=3", "cg_iterations=4")),
-    "differences": ("scan", ("reconstruction=admm", "iterations=2", "sparsity=differences", "coil_maps=walsh")),
-    "exact": ("scan", ("reconstruction=backprojection", "gridding=exact", "temporal_model=realtime", "images=basis_maps realtime temporal_basis back_projection time_average", "frames=0:200:20")),
-    "consistent": ("scan", ("consistency_steps=2", "matrix=48", "coils=2")),
-    "waveforms": ("moving", ("heart_source=ecg", "respiration_source=waveform", "rank=16", "keep_ectopic=true", "cardiac_rank=4", "respiratory_rank=3", "bright_blood_ti_ms=900", "dark_blood_ti_ms=300", "t1_cardiac_bin=3", "t1_respiratory_bin=2", "t1_frames=7", "flip_angle_scale=0.9", "inflow=0.5")),
-    "two slices": ("slices", ("reconstruction=backprojection", "skip_inversions=0", "rank=8", "images=time_average realtime basis_maps t1_map t1_recovery cine_bright")),
-    "bare": ("bare", ("golden_angle_deg=111.24611797498107", "navigator=every_nth", "rank=12")),
-}  # fmt: skip
+    "default": ("scan", ""),
+    "moving": ("moving", ""),
+    "admm": ("moving", "reconstruction=admm iterations=3 cg_iterations=4"),
+    "differences": ("scan", "reconstruction=admm iterations=2 sparsity=differences coil_maps=walsh"),
+    "exact": (
+        "scan",
+        "reconstruction=backprojection gridding=exact temporal_model=realtime frames=0:200:20 "
+        "images=basis_maps,realtime,temporal_basis,back_projection,time_average",
+    ),
+    "consistent": ("scan", "consistency_steps=2 matrix=48 coils=2"),
+    "waveforms": (
+        "moving",
+        "heart_source=ecg respiration_source=waveform rank=16 keep_ectopic=true cardiac_rank=4 respiratory_rank=3 "
+        "bright_blood_ti_ms=900 dark_blood_ti_ms=300 t1_cardiac_bin=3 t1_respiratory_bin=2 t1_frames=7 "
+        "flip_angle_scale=0.9 inflow=0.5",
+    ),
+    "two slices": (
+        "slices",
+        "reconstruction=backprojection skip_inversions=0 rank=8 "
+        "images=time_average,realtime,basis_maps,t1_map,t1_recovery,cine_bright",
+    ),
+    "bare": ("bare", "golden_angle_deg=111.24611797498107 navigator=every_nth rank=12"),
+}
+"""Scan and settings of each replay through the Multitasking gadget."""
+
 SUPER_RESOLUTION = {
-    "raw": ("raw", "super_resolution_coronary.xml", ("images=original super_resolved first_stage difference", "data_consistency=true")),
-    "raw volume": ("raw", "super_resolution_coronary.xml", ("output=volume", "coil_combination=sum_of_squares", "acceleration=4x4", "patch=48x96x32")),
-    "images": ("low", "super_resolution_coronary_images.xml", ("images=original super_resolved difference",)),
-    "brain": ("brain", "super_resolution_brain_4x.xml", ("data_consistency=true",)),
-}  # fmt: skip
+    "raw": (
+        "raw",
+        "super_resolution_coronary.xml",
+        "images=original,super_resolved,first_stage,difference data_consistency=true",
+    ),
+    "raw volume": (
+        "raw",
+        "super_resolution_coronary.xml",
+        "output=volume coil_combination=sum_of_squares acceleration=4x4 patch=48x96x32",
+    ),
+    "images": ("low", "super_resolution_coronary_images.xml", "images=original,super_resolved,difference"),
+    "brain": ("brain", "super_resolution_brain_4x.xml", "data_consistency=true"),
+}
+"""Scan, configuration and settings of each replay through the super-resolution gadget."""
+
+_SECONDS = ("seconds", "shared_seconds", "total_s", "peak_memory_gb", "malibu_version")
 
 
 def machine() -> str:
@@ -54,7 +81,7 @@ def machine() -> str:
         model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
         flags = next((line.partition(":")[2] for line in lines if line.startswith("flags")), "")
         model += f" ({hashlib.sha256(flags.encode()).hexdigest()[:8]})"
-    cores = importlib.import_module("os").cpu_count()
+    cores = os.cpu_count()
     versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES)
     return f"{model}, {cores} cores, Python {platform.python_version()}, {versions}"
 
@@ -165,7 +192,7 @@ def everything(folder: Path) -> Iterator[tuple[str, str]]:
     runs = [(case, name, "multitasking.xml", settings) for case, (name, settings) in MULTITASKING.items()]
     runs += [(case, *rest) for case, rest in SUPER_RESOLUTION.items()]
     for case, name, xml, settings in runs:
-        options = [part for setting in settings for part in ("--set", setting)]
+        options = [part for setting in settings.split() for part in ("--set", setting)]
         output = folder / f"{case.replace(' ', '_')}.images.h5"
         malibu("replay", scans[name], "-o", output, "--config", XML / xml, *options)
         for series, value in hash_images(output).items():
@@ -175,9 +202,9 @@ def everything(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted([*(folder / "pairs").rglob("*.h5"), *(folder / "volumes").rglob("*.h5")]):
         yield str(path.relative_to(folder)), hash_hdf5(path)
     malibu("benchmark", scans["scan"], "-o", folder / "b.html", "--json", folder / "b.json", "--set", "iterations=2")
-    yield "benchmark", _figures(folder / "b.json", ("seconds", "shared_seconds", "total_s", "peak_memory_gb", "malibu_version"))  # fmt: skip
+    yield "benchmark", _figures(folder / "b.json", _SECONDS)
     malibu("evaluate", "sr", "--simulate", "1", "--shape", "32x64x64", "--json", folder / "e.json")
-    yield "evaluate sr", _figures(folder / "e.json", ("seconds",))
+    yield "evaluate sr", _figures(folder / "e.json", _SECONDS)
 
 
 def main(action: str) -> None:

@@ -1,0 +1,5 @@
+"""The ``malibu`` command."""
+
+from gadgets.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,270 @@
+"""The ``malibu`` command."""
+
+import contextlib
+import json
+import logging
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.table import Table
+
+from gadgets import RESEARCH_LABEL, __version__
+from gadgets.cli.networks import nets, prepare
+from gadgets.cli.options import (
+    ConfigOption,
+    DeviceOption,
+    GroupOption,
+    Preset,
+    ScanArgument,
+    SetOption,
+    WeightsOption,
+    configuration_text,
+    console,
+    out,
+    overrides_of,
+    progress_bar,
+)
+from gadgets.cli.volumes import evaluate, prepare_volumes, simulate_volume
+from gadgets.errors import OPERATOR_ERRORS, ParameterError
+
+if TYPE_CHECKING:
+    from gadgets.mrd.files import Source
+
+log = logging.getLogger(__name__)
+
+app = typer.Typer(
+    name="malibu",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help=f"Scanner-side Multitasking MRI and super-resolution, ISMRMRD in and out ({RESEARCH_LABEL}).\n\n"
+    "Try it: malibu simulate scan.h5 --preset tiny, then malibu replay scan.h5 -o images.h5 --report report.",
+)
+
+app.command()(prepare)
+app.command()(nets)
+app.command()(simulate_volume)
+app.command()(prepare_volumes)
+app.add_typer(evaluate)
+
+
+class _State:
+    debug = False
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Set up logging."""
+    _State.debug = debug
+    handler = RichHandler(console=console, show_path=debug, rich_tracebacks=debug, log_time_format="[%X]")
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler], force=True)
+    if debug:
+        for package in ("gadgets", "recon", "nets"):
+            logging.getLogger(package).setLevel(logging.DEBUG)
+    if version:
+        out.print(f"malibu {__version__}, {RESEARCH_LABEL}")
+        raise typer.Exit
+
+
+@app.command()
+def simulate(
+    scan: Annotated[Path, typer.Argument(help="File to write; the truth goes to NAME.truth.h5.", show_default=False)],
+    preset: Annotated[Preset, typer.Option(help="tiny: 64x64, 12 s; standard: 160x160, 60 s, 8 coils.")] = Preset.tiny,
+    seed: Annotated[int, typer.Option(min=0, help="Subject; equal seeds give equal scans.")] = 0,
+    duration_s: Annotated[float | None, typer.Option(help="Length of the scan.", show_default="preset's")] = None,
+    coils: Annotated[int | None, typer.Option(min=1, max=128, help="Receive coils.", show_default="preset's")] = None,
+    snr: Annotated[float | None, typer.Option(help="Signal to noise.", show_default="preset's")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE: ectopic_share=0.05, infarct=true, breathing=0, ...")
+    ] = None,
+) -> None:
+    """Simulate a Multitasking scan: a beating, breathing heart with exact k-space, and its truth beside it."""
+    from gadgets.simulated.radial import protocol_with, truth_path, write_simulation
+    from recon.simulation.chest import simulate_scan
+
+    given: dict[str, Any] = {"duration_s": duration_s, "coils": coils, "snr": snr}
+    settings = {name: value for name, value in given.items() if value is not None} | overrides_of(set_)
+    protocol = protocol_with(preset.value, settings)
+    with progress_bar() as progress:
+        task = progress.add_task("simulating readouts", total=protocol.readouts)
+        write_simulation(simulate_scan(protocol, seed), scan, lambda count: progress.advance(task, count))
+    out.print(f"wrote {scan} ({protocol.readouts} readouts) and {truth_path(scan)}")
+
+
+@app.command()
+def replay(
+    scan: ScanArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="ISMRMRD image file to write.", show_default=False)],
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    device: DeviceOption = None,
+    weights: WeightsOption = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for report.html and PNGs.", show_default=False)] = None,
+    host: Annotated[str | None, typer.Option(help="Send to a running Gadgetron there.", show_default=False)] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of that Gadgetron.")] = 9002,
+    timeout_s: Annotated[float, typer.Option(min=1, help="Longest wait for an answer.")] = 3600.0,
+    group: GroupOption = "dataset",
+) -> None:
+    """Run a file through the gadget that the configuration names, over the protocol that a scanner speaks."""
+    from gadgets.configuration import configuration_of, executed_gadget
+    from gadgets.mrd.files import open_source
+    from gadgets.mrd.replay import configuration_message, connect, hosted
+    from gadgets.registry import gadget_entry
+
+    document = configuration_text(config)
+    target = executed_gadget(document) or "MultitaskingGadget"
+    gadget, overrides = gadget_entry(target), overrides_of(set_, device, weights)
+    if host and overrides:
+        raise ParameterError(
+            "--set, --device and --weights change the gadget here; with --host, edit the configuration file"
+        )
+    element = configuration_of(document, target)
+    gadget.parse(element, overrides)
+    with open_source(scan, group) as file:
+        if host:
+            with connect(host, port) as sock:
+                _run(file, output, document.encode(), sock, timeout_s)
+        else:
+            with hosted(gadget.make()) as sock:
+                _run(file, output, configuration_message(element, overrides), sock, timeout_s)
+    if report:
+        from gadgets.reports.multitasking import write_report
+
+        out.print(f"wrote {write_report(output, report)}")
+
+
+def _run(file: "Source", output: Path, configuration: bytes, sock: socket.socket, timeout_s: float) -> None:
+    from gadgets.mrd.replay import Progress as Callbacks
+    from gadgets.mrd.replay import replay as run_replay
+
+    with progress_bar() as progress:
+        sending = progress.add_task("sending", total=file.item_count)
+        receiving = progress.add_task("receiving images", total=None)
+        callbacks = Callbacks(
+            sent=lambda count: progress.update(sending, completed=count),
+            image=lambda image: progress.advance(receiving),
+        )
+        count = run_replay(file, output, configuration, sock, timeout_s, callbacks)
+        progress.update(receiving, total=count)
+    out.print(f"wrote {output} ({count} images, {RESEARCH_LABEL})")
+
+
+@app.command()
+def info(
+    scan: ScanArgument, config: ConfigOption = None, set_: SetOption = None, group: GroupOption = "dataset"
+) -> None:
+    """Show what a scan file holds and what malibu would do with it; exit 1 if it would be refused."""
+    from gadgets.configuration import configuration_of
+    from gadgets.mrd.files import ScanFile
+    from gadgets.multitasking.inspection import inspect
+    from gadgets.multitasking.parameters import parse_parameters
+
+    element = configuration_of(configuration_text(config), "MultitaskingGadget")
+    with ScanFile(scan, group) as file:
+        result = inspect(file, parse_parameters(element, overrides_of(set_)))
+    table = Table(title=str(scan), show_header=False, title_justify="left")
+    for name, fact in result.facts.items():
+        table.add_row(name, fact)
+    table.add_row("malibu would", result.plan)
+    out.print(table)
+    for problem in result.problems:
+        console.print(f"[red]problem:[/red] {escape(problem)}", highlight=False)
+    if result.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def benchmark(
+    scan: ScanArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write.")] = Path("benchmark.html"),
+    methods: Annotated[
+        str, typer.Option(help="exact, backprojection, mdcn, mdcn+data, admm; separated by commas.")
+    ] = "backprojection,mdcn,admm",
+    repeat: Annotated[int, typer.Option(min=1, help="Runs of each method; seconds are medians.")] = 1,
+    json_: Annotated[Path | None, typer.Option("--json", help="Figures for scripts.", show_default=False)] = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    device: DeviceOption = None,
+    weights: WeightsOption = None,
+    group: GroupOption = "dataset",
+) -> None:
+    """Compare reconstruction methods on one scan, and with the truth where there is one."""
+    from gadgets.configuration import configuration_of
+    from gadgets.evaluation.multitasking import run_benchmark
+    from gadgets.mrd.files import ScanFile, complete_file
+    from gadgets.multitasking.parameters import parse_parameters
+    from gadgets.reports.benchmark import COLUMN_GROUPS, HEADER, cells, write_benchmark_page
+
+    element = configuration_of(configuration_text(config), "MultitaskingGadget")
+    names = methods.replace(",", " ").split()
+    with ScanFile(scan, group) as file:
+        result = run_benchmark(file, parse_parameters(element, overrides_of(set_, device, weights)), names, repeat)
+    for group_ in COLUMN_GROUPS:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        for column in group_:
+            table.add_column(HEADER[column], no_wrap=True, justify="right" if column else "left")
+        for row in result.rows:
+            table.add_row(*(cells(row)[column] for column in group_))
+        out.print(table)
+    if json_:
+        with complete_file(json_) as partial:
+            partial.write_text(json.dumps(result.to_json(), indent=2))
+    out.print(f"wrote {write_benchmark_page(result, output)} ({RESEARCH_LABEL})")
+
+
+@app.command()
+def parameters(
+    gadget: Annotated[str, typer.Argument(help="MultitaskingGadget or SuperResolutionGadget.")] = "MultitaskingGadget",
+) -> None:
+    """List the parameters of a gadget with their defaults."""
+    from gadgets.registry import gadget_entry
+
+    table = Table("parameter", "default", "meaning")
+    for name, field in type(gadget_entry(gadget).parse(None, {})).model_fields.items():
+        default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+        table.add_row(name, "none" if default is None else str(default), field.description)
+    out.print(table)
+
+
+@app.command()
+def report(
+    images: Annotated[Path, typer.Argument(help="Image file that malibu replay wrote.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help="Folder for report.html and PNGs.", show_default=False)],
+) -> None:
+    """Make a report with pictures of an image file."""
+    from gadgets.reports.multitasking import write_report
+
+    out.print(f"wrote {write_report(images, folder)}")
+
+
+@contextlib.contextmanager
+def _one_line_errors() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("[red]interrupted[/red]; no incomplete file was left")
+        sys.exit(130)
+    except Exception as error:
+        if _State.debug:
+            raise
+        expected = isinstance(error, (*OPERATOR_ERRORS, OSError, MemoryError))
+        text = str(error) if expected and str(error) else f"{type(error).__name__}: {error}"
+        hint = "" if expected else " (a defect of malibu; malibu --debug shows the traceback)"
+        console.print(f"[red]error:[/red] {escape(text + hint)}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def main() -> None:
+    """Run the command; an error is one line and exit 1, with its traceback under ``--debug``."""
+    with _one_line_errors():
+        app()

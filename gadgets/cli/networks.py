@@ -1,0 +1,83 @@
+"""The commands of ``malibu`` that are about networks: ``nets`` and ``prepare``."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from gadgets import RESEARCH_LABEL
+from gadgets.cli.options import (
+    ConfigOption,
+    DeviceOption,
+    GroupOption,
+    Preset,
+    SetOption,
+    configuration_text,
+    out,
+    overrides_of,
+    progress_bar,
+)
+from gadgets.errors import ParameterError
+
+
+def nets(
+    weights: Annotated[Path | None, typer.Option(help="Show the model card of this file.", show_default=False)] = None,
+    json_: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """List the network architectures, and the weights that malibu ships."""
+    from nets.catalogue import network_rows, weight_rows
+    from nets.weights import WeightsError
+
+    try:
+        files = weight_rows([weights] if weights else None)
+    except WeightsError as error:
+        raise ParameterError(str(error)) from error
+    if json_:
+        out.print_json(json.dumps({"architectures": network_rows(), "weights": files}))
+        return
+    if weights is None:
+        table = Table("network", "parameters", "sees", "shipped weights", "licence", "for", "source")
+        for row in network_rows():
+            sees = "everything" if row["receptive_field"] is None else f"{row['receptive_field']} px"
+            shipped = row["shipped_weights"] or "-"
+            facts = (row["name"], f"{row['parameters']:,}", sees, shipped, row["licence"], row["task"], row["source"])
+            table.add_row(*facts)
+        out.print(table)
+    for row in files:
+        table = Table(title=f"weights {row['file']} ({RESEARCH_LABEL})", show_header=False, title_justify="left")
+        for name, value in row.items():
+            table.add_row(name, value if isinstance(value, str) else json.dumps(value))
+        out.print(table)
+
+
+def prepare(
+    folder: Annotated[Path, typer.Argument(help="Folder for the pairs.", show_default=False)],
+    scans: Annotated[list[Path] | None, typer.Argument(help="ISMRMRD scans; ADMM makes the labels.")] = None,
+    simulate: Annotated[int, typer.Option(min=0, help="Simulated subjects; the truth is the label.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first simulated subject.")] = 1000,
+    preset: Annotated[Preset, typer.Option(help="Protocol that the simulated scans vary.")] = Preset.standard,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    device: DeviceOption = None,
+    group: GroupOption = "dataset",
+) -> None:
+    """Make training pairs (back-projection, truth or ADMM), split by subject; run again, it goes on where it was."""
+    from gadgets.configuration import configuration_of
+    from gadgets.datasets.jobs import prepare_pairs, scan_jobs, simulation_jobs
+    from gadgets.multitasking.parameters import parse_parameters
+    from recon.simulation.chest import PRESETS
+
+    element = configuration_of(configuration_text(config), "MultitaskingGadget")
+    wanted = parse_parameters(element, overrides_of(set_, device))
+    jobs = scan_jobs(scans or [], folder, group) + simulation_jobs(seed, simulate)
+    with progress_bar() as progress:
+        task = progress.add_task("scans", total=len(jobs))
+        failed = prepare_pairs(
+            jobs, folder, PRESETS[preset.value], wanted, group, workers, lambda job: progress.advance(task)
+        )
+    out.print(f"{len(jobs) - len(failed)} of {len(jobs)} scans have their pairs in {folder}")
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""Training data: pairs of spatial factors and volumes, made from scans or simulated, split by subject."""

@@ -1,0 +1,222 @@
+"""A folder of training pairs: which jobs there are, who computes them, and what is there already."""
+
+import hashlib
+import logging
+import multiprocessing
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gadgets.errors import OPERATOR_ERRORS, ParameterError
+from gadgets.mrd.files import ScanFile, complete_file
+from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.simulated.radial import is_truth
+from nets.data.pair_files import SPLITS, pair_files, write_pair
+from recon.simulation.chest import Protocol
+
+log = logging.getLogger(__name__)
+
+SHARES = (8, 1, 1)
+"""Of training, validation and test subjects, as in the dissertation (6.3.1)."""
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scan to make pairs of.
+
+    Attributes
+    ----------
+    name : str
+        Of the pair's file, less the slice; tells nothing about a patient.
+    subject : str
+        Likewise.
+    scan : Path or None
+        A file.
+    seed : int
+        Of a simulated subject, if there is no file.
+    """
+
+    name: str
+    subject: str
+    scan: Path | None = None
+    seed: int = -1
+
+
+def simulation_jobs(first_seed: int, count: int) -> list[Job]:
+    """Simulated subjects, one seed each."""
+    names = [f"simulated-{seed:06d}" for seed in range(first_seed, first_seed + count)]
+    return [Job(name, name, seed=seed) for seed, name in enumerate(names, start=first_seed)]
+
+
+def scan_jobs(scans: Sequence[Path], folder: Path, group: str) -> list[Job]:
+    """Scans of subjects; equal patient IDs are one subject, and a file without an ID is a subject of its own.
+
+    Truth files beside simulated scans are passed over, so that ``scans/*.h5`` may name them.
+
+    Names are keyed hashes: the key stays in the hidden file ``.key`` of the pairs' folder, so that who is given
+    pairs cannot try patient IDs against them.
+
+    Parameters
+    ----------
+    scans : sequence of Path
+    folder : Path
+        Of the pairs.
+    group : str
+        HDF5 group of the measurements.
+
+    Returns
+    -------
+    list of Job
+    """
+    key, jobs = _key(folder), []
+    for path in scans:
+        if is_truth(path):
+            log.info("%s is no scan, but the truth of one", path.name)
+            continue
+        with ScanFile(path, group) as scan:
+            information = scan.header.subjectInformation
+        patient = getattr(information, "patientID", None) or getattr(information, "patientName", None)
+        subject = _hash(key, patient or str(path.resolve()))
+        jobs.append(Job(f"scan-{subject}-{_hash(key, str(path.resolve()))}", subject, path))
+    return jobs
+
+
+def _key(folder: Path) -> bytes:
+    path = folder / ".key"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(secrets.token_bytes(16))
+    return path.read_bytes()
+
+
+def _hash(key: bytes, text: str) -> str:
+    return hashlib.blake2b(text.encode(), key=key, digest_size=5).hexdigest()
+
+
+def assign_splits(jobs: Sequence[Job], folder: Path) -> dict[str, str]:
+    """Give each subject a split: one that has pairs keeps its split, the others go where most are missing.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    folder : Path
+
+    Returns
+    -------
+    dict of str to str
+        Split by subject.
+    """
+    by_name = {path.name.rsplit("-", 1)[0]: split for split in SPLITS for path in pair_files(folder, split)}
+    taken = {_subject_of(name): split for name, split in by_name.items()}
+    for job in jobs:
+        if job.subject not in taken:
+            counts = [sum(split == other for other in taken.values()) for split in SPLITS]
+            wanted = [share / sum(SHARES) * (len(taken) + 1) for share in SHARES]
+            lacking = np.subtract(wanted, counts)
+            taken[job.subject] = SPLITS[int(np.argmax(lacking))]
+    return taken
+
+
+def _subject_of(name: str) -> str:
+    return name.split("-")[1] if name.startswith("scan-") else name
+
+
+def prepare_pairs(
+    jobs: Sequence[Job],
+    folder: Path,
+    protocol: Protocol,
+    parameters: MultitaskingParameters,
+    group: str = "dataset",
+    workers: int = 1,
+    done: Callable[[Job], None] = lambda job: None,
+) -> list[Job]:
+    """Make the pairs that are not there yet, several at a time.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    folder : Path
+        Gets ``train``, ``validation`` and ``test``; a subject lies in one of them.
+    protocol : Protocol
+        Of simulated scans; every subject's differs a little from it.
+    parameters : MultitaskingParameters
+    group : str
+        HDF5 group of the measurements.
+    workers : int
+        Processes; each has its share of the cores.
+    done : callable
+        Called with each finished job, in any order.
+
+    Returns
+    -------
+    list of Job
+        What failed; the log says why.
+
+    Raises
+    ------
+    ParameterError
+        If there is nothing to do.
+    """
+    if not jobs:
+        raise ParameterError("there is nothing to prepare: name scan files, or give --simulate COUNT")
+    splits = assign_splits(jobs, folder)
+    for split in SPLITS:
+        (folder / split).mkdir(parents=True, exist_ok=True)
+    failed = []
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
+    try:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, context, _share_cores, (context.Value("i", 0), workers)) as pool:
+            futures = {
+                pool.submit(_make, job, folder / splits[job.subject], protocol, parameters, group): job for job in jobs
+            }
+            for future in as_completed(futures):
+                job, error = futures[future], future.exception()
+                if isinstance(error, (*OPERATOR_ERRORS, OSError)):
+                    log.error("%s was left out: %s", job.name, error)
+                    failed.append(job)
+                elif error is not None:
+                    pool.shutdown(cancel_futures=True)
+                    raise error
+                done(job)
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    return failed
+
+
+def _share_cores(counter: "multiprocessing.sharedctypes.Synchronized[int]", workers: int) -> None:
+    """Give this process its own part of the cores: FFTs and finufft take as many threads as there are."""
+    with counter.get_lock():
+        number, counter.value = counter.value, counter.value + 1
+    if hasattr(os, "sched_setaffinity") and workers > 1:
+        cores = sorted(os.sched_getaffinity(0))
+        mine = cores[number % len(cores) :: workers] or cores
+        os.sched_setaffinity(0, mine)
+
+
+def _make(job: Job, folder: Path, protocol: Protocol, parameters: MultitaskingParameters, group: str) -> None:
+    from gadgets.datasets.pairs import scanned_pairs, simulated_pair, varied_parameters, varied_protocol
+
+    if (folder / f"{job.name}-0.h5").exists():
+        return
+    if job.scan is None:
+        varied = varied_parameters(parameters, job.seed)
+        pairs = [simulated_pair(varied_protocol(protocol, job.seed), job.seed, varied)]
+    else:
+        with ScanFile(job.scan, group) as scan:
+            pairs = list(scanned_pairs(scan, parameters))
+    for number, pair in reversed([*enumerate(pairs)]):  # the first slice comes last: it says that all are there
+        pair.facts["subject"] = job.subject
+        with complete_file(folder / f"{job.name}-{number}.h5") as partial:
+            write_pair(partial, pair)

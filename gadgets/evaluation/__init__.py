@@ -1,0 +1,1 @@
+"""Figures of merit: every method beside the truth or a reference."""

@@ -1,0 +1,274 @@
+"""How good super-resolution is: measured on volumes whose originals are known, as in the dissertation's table 5-1."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import skimage.measure
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+from gadgets.device import choose_device
+from gadgets.errors import ScanFileError
+from gadgets.mrd.files import complete_file
+from gadgets.reports.page import png_of
+from gadgets.super_resolution.network import load_restorer
+from gadgets.super_resolution.parameters import SuperResolutionParameters
+from recon.cartesian import centre_region, kept_lines, put_back_measured, to_image, to_kspace, truncate
+from recon.quality.metrics import quality
+from recon.quality.stenosis import apparent_depth
+from recon.simulation.angiogram.vessels import Vessel
+from recon.simulation.angiogram.volume import Domain, simulate_angiogram
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("PSNR dB", "SSIM", "NRMSE", "blur", "stenosis error", "seconds")
+_ORIGINAL = "original"
+_SHORTEST_REFERENCE = 12
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A volume at full resolution.
+
+    Attributes
+    ----------
+    name : str
+    image : (z, y, x) float32
+    vessels : list of Vessel
+        Where they are known.
+    """
+
+    name: str
+    image: NDArray
+    vessels: list[Vessel] = field(default_factory=list)
+
+
+@dataclass
+class Evaluation:
+    """Figures per method and volume, and one volume to look at.
+
+    Attributes
+    ----------
+    figures : dict of str to list of dict of str to float
+        By method, one entry for each volume; columns that make no sense for a method are absent.
+    shown : dict of str to (z, y, x) float32
+        The last volume by method.
+    """
+
+    figures: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    shown: dict[str, NDArray] = field(default_factory=dict)
+
+    def summary(self) -> dict[str, dict[str, str]]:
+        """Mean ± standard deviation over the volumes."""
+        return {
+            method: {name: _spread([row[name] for row in rows if name in row], name) for name in COLUMNS}
+            for method, rows in self.figures.items()
+        }
+
+    def to_json(self) -> dict[str, list[dict[str, float]]]:
+        """All figures."""
+        return self.figures
+
+
+def _spread(values: list[float], name: str) -> str:
+    known = [value for value in values if np.isfinite(value)]
+    if not known:
+        return "-"
+    digits = 2 if name in ("PSNR dB", "seconds") else 4
+    return f"{np.mean(known):.{digits}f}±{np.std(known):.{digits}f}"
+
+
+def loaded_subjects(paths: Iterable[Path]) -> Iterator[Subject]:
+    """Read volumes; their names are their place in the list, so that no file name enters a report.
+
+    Raises
+    ------
+    ScanFileError
+        If a file is no volume, or an empty one.
+    """
+    from nets.data.volume_files import read_volume
+
+    for number, path in enumerate(paths, start=1):
+        try:
+            image = read_volume(path).voxels.numpy()
+        except (ValueError, OSError) as error:
+            raise ScanFileError(f"{path}: {error}") from error
+        if not image.any():
+            raise ScanFileError(f"{path}: all voxels are zero; there is nothing to compare")
+        yield Subject(f"volume {number}", image)
+
+
+def simulated_subjects(domain: Domain, shape: tuple[int, int, int], seed: int, count: int) -> Iterator[Subject]:
+    """Simulate subjects with known vessels."""
+    for number in range(seed, seed + count):
+        angiogram = simulate_angiogram(domain, shape, number)
+        yield Subject(f"{domain} {number}", angiogram.image, angiogram.vessels)
+
+
+def evaluate_volumes(
+    subjects: Iterable[Subject],
+    factors: tuple[float, float],
+    parameters: SuperResolutionParameters,
+    progress: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Cut each volume's k-space, restore it by every method, and compare with the original.
+
+    Each volume first gets a smooth phase, as coils and off-resonance leave it: the k-space of a magnitude image is
+    symmetric, that of a scan is not.
+
+    Parameters
+    ----------
+    subjects : iterable of Subject
+    factors : (2,) tuple of float
+        Fewer lines along slice (z) and phase direction (y).
+    parameters : SuperResolutionParameters
+    progress : callable
+        Called after each volume.
+
+    Returns
+    -------
+    Evaluation
+    """
+    result = Evaluation()
+    for number, subject in enumerate(subjects):
+        restored, seconds = restorations(_with_phase(subject.image, number), factors, parameters)
+        for method, volume in restored.items():
+            figures = judge(volume, subject, method)
+            if method in seconds:
+                figures["seconds"] = seconds[method]
+            result.figures.setdefault(method, []).append(figures)
+        result.shown = restored
+        progress()
+    return result
+
+
+def _with_phase(image: NDArray, seed: int) -> NDArray:
+    import torch
+
+    from nets.data.degradation import smooth_phase
+
+    z, y, x = image.shape
+    return image * smooth_phase((z, y, x), torch.Generator().manual_seed(seed)).numpy()
+
+
+def restorations(
+    image: NDArray, factors: tuple[float, float], parameters: SuperResolutionParameters
+) -> tuple[dict[str, NDArray], dict[str, float]]:
+    """Every method's volume, and the networks' seconds.
+
+    Parameters
+    ----------
+    image : (z, y, x) complex64 or float32
+    factors : (2,) tuple of float
+    parameters : SuperResolutionParameters
+
+    Returns
+    -------
+    dict of str to (z, y, x) float32, dict of str to float
+    """
+    import torch
+
+    restorer = load_restorer(parameters, choose_device(parameters.device))
+    kept = (*(kept_lines(size, factor) for size, factor in zip(image.shape, factors, strict=False)), image.shape[2])
+    measured = to_image(truncate(to_kspace(image), kept))
+    zero_filled = np.abs(measured).astype(np.float32)
+    low = _low_resolution(image, kept)
+    found = {
+        "nearest": _interpolated(low, image.shape, 0),
+        "zero-filled": zero_filled,
+        "bicubic": _interpolated(low, image.shape, 3),
+    }
+    start, seconds = time.perf_counter(), {}
+    stages = restorer(torch.from_numpy(zero_filled))
+    elapsed = time.perf_counter() - start
+    names = ("L1", "L1 then GAN")[: len(stages)]
+    for name, stage in zip(names, stages, strict=True):
+        found[name] = stage.numpy()
+    seconds[names[-1]] = elapsed
+    found[f"{names[-1]}, data consistent"] = put_back_measured(found[names[-1]], measured, kept)
+    return found | {_ORIGINAL: np.abs(image)}, seconds
+
+
+def _low_resolution(image: NDArray, kept: tuple[int, ...]) -> NDArray:
+    z, y, x = centre_region(image.shape, kept)
+    gain = np.sqrt(image.size / np.prod(kept))
+    return np.abs(to_image(to_kspace(image)[z, y, x])).astype(np.float32) / np.float32(gain)
+
+
+def _interpolated(low: NDArray, shape: tuple[int, ...], order: int) -> NDArray:
+    """Interpolate the small image; voxel n // 2 stays where it is, as in a Fourier transform."""
+    axes = [(np.arange(full) - full // 2) * (n / full) + n // 2 for full, n in zip(shape, low.shape, strict=True)]
+    places = np.meshgrid(*axes, indexing="ij")
+    return map_coordinates(low, places, order=order, mode="grid-wrap").astype(np.float32)
+
+
+def judge(volume: NDArray, subject: Subject, method: str) -> dict[str, float]:
+    """Figures of one volume; similarity is measured in the planes that were cut both ways (z, y), and averaged.
+
+    Planes in which the original is zero everywhere do not count: the error of a plane that is empty before and after
+    truncation is zero, its PSNR without bound.
+
+    ``blur`` is scikit-image's no-reference perceptual blur (Crete 2007): 0 sharp, 1 blurred; the original's is the aim.
+    """
+    planes, true = np.moveaxis(volume, 2, 0), np.moveaxis(subject.image, 2, 0)
+    figures = {"blur": float(np.mean([skimage.measure.blur_effect(plane) for plane in _filled(planes)]))}
+    if method != _ORIGINAL:
+        peak, held = float(np.percentile(true, 99.9)), true.any(axis=(1, 2))
+        similar = quality(planes[held], true[held], peak)
+        figures |= {"PSNR dB": similar.psnr_db, "SSIM": similar.ssim, "NRMSE": similar.nrmse}
+    errors = [abs(found - depth) for depth, found in stenosis_depths(volume, subject.vessels)]
+    if errors:
+        figures["stenosis error"] = float(np.mean(errors))
+    return figures
+
+
+def _filled(planes: NDArray) -> NDArray:
+    energy = planes.std(axis=(1, 2))
+    return planes[energy > 0.1 * energy.max()]
+
+
+def stenosis_depths(volume: NDArray, vessels: list[Vessel]) -> list[tuple[float, float]]:
+    """True and apparent depth of every stenosis whose surroundings lie inside the volume.
+
+    The true depth is that between the same two points of the simulated vessel.
+    """
+    depths = []
+    for vessel in vessels:
+        for stenosis in vessel.stenoses:
+            away = max(_SHORTEST_REFERENCE, round(8 * stenosis.width))
+            reference = stenosis.point - away if stenosis.point >= away else stenosis.point + away
+            if reference >= len(vessel.centreline):
+                continue
+            reach = float(vessel.healthy_radius[stenosis.point] + 3)
+            ends = vessel.centreline[[stenosis.point, reference]]
+            if (ends < reach + 1).any() or (ends > np.array(volume.shape) - reach - 2).any():
+                continue
+            true = 1 - vessel.radius[stenosis.point] / vessel.radius[reference]
+            found = apparent_depth(volume, vessel.centreline, stenosis.point, reference, reach)
+            if np.isfinite(found):
+                depths.append((float(true), found))
+    return depths
+
+
+def write_picture(result: Evaluation, path: Path) -> Path:
+    """Draw a plane that was cut both ways by every method, with an enlarged part, as in figure 5.2."""
+    methods = {name: np.moveaxis(volume, 2, 0) for name, volume in result.shown.items()}
+    true = methods[_ORIGINAL]
+    plane = int(np.argmax(true.std(axis=(1, 2))))
+    figure = Figure(figsize=(2.3 * len(methods), 4.4), layout="constrained")
+    panels = figure.subplots(2, len(methods))
+    peak = float(np.percentile(true[plane], 99.8))
+    z, y = (slice(size // 4, size // 4 + size // 2) for size in true[plane].shape)
+    for column, (name, planes) in zip(panels.T, methods.items(), strict=True):
+        for axes, picture in zip(column, (planes[plane], planes[plane][z, y]), strict=True):
+            axes.imshow(picture, cmap="gray", vmin=0, vmax=peak)
+            axes.axis("off")
+        column[0].set_title(name, fontsize=9)
+    with complete_file(path) as partial:
+        partial.write_bytes(png_of(figure))
+    return path

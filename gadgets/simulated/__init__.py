@@ -1,0 +1,1 @@
+"""Simulated scans as ISMRMRD files, with the truth beside them."""

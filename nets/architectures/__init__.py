@@ -1,0 +1,1 @@
+"""The papers' networks as torch modules, and the registry of their names."""

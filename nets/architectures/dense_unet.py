@@ -1,0 +1,124 @@
+"""DenseUNet: dense blocks on four levels (dissertation figure 6.1b, and ALAMO in figure 7.1)."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from nets.architectures.blocks import DenseBlock, Norm, conv, norm, pool, up
+
+
+@dataclass(frozen=True)
+class DenseUNetConfig:
+    """Hyper-parameters of :class:`DenseUNet`.
+
+    Attributes
+    ----------
+    inputs, outputs : int
+        Channels: 2L and 2L for spatial factors.
+    growth, units, levels : int
+        k, units of a block, resolutions.
+    norm : {"none", "batch", "instance", "layer"}
+        Before each ELU.
+    bias : bool
+    deep_supervision : bool
+        Add a 1² head at every level of the decoder; training uses them, inference does not.
+    dims : int
+    """
+
+    inputs: int = Field(default=64, ge=1)
+    outputs: int = Field(default=64, ge=1)
+    growth: int = Field(default=128, ge=1)
+    units: int = Field(default=4, ge=1)
+    levels: int = Field(default=4, ge=1)
+    norm: Norm = "none"
+    bias: bool = False
+    deep_supervision: bool = False
+    dims: Literal[2, 3] = 2
+
+
+def alamo_config(slices: int = 20, classes: int = 11, growth: int = 48) -> DenseUNetConfig:
+    """ALAMO's segmentation network: several slices at once, one set of classes for each (chapter 7).
+
+    The paper leaves the transitions open. Of the layouts tried, this one gives all four weight counts of table 7-1 to
+    their rounding (1.55, 2.74, 6.11 and 10.83 M; printed 6.12).
+    """
+    return DenseUNetConfig(inputs=slices, outputs=slices * classes, growth=growth, units=6)
+
+
+class DenseUNet(nn.Module):
+    """Encoder and decoder of dense blocks; blocks hand on what their units made, not their input.
+
+    Down: conv 1² to 2k, average of 2². Up: transposed conv 2² to k, concatenated with the encoder's block.
+
+    Parameters
+    ----------
+    config : DenseUNetConfig
+    """
+
+    def __init__(self, config: DenseUNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        dims, growth, width, bias = config.dims, config.growth, 2 * config.growth, config.bias
+
+        def unit(inputs: int) -> nn.Module:
+            return nn.Sequential(*norm(config.norm, dims, inputs), nn.ELU(), conv(dims, inputs, growth, bias=bias))
+
+        def block(inputs: int) -> DenseBlock:
+            return DenseBlock(inputs, [unit] * config.units, growth, keep_input=False)
+
+        made, steps = growth * config.units, config.levels - 1
+        self.stem = conv(dims, config.inputs, width, bias=bias)
+        self.encoder = nn.ModuleList(block(width) for _ in range(config.levels))
+        self.down = nn.ModuleList(
+            nn.Sequential(conv(dims, made, width, kernel=1, bias=bias), pool(dims)) for _ in range(steps)
+        )
+        self.up = nn.ModuleList(up(dims, made, growth, bias) for _ in range(steps))
+        self.decoder = nn.ModuleList(block(growth + made) for _ in range(steps))
+        self.head = conv(dims, made, config.outputs, kernel=1, bias=bias)
+        heads = steps if config.deep_supervision else 0
+        self.side_heads = nn.ModuleList(conv(dims, made, config.outputs, kernel=1, bias=bias) for _ in range(heads))
+
+    @property
+    def receptive_field(self) -> int:
+        """Pixels along an axis that one output pixel sees, at most: it depends on the place."""
+        steps = self.config.levels - 1
+        convolutions = 2 * self.config.units * (2 * (2**steps - 1) + 2**steps)
+        return 3 + convolutions + 2 * (2**steps - 1)
+
+    def levels(self, maps: Tensor) -> list[Tensor]:
+        """Predictions at every level of the decoder, the coarsest first; the last is that of :meth:`forward`.
+
+        Parameters
+        ----------
+        maps : (batch, inputs, y, x) Tensor
+
+        Returns
+        -------
+        list of (batch, outputs, y / 2ⁿ, x / 2ⁿ) Tensor
+        """
+        features, skips = self.encoder[0](self.stem(maps)), []
+        for down, block in zip(self.down, self.encoder[1:], strict=True):
+            skips.append(features)
+            features = block(down(features))
+        sides = [head(features) for head in self.side_heads[:1]]
+        for number, (rise, block) in enumerate(zip(self.up, self.decoder, strict=True), start=1):
+            skip = skips.pop()
+            features = block(torch.cat([_fill(rise(features), skip), skip], dim=1))
+            sides += [head(features) for head in self.side_heads[number : number + 1]]
+        return [*sides, self.head(features)]
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(batch, inputs, y, x) → (batch, outputs, y, x), for any y and x of at least 2^(levels - 1)."""
+        return self.levels(maps)[-1]
+
+
+def _fill(features: Tensor, like: Tensor) -> Tensor:
+    """Repeat the last row or column that pooling an odd matrix left out."""
+    missing = [wanted - got for wanted, got in zip(like.shape[2:], features.shape[2:], strict=True)]
+    if not any(missing):
+        return features
+    padding = [amount for missed in reversed(missing) for amount in (0, missed)]
+    return nn.functional.pad(features, padding, mode="replicate")

@@ -1,0 +1,73 @@
+"""What ``malibu nets`` tells about architectures and weights."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from nets.architectures.registry import ARCHITECTURES, build, receptive_field, weight_count
+from nets.shipped_weights import all_shipped
+from nets.weights import read_card
+
+
+def network_rows() -> list[dict[str, Any]]:
+    """One row per architecture, with the paper's hyper-parameters; the licence is that of malibu's code."""
+    shipped: dict[str, list[str]] = {}
+    for path in all_shipped():
+        shipped.setdefault(read_card(path).architecture, []).append(path.name)
+    rows = []
+    for name, entry in ARCHITECTURES.items():
+        network = _on_paper(name)
+        rows.append(
+            {
+                "name": name,
+                "parameters": weight_count(network),
+                "receptive_field": receptive_field(network),
+                "shipped_weights": " ".join(shipped.get(name, ())) or None,
+                "licence": "MIT",
+                "dims": entry.dims,
+                "task": entry.task,
+                "source": entry.source,
+            }
+        )
+    return rows
+
+
+def _on_paper(name: str, config: dict[str, Any] | None = None) -> nn.Module:
+    """Build a network whose weights have shapes alone: no memory, no time."""
+    with torch.device("meta"):
+        return build(name, config)
+
+
+def weight_rows(paths: Sequence[Path] | None = None) -> list[dict[str, Any]]:
+    """One row per weights file: its model card, and its size.
+
+    Parameters
+    ----------
+    paths : sequence of Path, optional
+        Default: those that malibu ships.
+
+    Raises
+    ------
+    WeightsError
+        If a file cannot be read.
+    """
+    found = all_shipped() if paths is None else list(paths)
+    rows = []
+    for path in found:
+        card = read_card(path)
+        facts = {name: value for name, value in vars(card).items() if name != "config"}
+        network = _on_paper(card.architecture, card.config)
+        rows.append(
+            {
+                "file": path.name,
+                "megabytes": round(path.stat().st_size / 1e6, 2),
+                "parameters": weight_count(network),
+                "receptive_field": receptive_field(network),
+                **facts,
+                "config": card.config,
+            }
+        )
+    return rows

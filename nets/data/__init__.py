@@ -1,0 +1,1 @@
+"""Training data on disk and in batches."""

@@ -1,0 +1,145 @@
+"""Two-stage super-resolution of a volume: intensities, patches and stages; memory is bounded by the patch."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from nets.architectures.registry import ARCHITECTURES
+from nets.data.degradation import Factors, intensity_scale
+from nets.inference.spatial_factor import Precision, Runner, apply_in_patches
+from nets.weights import LoadedNetwork, WeightsError, load_weights
+
+log = logging.getLogger(__name__)
+
+PATCH = (192, 192, 128)
+"""What a network sees at once unless told otherwise."""
+
+
+class SuperResolution:
+    """Networks applied one after the other, each patch by patch.
+
+    Parameters
+    ----------
+    weights : sequence of Path
+        Of the first stage (trained with L1) and, for the two-stage scheme, of the GAN-trained second one.
+    device : str
+        ``cpu`` or ``cuda:N``. If its memory does not suffice, the CPU takes over.
+    precision : {"float32", "bfloat16"}
+    patch : (3,) tuple of int
+        (z, y, x) voxels with margins.
+    margin : int, optional
+        What is cut from each side of a patch; by default half the receptive field: then the result is that of the whole
+        volume.
+
+    Attributes
+    ----------
+    stages : list of LoadedNetwork
+    factors : list of (3,) tuple of float
+        How many times fewer lines (z, y, x) the networks were trained for; any of them will do.
+
+    Raises
+    ------
+    WeightsError
+        If weights cannot be used, are not of super-resolution networks, or were trained for different factors.
+    """
+
+    def __init__(
+        self,
+        weights: list[Path],
+        device: str = "cpu",
+        precision: Precision = "float32",
+        patch: tuple[int, int, int] = PATCH,
+        margin: int | None = None,
+    ) -> None:
+        self.stages = [load_weights(path) for path in weights]
+        self.patch, self.precision = patch, precision
+        self.factors = _common_factors(self.stages)
+        self.margins = [_margins(stage, margin) for stage in self.stages]
+        self._boxes = [getattr(stage.network.config, "fold", (1, 1, 1)) for stage in self.stages]
+        self._runners = [self._on(stage.network, device) for stage in self.stages]
+
+    def _on(self, network: nn.Module, device: str) -> Runner:
+        try:
+            return Runner(network, device, self.precision)
+        except torch.cuda.OutOfMemoryError:
+            return self._on_cpu(network)
+
+    def _on_cpu(self, network: nn.Module) -> Runner:
+        log.warning("the GPU's memory does not suffice: the network runs on the CPU")
+        torch.cuda.empty_cache()
+        return Runner(network, "cpu", self.precision)
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return str(self._runners[0].device)
+
+    def __call__(self, volume: Tensor, progress: Callable[[str], None] = lambda stage: None) -> list[Tensor]:
+        """Restore a zero-filled volume.
+
+        Parameters
+        ----------
+        volume : (z, y, x) float32 Tensor
+            Magnitude, on the CPU.
+        progress : callable
+            Called with the name of each stage when it is done.
+
+        Returns
+        -------
+        list of (z, y, x) float32 Tensor
+            What each stage made of it, on the volume's own scale, not negative. A volume without any contrast comes
+            back unchanged.
+        """
+        low, high = torch.aminmax(volume)
+        if high - low <= 1e-6 * high.abs():
+            log.warning("the volume is constant: there is nothing to restore")
+            return [volume.clone() for _ in self.stages]
+        scale = intensity_scale(volume)
+        scale = scale if scale > 0 else float(high)
+        found, current = [], volume[None] / scale
+        for number, stage in enumerate(self.stages):
+            current = self._apply(number, current)
+            found.append(current[0].clamp(min=0) * scale)
+            progress(stage.card.architecture)
+        return found
+
+    def _apply(self, number: int, volume: Tensor) -> Tensor:
+        """Patches, margins and volume are whole boxes of the network, so that each voxel keeps its place in its box."""
+        box, sizes = self._boxes[number], volume.shape[1:]
+        missing = [-size % step for size, step in zip(sizes, box, strict=True)]
+        padded = nn.functional.pad(volume[None], [0, missing[2], 0, missing[1], 0, missing[0]], mode="replicate")[0]
+        patch = tuple(max(step, extent - extent % step) for extent, step in zip(self.patch, box, strict=True))
+        margins = tuple(cut + -cut % step for cut, step in zip(self.margins[number], box, strict=True))
+        try:
+            restored = apply_in_patches(self._runners[number], padded, patch, margins)
+        except torch.cuda.OutOfMemoryError:
+            self._runners[number] = self._on_cpu(self.stages[number].network)
+            restored = apply_in_patches(self._runners[number], padded, patch, margins)
+        return restored[:, : sizes[0], : sizes[1], : sizes[2]]
+
+
+def _margins(stage: LoadedNetwork, asked: int | None) -> tuple[int, ...]:
+    if asked is not None:
+        return (asked,) * 3
+    exact = getattr(stage.network, "margins", None)
+    field = cast("int | None", stage.network.receptive_field)
+    if field is None:
+        raise WeightsError(f"{stage.card.architecture} sees the whole volume: set margin")
+    return exact or (field // 2,) * 3
+
+
+def _common_factors(stages: list[LoadedNetwork]) -> list[Factors]:
+    known = []
+    for stage in stages:
+        architecture, factors = stage.card.architecture, stage.card.preprocessing.get("factors")
+        if not ARCHITECTURES[architecture].task.startswith("super-resolution") or not factors:
+            raise WeightsError(f"{architecture} is no network for super-resolution; give weights of mdcsrn or the like")
+        known.append([(float(z), float(y), float(x)) for z, y, x in factors])
+    common = [factors for factors in known[0] if all(factors in others for others in known)]
+    if not common:
+        raise WeightsError(f"the stages were trained for different accelerations, {known}; give a pair")
+    return common

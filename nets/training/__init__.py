@@ -1,0 +1,1 @@
+"""Training steps, losses, schedules and export, for Lightning."""

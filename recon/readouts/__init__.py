@@ -1,0 +1,1 @@
+"""Readouts of a radial scan: trajectory, density, noise, coils."""

@@ -1,0 +1,1 @@
+"""Simulated 3-D angiograms and their Cartesian scans."""

@@ -1,0 +1,6 @@
+"""Simulated Multitasking scans: a beating, breathing, relaxing phantom with k-space in closed form."""
+
+from recon.simulation.chest.protocol import PRESETS, Protocol
+from recon.simulation.chest.scan import SimulatedScan, simulate_scan
+
+__all__ = ["PRESETS", "Protocol", "SimulatedScan", "simulate_scan"]

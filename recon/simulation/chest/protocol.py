@@ -1,0 +1,88 @@
+"""What a simulated scan measures."""
+
+from dataclasses import dataclass, field
+
+from recon.errors import DataError
+from recon.readouts.trajectory import GOLDEN_ANGLE_DEG
+from recon.simulation.chest.motion import Habits
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Parameters of a simulated inversion-recovery FLASH scan (`multitasking.md` §1).
+
+    Attributes
+    ----------
+    matrix, samples : int
+        Image matrix N and samples per readout (2N for twofold oversampling).
+    fov_mm, slice_mm : float
+        Field of view and slice thickness.
+    coils : int
+        Receive coils.
+    duration_s, tr_ms, flip_angle_deg : float
+        Length of the scan, repetition time, excitation angle.
+    readouts_per_inversion : int
+        Readouts between inversions, navigators included.
+    inversion_delay_ms : float
+        From the inversion to the first readout; the header's TI.
+    inversion_efficiency : float
+        1 inverts perfectly, 0 saturates.
+    golden_angle_deg : float
+        Increment between imaging spokes.
+    snr : float
+        Steady-state myocardium over noise in a fully sampled image of one coil of unit sensitivity.
+    noise_readouts : int
+        Readouts of the noise scan that precedes the imaging.
+    truth_interval_ms : float
+        Time between the truth's images.
+    flip_angle_scale : float
+        B1: the true flip angle over the nominal one.
+    infarct : bool
+        A scar of longer T1 in the wall of the left ventricle.
+    habits : Habits
+        Of the heart and the breath.
+    """
+
+    matrix: int = 160
+    samples: int = 320
+    fov_mm: float = 270.0
+    slice_mm: float = 8.0
+    coils: int = 8
+    duration_s: float = 60.0
+    tr_ms: float = 3.6
+    flip_angle_deg: float = 5.0
+    readouts_per_inversion: int = 688
+    inversion_delay_ms: float = 5.0
+    inversion_efficiency: float = 0.95
+    golden_angle_deg: float = GOLDEN_ANGLE_DEG
+    snr: float = 20.0
+    noise_readouts: int = 32
+    truth_interval_ms: float = 50.0
+    flip_angle_scale: float = 1.0
+    infarct: bool = False
+    habits: Habits = field(default_factory=Habits)
+
+    def __post_init__(self) -> None:
+        if self.readouts < 4:
+            raise DataError(f"a scan of {self.duration_s:g} s holds {self.readouts} readouts; at least 4 are needed")
+        if self.coils < 1 or self.snr <= 0 or self.matrix < 16:
+            raise DataError("a simulation needs at least 1 coil, an SNR above 0 and a matrix of at least 16")
+
+    @property
+    def readouts(self) -> int:
+        """Readouts of the scan, navigators included: an even number."""
+        return 2 * round(self.duration_s * 1000 / self.tr_ms / 2)
+
+
+PRESETS = {
+    "tiny": Protocol(
+        matrix=64,
+        samples=128,
+        coils=4,
+        duration_s=12.0,
+        tr_ms=5.0,
+        readouts_per_inversion=400,
+        truth_interval_ms=100.0,
+    ),
+    "standard": Protocol(),
+}

@@ -1,0 +1,1 @@
+"""Space: the encoding operator E_Φ and the ways from data to the spatial factor U."""

@@ -1,0 +1,123 @@
+"""The inverse problem of one slice, ``d = E_Φ(U)``, and the ways to its spatial factor."""
+
+from dataclasses import dataclass
+
+import sigpy
+from numpy.typing import NDArray
+
+from recon.readouts.density import ramp_weights
+from recon.spatial.encoding import SubspaceNufft, back_projection, lines_adjoint, normalisation
+from recon.spatial.fold import Fold, line_fan
+from recon.spatial.nufft import plan_nufft
+from recon.spatial.toeplitz import ToeplitzNormal, kernel_bytes, toeplitz_kernel
+
+
+@dataclass(frozen=True)
+class SubspaceProblem:
+    """Data and operators' ingredients, all on one device.
+
+    Attributes
+    ----------
+    kspace : (coils, spokes, samples) complex64
+        d, prewhitened.
+    trajectory : (spokes, samples, 2) float32
+        (kx, ky) in cycles per field of view.
+    temporal_basis : (L, spokes) complex64
+        Φ, rows orthonormal.
+    coil_maps : (coils, N, N) complex64
+        S.
+    backend : str
+        NUFFT back end.
+    """
+
+    kspace: NDArray
+    trajectory: NDArray
+    temporal_basis: NDArray
+    coil_maps: NDArray
+    backend: str = "auto"
+
+    @property
+    def rank(self) -> int:
+        """L."""
+        return len(self.temporal_basis)
+
+    @property
+    def matrix(self) -> int:
+        """N."""
+        return int(self.coil_maps.shape[-1])
+
+
+def back_project_exactly(problem: SubspaceProblem) -> NDArray:
+    """U₀ by gridding every spoke: the reference for :func:`back_project`.
+
+    Returns
+    -------
+    (L, N, N) complex64
+    """
+    plan = plan_nufft(problem.trajectory, problem.matrix, problem.backend)
+    nufft = SubspaceNufft(plan, problem.temporal_basis)
+    return back_projection(problem.coil_maps, nufft, ramp_weights(problem.trajectory))(problem.kspace)
+
+
+def back_project(problem: SubspaceProblem) -> NDArray:
+    """U₀ by folding the scan onto a fan of lines and gridding those; its cost hardly grows with the scan.
+
+    Returns
+    -------
+    (L, N, N) complex64
+    """
+    return _project(problem, (True,))[0]
+
+
+def back_project_and_adjoint(problem: SubspaceProblem) -> tuple[NDArray, NDArray]:
+    """U₀ and the plain adjoint ``E_Φᴴ d`` from one fold: what the iterative methods start from.
+
+    Returns
+    -------
+    (L, N, N) complex64, (L, N, N) complex64
+    """
+    initial, adjoint_data = _project(problem, (True, False))
+    return initial, adjoint_data
+
+
+def _project(problem: SubspaceProblem, compensate: tuple[bool, ...]) -> list[NDArray]:
+    xp = sigpy.get_array_module(problem.kspace)
+    fan = line_fan(sigpy.to_device(problem.trajectory), problem.matrix)
+    lines = Fold(fan, problem.temporal_basis, len(problem.kspace))(problem.kspace)
+    fan_trajectory = xp.asarray(fan.trajectory)
+    plan = plan_nufft(fan_trajectory, problem.matrix, problem.backend)
+    images = []
+    for ramp in compensate:
+        weights = ramp_weights(fan_trajectory) if ramp else None
+        adjoint = lines_adjoint(problem.coil_maps, plan, problem.rank, weights)
+        images.append((normalisation(problem.coil_maps, problem.rank) * adjoint if ramp else adjoint)(lines))
+    return images
+
+
+def normal_operator(
+    problem: SubspaceProblem, memory_bytes: int = 4 * 2**30, weights: NDArray | None = None
+) -> ToeplitzNormal:
+    """E_Φᴴ W E_Φ in its Toeplitz form, within a memory bound.
+
+    Parameters
+    ----------
+    problem : SubspaceProblem
+    memory_bytes : int
+        For the kernel and the working arrays together.
+    weights : (samples,) float32, optional
+        W along a spoke; one if not given.
+
+    Returns
+    -------
+    ToeplitzNormal
+        On ``(L, N, N)``.
+
+    Raises
+    ------
+    DataError
+        If the memory does not suffice.
+    """
+    fan = line_fan(sigpy.to_device(problem.trajectory), 2 * problem.matrix)
+    kernel = toeplitz_kernel(fan, problem.temporal_basis, problem.matrix, weights, memory_bytes, problem.backend)
+    rest = memory_bytes - kernel_bytes(problem.rank, problem.matrix)
+    return ToeplitzNormal(kernel, problem.coil_maps, memory_bytes=rest)

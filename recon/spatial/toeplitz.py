@@ -1,0 +1,268 @@
+"""The normal operator E_Φᴴ W E_Φ as a convolution: no NUFFT in an iteration (`multitasking.md` §4).
+
+For weights that depend on the radius alone, ``Σ_t φ*(t) φᵀ(t) F_tᴴ W F_t`` convolves L images with L² point spread
+functions. On a grid of 2N×2N they become one L×L Hermitian matrix per k-space point.
+"""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import scipy.fft
+import sigpy
+from numpy.typing import NDArray
+from sigpy import linop
+
+from recon.errors import DataError
+from recon.spatial.fold import LineFan
+from recon.spatial.nufft import plan_nufft
+from recon.threads import available_cpus
+
+
+def kernel_bytes(rank: int, matrix: int) -> int:
+    """Memory of the kernel of :func:`toeplitz_kernel`."""
+    return 8 * (2 * matrix * rank) ** 2
+
+
+def pair_weights(fan: LineFan, temporal_basis: NDArray) -> NDArray:
+    """Fold ``φ_l*(t) φ_l'(t)`` of all spokes onto the lines of the full circle.
+
+    Parameters
+    ----------
+    fan : LineFan
+    temporal_basis : (L, spokes) complex64
+
+    Returns
+    -------
+    (2 lines, L, L) complex64
+        Hermitian in its last two axes.
+    """
+    xp = sigpy.get_array_module(temporal_basis)
+    by_angle = temporal_basis[:, xp.asarray(fan.order)]
+    rank = len(by_angle)
+    pairs = xp.zeros((2 * fan.lines, rank, rank), dtype=xp.complex64)
+    for line in range(2 * fan.lines):
+        spokes = fan.spokes_of(line)
+        near = by_angle[:, spokes if isinstance(spokes, slice) else xp.asarray(spokes)]
+        pairs[line] = (near.conj() * xp.asarray(fan.taps[line])) @ near.T
+    return pairs
+
+
+def toeplitz_kernel(
+    fan: LineFan,
+    temporal_basis: NDArray,
+    matrix: int,
+    weights: NDArray | None = None,
+    memory_bytes: int = 4 * 2**30,
+    backend: str = "auto",
+) -> NDArray:
+    """Spectrum of the point spread functions on the 2N×2N grid.
+
+    Parameters
+    ----------
+    fan : LineFan
+        Laid out for a matrix of 2N, since differences of pixels reach twice as far as pixels do.
+    temporal_basis : (L, spokes) complex64
+        Φ; its device is followed.
+    matrix : int
+        N.
+    weights : (samples,) float32, optional
+        W along a spoke; one if not given.
+    memory_bytes : int
+        What the kernel and its making may take at most.
+    backend : str
+        NUFFT back end.
+
+    Returns
+    -------
+    (2N, 2N, L, L) complex64
+        ``K[ky, kx, l', l]``: transposed, so that ``x @ K`` applies it to rows x over l'.
+
+    Raises
+    ------
+    DataError
+        If the kernel needs more memory than allowed, or the basis is not finite.
+    """
+    xp = sigpy.get_array_module(temporal_basis)
+    if not bool(xp.isfinite(temporal_basis).all()):
+        raise DataError("the temporal basis holds NaN or Inf; check the navigators")
+    rank, grid = len(temporal_basis), 2 * matrix
+    per_pair = 8 * (3 * grid**2 + 2 * fan.lines * fan.radii)
+    room = memory_bytes - kernel_bytes(rank, matrix) - 16 * fan.lines * rank**2
+    if room < per_pair:
+        takes, allowed = (f"{amount / 2**30:.2f} GiB" for amount in (kernel_bytes(rank, matrix), memory_bytes))
+        raise DataError(
+            f"the Toeplitz kernel of rank {rank} and matrix {matrix} takes {takes} and its making more, above the "
+            f"{allowed} allowed; lower rank or matrix, or raise memory_gb"
+        )
+    along = xp.ones(fan.samples, dtype=xp.float32) if weights is None else xp.asarray(weights)
+    forward, backward = (xp.zeros(fan.radii, dtype=xp.float32) for _ in range(2))
+    forward[fan.forward_radii], backward[fan.backward_radii] = along, along[::-1]
+    plan = plan_nufft(xp.asarray(2 * fan.trajectory), grid, backend)
+    pairs = pair_weights(fan, temporal_basis)
+    rows, columns = (xp.asarray(index) for index in np.triu_indices(rank))
+    kernel = xp.empty((grid, grid, rank, rank), dtype=xp.complex64)
+    step = int(min(64, room // per_pair))
+    for start in range(0, len(rows), step):
+        left, right = rows[start : start + step], columns[start : start + step]
+        chosen = pairs[:, left, right].T
+        lines = chosen[:, : fan.lines, None] * forward + chosen[:, fan.lines :, None] * backward
+        spread = plan.adjoint(lines) * (grid / matrix**2)
+        spread[:, 0, :] = spread[:, :, 0] = 0  # no two pixels are N apart, and -N has no mirror image
+        spectrum = _fft2(xp.fft.ifftshift(spread, axes=(-2, -1)))
+        kernel[:, :, right, left] = xp.moveaxis(spectrum, 0, -1)
+        kernel[:, :, left, right] = xp.moveaxis(spectrum.conj(), 0, -1)
+    return kernel
+
+
+def sampling_density(kernel: NDArray) -> NDArray:
+    """Spectrum of the circulant operator on the N×N grid that is nearest to the mean of the kernel's L diagonals.
+
+    T. Chan's optimal approximation (SIAM J. Sci. Stat. Comput. 1988): the point spread function, weighted by how many
+    pixels of the image lie that far apart, wraps around.
+
+    Parameters
+    ----------
+    kernel : (2N, 2N, L, L) complex64
+
+    Returns
+    -------
+    (N, N) float32
+        In FFT order, non-negative.
+    """
+    xp = sigpy.get_array_module(kernel)
+    matrix = kernel.shape[0] // 2
+    spread = xp.fft.ifft2(xp.einsum("yxll->yx", kernel) / kernel.shape[-1])
+    apart = xp.abs(xp.fft.fftfreq(2 * matrix, 1 / (2 * matrix)))
+    share = xp.maximum(1 - apart / matrix, 0)
+    wrapped = (spread * share[:, None] * share).reshape(2, matrix, 2, matrix).sum(axis=(0, 2))
+    return xp.maximum(xp.fft.fft2(wrapped).real, 0).astype(xp.float32)
+
+
+class Circulant(linop.Linop):
+    """Multiplication by a real function of k on each image of ``(L, N, N)``: a preconditioner for ADMM's CG.
+
+    Parameters
+    ----------
+    spectrum : (N, N) float32
+        In FFT order.
+    rank : int
+        L.
+    """
+
+    def __init__(self, spectrum: NDArray, rank: int) -> None:
+        self.spectrum = spectrum
+        shape = (rank, *spectrum.shape)
+        super().__init__(shape, shape)
+
+    def _apply(self, spatial_factor: NDArray) -> NDArray:
+        spectrum = _fft2(spatial_factor)
+        spectrum *= self.spectrum
+        return _ifft(_ifft(spectrum, axis=1), axis=2)
+
+    def _adjoint_linop(self) -> linop.Linop:
+        return self
+
+
+class ToeplitzNormal(linop.Linop):
+    """E_Φᴴ W E_Φ = Σ_j S_jᴴ (K ∗) S_j on spatial factors ``(L, N, N)``.
+
+    Parameters
+    ----------
+    kernel : (2N, 2N, L, L) complex64
+        From :func:`toeplitz_kernel`.
+    coil_maps : (coils, N, N) complex64
+    coils_at_a_time : int, optional
+        Bounds the memory, does not change the result; by default what fits into ``memory_bytes``.
+    memory_bytes : int
+        What one application may take beside the kernel.
+
+    Attributes
+    ----------
+    density : (N, N) float32
+        What the operator does to the mean image at each k-space point, for :class:`Circulant` preconditioners.
+
+    Raises
+    ------
+    DataError
+        If not even one coil fits into the memory.
+    """
+
+    def __init__(
+        self,
+        kernel: NDArray,
+        coil_maps: NDArray,
+        coils_at_a_time: int | None = None,
+        memory_bytes: int = 2 * 2**30,
+    ) -> None:
+        xp = sigpy.get_array_module(kernel)
+        rank, matrix = kernel.shape[-1], coil_maps.shape[-1]
+        per_coil = 3 * 8 * rank * (2 * matrix) ** 2
+        fitting = memory_bytes // per_coil
+        if coils_at_a_time is None and fitting < 1:
+            raise DataError(
+                f"one coil of the normal operator takes {per_coil / 2**30:.2f} GiB, more than the "
+                f"{memory_bytes / 2**30:.2f} GiB allowed; lower rank or matrix, or raise memory_gb"
+            )
+        self.kernel = kernel.reshape(-1, rank, rank)
+        self.density = sampling_density(kernel) * float((xp.abs(coil_maps) ** 2).sum(axis=0).max())
+        self.maps = xp.ascontiguousarray(xp.moveaxis(coil_maps, 0, -1))[..., None]
+        self.coils_at_a_time = coils_at_a_time or min(len(coil_maps), int(fitting))
+        shape = (rank, matrix, matrix)
+        super().__init__(shape, shape)
+
+    def _apply(self, spatial_factor: NDArray) -> NDArray:
+        xp = sigpy.get_array_module(spatial_factor)
+        images = xp.ascontiguousarray(xp.moveaxis(spatial_factor, 0, -1))[:, :, None, :]
+        result = xp.zeros_like(images)
+        for start in range(0, self.maps.shape[2], self.coils_at_a_time):
+            maps = self.maps[:, :, start : start + self.coils_at_a_time]
+            blurred = self._convolve(maps * images)
+            blurred *= maps.conj()
+            result += blurred.sum(axis=2, keepdims=True)
+        return xp.ascontiguousarray(xp.moveaxis(result[:, :, 0], -1, 0))
+
+    def _convolve(self, images: NDArray) -> NDArray:
+        """Convolve ``(N, N, coils, L)`` with the kernel; zero-padded rows are never transformed."""
+        matrix, coils, rank = images.shape[0], images.shape[2], images.shape[3]
+        spectrum = _fft(_fft(images, 2 * matrix, axis=1), 2 * matrix, axis=0)
+        product = _matmul(spectrum.reshape(-1, coils, rank), self.kernel).reshape(spectrum.shape)
+        rows = _ifft(product, axis=0)[:matrix]
+        return _ifft(rows, axis=1)[:, :matrix]
+
+    def _adjoint_linop(self) -> linop.Linop:
+        return self
+
+
+def _fft(array: NDArray, length: int, axis: int) -> NDArray:
+    if sigpy.get_device(array).id >= 0:
+        return sigpy.get_array_module(array).fft.fft(array, length, axis=axis).astype(array.dtype)
+    return scipy.fft.fft(array, length, axis=axis, workers=available_cpus())
+
+
+def _fft2(images: NDArray) -> NDArray:
+    """Transform the last two axes."""
+    return _fft(_fft(images, images.shape[-1], axis=-1), images.shape[-2], axis=-2)
+
+
+def _ifft(array: NDArray, axis: int) -> NDArray:
+    if sigpy.get_device(array).id >= 0:
+        return sigpy.get_array_module(array).fft.ifft(array, axis=axis).astype(array.dtype)
+    return scipy.fft.ifft(array, axis=axis, workers=available_cpus(), overwrite_x=True)
+
+
+def _matmul(rows: NDArray, kernel: NDArray) -> NDArray:
+    """``rows[k] @ kernel[k]`` for all k; NumPy multiplies stacks on one core, so each thread takes a share."""
+    if sigpy.get_device(rows).id >= 0:
+        return rows @ kernel
+    product = np.empty_like(rows)
+    threads = available_cpus()
+    share = math.ceil(len(rows) / threads)
+
+    def multiply(start: int) -> None:
+        part = slice(start, start + share)
+        np.matmul(rows[part], kernel[part], out=product[part])
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(multiply, range(0, len(rows), share)))
+    return product

@@ -1,0 +1,226 @@
+"""Cardiac phase of every navigator: a template over the cycle and a most likely path through it, in turn."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks, hilbert
+
+from recon.temporal.motion import Band, NavigatorSeries, band_pass, products, unexplained
+
+_KNOTS = 20
+_PHASES = 60
+_STEP = 4
+_CANDIDATES = 3
+_ITERATIONS = 4
+_PACE_PENALTY = 6.0
+_IRREGULARITY_PENALTY = 2.0
+_QUIET_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class HeartPhase:
+    """A heart that beats through a template.
+
+    Attributes
+    ----------
+    phase : (times,) float64
+        Cycles since the start, rising.
+    change : (60,) float64
+        How fast the template changes over the cycle.
+    """
+
+    phase: NDArray
+    change: NDArray
+
+    @property
+    def trigger(self) -> float:
+        """Phase, in [0, 1), at which the heart changes fastest: the time that is best known."""
+        return float((np.argmax(self.change) + 0.5) / len(self.change))
+
+    @property
+    def terms(self) -> NDArray:
+        """(times, 19) float64: what the phase adds to a model that has a constant."""
+        return interpolation(self.phase, _KNOTS)[:, 1:]
+
+    def irregularity(self, time_s: NDArray) -> float:
+        """Median deviation of the intervals between triggers from their median, relative to it."""
+        intervals = np.diff(crossings(self.phase, self.trigger, time_s))
+        if len(intervals) < 2:
+            return np.inf
+        return float(np.median(np.abs(intervals - np.median(intervals))) / np.median(intervals))
+
+    @property
+    def quiet(self) -> float:
+        """Phase, in [0, 1), in the middle of the longest rest: end-diastole."""
+        width = max(1, round(_QUIET_SHARE * len(self.change)))
+        around = np.convolve(np.tile(self.change, 3), np.ones(width), "same")[len(self.change) : 2 * len(self.change)]
+        return float((np.argmin(around) + 0.5) / len(self.change))
+
+
+def interpolation(phase: NDArray, knots: int) -> NDArray:
+    """Periodic linear interpolation between knots at ``i / knots``: ``(times, knots)``, rows add to one."""
+    place = np.mod(phase, 1.0) * knots
+    low = np.floor(place).astype(int)
+    weights = np.zeros((len(phase), knots))
+    rows = np.arange(len(phase))
+    weights[rows, low % knots] = 1 - (place - low)
+    weights[rows, (low + 1) % knots] += place - low
+    return weights
+
+
+def track_heart(series: NavigatorSeries, known: NDArray, band: Band, low_hz: float, high_hz: float) -> HeartPhase:
+    """Find the rate among the strongest of the band, then phase and template by turns.
+
+    Sidebands of the true rate at multiples of the inversion rate fit almost as well as the rate itself; the one
+    whose beats are both well explained and regular is taken.
+
+    Parameters
+    ----------
+    series : NavigatorSeries
+    known : (times, terms) float64
+        Static and respiratory terms of the model.
+    band : Band
+        Motion of at least ``low_hz`` to twice ``high_hz``.
+    low_hz, high_hz : float
+        Range of heart rates.
+
+    Returns
+    -------
+    HeartPhase
+    """
+    signals = band.strongest(0.9 * low_hz, np.inf, 5)
+    found = []
+    for rate_hz in _rates(band, low_hz, high_hz):
+        heart = follow_heart(series, known, _first_phase(signals, rate_hz, series.rate_hz))
+        extra = np.concatenate([known[:, series.known.shape[1] :], heart.terms], axis=1)
+        found.append((plausibility(unexplained(series, extra), heart, series), heart))
+    _, heart = max(found, key=lambda candidate: candidate[0])
+    return follow_heart(series, known, heart.phase)
+
+
+def plausibility(left: float, heart: HeartPhase, series: NavigatorSeries) -> float:
+    """How good a model is that leaves a share of the navigator's energy: the less, and the more regular, the better."""
+    return -float(np.log(left)) - _IRREGULARITY_PENALTY * heart.irregularity(series.time_s)
+
+
+def _rates(band: Band, low_hz: float, high_hz: float) -> NDArray:
+    frequency_hz = np.unique(band.frequency_hz)
+    power = (band.coefficients**2).sum(axis=1).reshape(2, -1).sum(axis=0)
+    power = gaussian_filter1d(power, 0.04 / (frequency_hz[1] - frequency_hz[0]))
+    power[(frequency_hz < low_hz) | (frequency_hz > high_hz)] = 0
+    peaks = find_peaks(np.concatenate([[0], power, [0]]))[0] - 1
+    if not len(peaks):
+        peaks = np.array([np.argmax(power)])
+    return frequency_hz[peaks[np.argsort(-power[peaks])][:_CANDIDATES]]
+
+
+def _first_phase(signals: NDArray, rate_hz: float, sampling_hz: float) -> NDArray:
+    """Phase of the combination of signals whose spectrum is most concentrated at a rate."""
+    spectrum = np.fft.rfft(signals * np.hanning(len(signals))[:, None], axis=0)
+    near = np.abs(np.fft.rfftfreq(len(signals), 1 / sampling_hz) - rate_hz) < 0.12 * rate_hz
+    total = (spectrum.conj().T @ spectrum).real
+    total += 1e-9 * np.trace(total) * np.eye(len(total))
+    inside = (spectrum[near].conj().T @ spectrum[near]).real
+    values, vectors = np.linalg.eig(np.linalg.solve(total, inside))
+    signal = signals @ vectors[:, np.argmax(values.real)].real
+    analytic = hilbert(band_pass(signal, sampling_hz, 0.75 * rate_hz, 1.35 * rate_hz))
+    return np.unwrap(np.angle(analytic)) / (2 * np.pi)
+
+
+def follow_heart(series: NavigatorSeries, known: NDArray, phase: NDArray) -> HeartPhase:
+    """Improve a phase: fit the template to it, find the most likely path through the template, and again.
+
+    Parameters
+    ----------
+    series : NavigatorSeries
+    known : (times, terms) float64
+        Static and respiratory terms of the model.
+    phase : (times,) float64
+        Cycles.
+
+    Returns
+    -------
+    HeartPhase
+    """
+    for _ in range(_ITERATIONS):
+        patterns = _fit_template(series, known, phase)
+        static = patterns[: known.shape[1]]
+        template = np.einsum(
+            "pq,qlk->plk", interpolation(np.arange(_PHASES) / _PHASES, _KNOTS), patterns[len(static) :]
+        )
+        seen = np.einsum("tl,jlk->tjk", series.recovery, static)
+        rest = series.features - np.einsum("tjk,tj->tk", seen, known)
+        phase = _most_likely(_cost(rest, template, series.recovery), phase)
+    return HeartPhase(phase, _change(template))
+
+
+def _fit_template(series: NavigatorSeries, known: NDArray, phase: NDArray) -> NDArray:
+    model = np.concatenate([known, interpolation(phase, _KNOTS)], axis=1)
+    design = products(model, series.recovery)
+    difference = np.eye(_KNOTS) - np.roll(np.eye(_KNOTS), 1, axis=0)
+    roughness = np.zeros((model.shape[1], model.shape[1]))
+    roughness[-_KNOTS:, -_KNOTS:] = 2 * difference.T @ difference + 1e-3 * np.eye(_KNOTS)
+    energy = np.diag((series.recovery**2).sum(axis=0)) / _KNOTS
+    gram = design.T @ design + np.kron(roughness, energy)
+    return np.linalg.solve(gram, design.T @ series.features).reshape(model.shape[1], series.recovery.shape[1], -1)
+
+
+def _cost(rest: NDArray, template: NDArray, recovery: NDArray) -> NDArray:
+    """Misfit of each phase of the template over blocks of navigators, in units of the noise: ``(blocks, phases)``."""
+    linear = np.einsum("tpl,tl->tp", np.einsum("tk,plk->tpl", rest, template, optimize=True), recovery)
+    quadratic = products(recovery, recovery) @ np.einsum("plk,pmk->lmp", template, template).reshape(-1, len(template))
+    misfit = quadratic - 2 * linear
+    noise = np.median(np.sum(rest**2, axis=1) + misfit.min(axis=1)) / rest.shape[1]
+    blocks = len(rest) // _STEP
+    return misfit[: blocks * _STEP].reshape(blocks, _STEP, -1).sum(axis=1) / (2 * max(noise, 1e-30))
+
+
+def _most_likely(cost: NDArray, previous: NDArray) -> NDArray:
+    """Path of least cost whose pace stays near that of the previous one (Viterbi); cycles, at every navigator."""
+    blocks, phases = cost.shape
+    pace = max((previous[-1] - previous[0]) / blocks * phases, 0.05)
+    advance = np.arange(int(np.ceil(3 * pace)) + 1)
+    penalty = _PACE_PENALTY * np.abs(advance - pace) / pace
+    origin = (np.arange(phases)[:, None] - advance) % phases
+    score, steps = cost[0], np.zeros((blocks, phases), dtype=int)
+    for block in range(1, blocks):
+        reached = score[origin] + penalty
+        best = np.argmin(reached, axis=1)
+        steps[block] = advance[best]
+        score = reached[np.arange(phases), best] + cost[block]
+    taken = np.zeros(blocks, dtype=int)
+    first = int(np.argmin(score))
+    for block in range(blocks - 1, 0, -1):
+        taken[block] = steps[block, first]
+        first = (first - taken[block]) % phases
+    path = (first + np.cumsum(taken)) / phases
+    middle = np.arange(blocks) * _STEP + (_STEP - 1) / 2
+    return np.interp(np.arange(len(previous)), middle, path)
+
+
+def _change(template: NDArray) -> NDArray:
+    steps = np.linalg.norm((np.roll(template, -1, axis=0) - template).reshape(len(template), -1), axis=1)
+    return gaussian_filter1d(steps, 1.0, mode="wrap")
+
+
+def crossings(phase: NDArray, at: float, time_s: NDArray) -> NDArray:
+    """Times at which a rising phase passes ``at`` plus a whole number.
+
+    Parameters
+    ----------
+    phase : (times,) float
+        Cycles, never falling.
+    at : float
+    time_s : (times,) float
+
+    Returns
+    -------
+    (crossings,) float64
+    """
+    whole = np.floor(phase - at)
+    after = np.flatnonzero(np.diff(whole) > 0) + 1
+    rise = phase[after] - phase[after - 1]
+    share = (whole[after] + at - phase[after - 1]) / rise
+    return time_s[after - 1] + share * (time_s[after] - time_s[after - 1])
