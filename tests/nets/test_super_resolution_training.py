@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nets import train_dragan, train_super_resolution
+from nets.training import train_dragan, train_super_resolution
 from nets.architectures.discriminators import Discriminator, DiscriminatorConfig
 from nets.architectures.registry import build
 from nets.data.volume_files import SPLITS, Volume, write_volume
