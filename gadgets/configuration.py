@@ -2,13 +2,27 @@
 
 import difflib
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gadgets.errors import ParameterError
 
 Parameters = TypeVar("Parameters", bound=BaseModel)
+
+
+class StreamParameters(BaseModel):
+    """What every gadget's parameters have for the device and for the stream itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu, or cuda:N")
+    message_timeout_s: float = Field(30.0, gt=0, description="longest pause inside a message")
+    idle_timeout_s: float = Field(600.0, gt=0, description="longest pause between messages")
+    rescue_folder: str | None = Field(
+        None, description="where to keep the raw data of a failed reconstruction, without patient data"
+    )
 
 
 def as_list(value: Any) -> Any:
@@ -56,17 +70,43 @@ def read_parameters(
         if name in values:
             raise ParameterError(f"parameter {name!r} is given twice")
         values[name] = (value or "").strip()
-    values.update(overrides or {})
+    return checked(model, values | (overrides or {}))
+
+
+def checked(model: type[Parameters], values: Mapping[str, Any]) -> Parameters:
+    """Make the parameters of a gadget from values by name.
+
+    Parameters
+    ----------
+    model : type
+        Model of the gadget's parameters.
+    values : mapping of str to object
+        Text, as a configuration has it, or Python values.
+
+    Returns
+    -------
+    model
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown or a value is impossible; the text names the nearest known one, or the allowed values.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:
         raise ParameterError("; ".join(_explain(model, problem) for problem in error.errors())) from error
 
 
+def parameter_names(model: type[BaseModel]) -> list[str]:
+    """Names of a gadget's parameters: its own, then those of the stream."""
+    return sorted(model.model_fields, key=lambda name: name in StreamParameters.model_fields)
+
+
 def _explain(model: type[BaseModel], problem: Any) -> str:
     name = str(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
-        known = list(model.model_fields)
+        known = parameter_names(model)
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
         return f"unknown parameter {name!r}{hint}"

@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from nets.architectures.registry import ARCHITECTURES, build, receptive_field, weight_count
-from nets.shipped_weights import all_shipped
-from nets.weights import read_card
+from nets.weights import all_shipped, read_card
 
 
 def network_rows() -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ from torch import Tensor, nn
 from nets.architectures.registry import ARCHITECTURES, build, configure
 
 _KEY = "malibu_model_card"
+
+MULTITASKING = "multitasking_mdcn"
+FIRST_STAGE = "sr_coronary_l1"
+SECOND_STAGE = "gan_coronary_dragan"
+"""Names of the shipped weights that the gadgets take by default."""
 
 RESEARCH_USE = "research use only - not a medical device"
 
@@ -236,3 +242,22 @@ def starting_network(architecture: str, config: Mapping[str, Any], weights: str 
     network = load_weights(Path(weights), architecture, config).network if weights else build(architecture, config)
     layout = torch.channels_last if ARCHITECTURES[architecture].dims == 2 else torch.channels_last_3d
     return network.train().to(memory_format=layout)  # type: ignore[call-overload]
+
+
+def shipped(name: str) -> Path:
+    """Path of the shipped weights of a name."""
+    with as_file(files("nets") / "shipped" / f"{name}.safetensors") as path:
+        return path
+
+
+def all_shipped() -> list[Path]:
+    """Paths of all shipped weights, in the order of their names."""
+    return sorted(shipped(MULTITASKING).parent.glob("*.safetensors"))
+
+
+def weights_path(given: str) -> Path:
+    """Path of weights that are given as a file, or by the name of shipped ones without ``.safetensors``.
+
+    With it, the name is that of a file, so that no own file of the same name is passed over.
+    """
+    return {path.stem: path for path in all_shipped()}.get(given, Path(given))

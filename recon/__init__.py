@@ -1,6 +1,6 @@
 """Reconstruction maths of malibu: arrays in, arrays out, on the CPU (NumPy) or a GPU (CuPy).
 
-Conventions, stated once and tested in ``tests/recon/test_conventions.py``:
+Conventions (docs/method/space.md; ``tests/recon/spatial/test_nufft.py`` and ``tests/gadgets/multitasking`` hold them):
 
 - Images are ``(..., y, x)``; x runs along ``read_dir``, y along ``phase_dir``. Pixel ``i`` of ``N`` lies at
   ``(i - N // 2)`` pixels from the centre of the field of view.
@@ -9,6 +9,6 @@ Conventions, stated once and tested in ``tests/recon/test_conventions.py``:
   full Cartesian grid, so the noise of a fully sampled image equals the noise of its samples.
 """
 
-from recon.errors import DataError
+import lazy_loader
 
-__all__ = ["DataError"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

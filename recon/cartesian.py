@@ -3,6 +3,8 @@
 Axes are (z, y, x); the centre of a matrix of n is n // 2, in k-space as in the image. SigPy's transforms are unitary.
 """
 
+import functools
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -11,8 +13,12 @@ import sigpy
 from numpy.typing import NDArray
 
 _AXES = (-3, -2, -1)
+
 _CALIBRATION = 24
+"""Central lines along each axis that calibrate coil maps, as in ESPIRiT's usual 24×24 region."""
+
 _PHASE_ROUNDS = 10
+"""Rounds of the phase search; ten halve the error of one (tests/recon/test_cartesian.py)."""
 
 
 def to_kspace(volume: NDArray) -> NDArray:
@@ -82,9 +88,62 @@ def zero_fill(kspace: NDArray, matrix: tuple[int, int, int]) -> NDArray:
     return filled
 
 
-def kept_lines(size: int, factor: float) -> int:
-    """Lines that a scan with ``factor`` times fewer measures along an axis: even where it is cut, at least 2."""
-    return size if factor == 1 else max(2, 2 * round(size / factor / 2))
+def lines_measured(size: int, factor: float) -> int:
+    """Count the lines that a scan with fewer of them measures along an axis.
+
+    Scanners measure as many lines on one side of k = 0 as on the other, so the count is even where the axis is cut.
+
+    Parameters
+    ----------
+    size : int
+        Lines of the full matrix.
+    factor : float
+        How many times fewer; 1 leaves the axis whole.
+
+    Returns
+    -------
+    int
+        At least 2 where the axis is cut, and never more than there are.
+    """
+    return size if factor == 1 else min(size, max(2, 2 * round(size / factor / 2)))
+
+
+def centre_mask(matrix: Sequence[int], lines: Sequence[int]) -> NDArray:
+    """Mark the centre of k-space: ``matrix`` bool, True in :func:`centre_region`."""
+    mask = np.zeros(tuple(matrix), dtype=bool)
+    mask[centre_region(matrix, lines)] = True
+    return mask
+
+
+def lines_in_image(measured: NDArray, spacing: Sequence[float], matrix: Sequence[int]) -> NDArray:
+    """Carry the lines that were measured over to the k-space of the image, whose field of view may be smaller.
+
+    A line of the image's k-space counts as measured if the encoded lines on both sides of it were.
+
+    Parameters
+    ----------
+    measured : (encoded lines, ...) bool
+        Centre of each axis at n // 2.
+    spacing : sequence of float
+        Encoded over image field of view along each axis: distance of the image's lines in encoded ones.
+    matrix : sequence of int
+        Image matrix along each axis.
+
+    Returns
+    -------
+    (*matrix) bool
+    """
+    known = np.ones(tuple(matrix), dtype=bool)
+    places = [
+        np.round((np.arange(size) - size // 2) * step + encoded // 2, 6)
+        for size, step, encoded in zip(matrix, spacing, measured.shape, strict=True)
+    ]
+    for sides in itertools.product((np.floor, np.ceil), repeat=measured.ndim):
+        lines = [side(place).astype(int) for side, place in zip(sides, places, strict=True)]
+        inside = [(line >= 0) & (line < size) for line, size in zip(lines, measured.shape, strict=True)]
+        clipped = [line.clip(0, size - 1) for line, size in zip(lines, measured.shape, strict=True)]
+        known &= measured[np.ix_(*clipped)] & functools.reduce(np.logical_and.outer, inside)
+    return known
 
 
 def truncate(kspace: NDArray, kept: tuple[int, int, int]) -> NDArray:
@@ -154,23 +213,21 @@ def combine_coils(kspace: NDArray, method: str) -> NDArray:
     return (coil_maps_from_centre(kspace).conj() * images).sum(axis=0)
 
 
-def put_back_measured(
-    volume: NDArray, measured: NDArray, kept: tuple[int, int, int], rounds: int = _PHASE_ROUNDS
-) -> NDArray:
-    """Data consistency: replace the measured centre of a volume's k-space by what was measured.
+def put_back_measured(volume: NDArray, zero_filled: NDArray, measured: NDArray, rounds: int = _PHASE_ROUNDS) -> NDArray:
+    """Data consistency: replace the measured part of a volume's k-space by what was measured.
 
     The restored volume is a magnitude. The zero-filled image's phase is not its: truncation mixes neighbours' phases.
     So the phase is found by turns, as in POCS for partial Fourier imaging (Haacke 1991): the magnitude takes the phase
-    of the last result, the measured centre is put back, and again.
+    of the last result, the measured samples are put back, and again.
 
     Parameters
     ----------
     volume : (z, y, x) float32
         Magnitude of a restored volume.
-    measured : (z, y, x) complex64
-        The zero-filled image; its phase is the first guess.
-    kept : (3,) tuple of int
-        Measured lines along each axis.
+    zero_filled : (z, y, x) complex64
+        Image of the measured samples; its phase is the first guess.
+    measured : (z, y, x) bool, or what broadcasts to it
+        Samples of k-space that were measured, centre at n // 2.
     rounds : int
         Each costs two Fourier transforms.
 
@@ -180,12 +237,10 @@ def put_back_measured(
         Magnitude.
     """
     xp = sigpy.get_array_module(volume)
-    region = centre_region(volume.shape, kept)
-    known = to_kspace(measured)[region]
-    result = measured
+    known, result = to_kspace(zero_filled), zero_filled
     for _ in range(rounds):
         size = xp.maximum(xp.abs(result), xp.finfo(xp.float32).tiny)
         kspace = to_kspace(volume * (result / size))
-        kspace[region] = known
+        xp.copyto(kspace, known, where=xp.asarray(measured))
         result = to_image(kspace)
     return xp.abs(result).astype(xp.float32)

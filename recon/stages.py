@@ -11,14 +11,19 @@ log = logging.getLogger(__name__)
 class StageClock:
     """Times the stages of one reconstruction.
 
+    Parameters
+    ----------
+    seconds : dict of str to float, optional
+        Seconds of stages that are done.
+
     Attributes
     ----------
     seconds : dict of str to float
         By stage, in order.
     """
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, seconds: dict[str, float] | None = None) -> None:
+        self.seconds: dict[str, float] = {} if seconds is None else seconds
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

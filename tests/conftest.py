@@ -3,32 +3,12 @@
 import dataclasses
 from pathlib import Path
 
-import h5py
 import ismrmrd
 import pytest
 
-from gadgets.configuration import configuration_of
-from gadgets.mrd.files import ScanFile, read_images
-from gadgets.mrd.replay import Progress, configuration_message, hosted, replay
 from gadgets.simulated.radial import write_simulation
 from recon.simulation.chest import PRESETS, SimulatedScan, simulate_scan
-
-ROOT = Path(__file__).parents[1]
-SHIPPED_XML = (ROOT / "configs/xml/multitasking.xml").read_text()
-
-
-def replay_here(scan: Path, output: Path, **overrides: str) -> dict[int, list[ismrmrd.Image]]:
-    """Replay a file through the gadget with the shipped configuration; return the images by series.
-
-    Unless a test asks for the network, the back-projection is taken: its gain and geometry are known.
-    """
-    from gadgets.multitasking.gadget import MultitaskingGadget
-
-    overrides = {"reconstruction": "backprojection"} | overrides
-    element = configuration_of(SHIPPED_XML, "MultitaskingGadget")
-    with ScanFile(scan) as file, hosted(MultitaskingGadget()) as sock:
-        replay(file, output, configuration_message(element, overrides), sock, 120.0, Progress())
-    return read_images(output)
+from tests.support.replays import replay_here
 
 
 @pytest.fixture(scope="session")
@@ -78,12 +58,3 @@ def editable_copy(short_file: Path, tmp_path: Path) -> Path:
     path = tmp_path / "spoiled.h5"
     path.write_bytes(short_file.read_bytes())
     return path
-
-
-def rewrite_readouts(path: Path, change) -> None:
-    """Apply ``change(row number, HDF5 record)`` to every readout record of a file."""
-    with h5py.File(path, "r+") as file:
-        records = file["dataset/data"][:]
-        for number, record in enumerate(records):
-            change(number, record)
-        file["dataset/data"][:] = records

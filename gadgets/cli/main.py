@@ -144,8 +144,7 @@ def replay(
 
 
 def _run(file: "Source", output: Path, configuration: bytes, sock: socket.socket, timeout_s: float) -> None:
-    from gadgets.mrd.replay import Progress as Callbacks
-    from gadgets.mrd.replay import replay as run_replay
+    from gadgets.mrd.replay import Progress as Callbacks, replay as run_replay
 
     with progress_bar() as progress:
         sending = progress.add_task("sending", total=file.item_count)

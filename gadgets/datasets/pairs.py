@@ -7,18 +7,15 @@ import numpy as np
 
 from gadgets import __version__
 from gadgets.device import choose_device
-from gadgets.evaluation.truth import seen_truth
+from gadgets.evaluation.truth import seen_truth, slice_of_simulation
 from gadgets.mrd.files import ScanFile
-from gadgets.mrd.header import read_header
-from gadgets.mrd.measurement import Measurement
 from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.multitasking.problem import pose, prepare
-from gadgets.multitasking.spatial_factor import solve
-from gadgets.simulated.radial import acquisitions, scan_header
+from gadgets.multitasking.readouts import read_slices
 from nets.data.pair_files import Pair
+from recon.multitasking import EncodedScan, RadialScan, SpatialFactor, encode, estimate
 from recon.quality.metrics import nrmse
 from recon.simulation.chest import Protocol, simulate_scan
-from recon.simulation.chest.motion import Habits
+from recon.simulation.chest.motion import Physiology
 from recon.stages import StageClock
 
 _TRUTH_IMAGES = 400
@@ -43,7 +40,7 @@ def varied_protocol(base: Protocol, seed: int) -> Protocol:
     """
     rng = np.random.default_rng([seed, 17])
     matrix = round(base.matrix * int(rng.choice(_MATRICES)) / 160 / 2) * 2
-    habits = Habits(
+    physiology = Physiology(
         heart_rate_variability=float(rng.uniform(0.01, 0.08)),
         ectopic_share=float(rng.choice([0.0, 0.0, 0.03])),
         deep_breath_share=float(rng.choice([0.0, 0.0, 0.1])),
@@ -60,7 +57,7 @@ def varied_protocol(base: Protocol, seed: int) -> Protocol:
         inversion_efficiency=float(rng.uniform(0.88, 0.98)),
         flip_angle_scale=float(rng.uniform(0.9, 1.05)),
         infarct=bool(rng.random() < 0.25),
-        habits=habits,
+        physiology=physiology,
     )
 
 
@@ -84,17 +81,15 @@ def simulated_pair(protocol: Protocol, seed: int, parameters: MultitaskingParame
     -------
     Pair
     """
-    scan, clock = simulate_scan(protocol, seed), StageClock()
-    measurement = Measurement.of(acquisitions(scan))
-    header, device = read_header(scan_header(scan)), choose_device(parameters.device)
-    ((readouts, whitening),) = prepare(measurement, header, parameters, clock)
-    posed = pose(readouts, whitening, header, parameters, device, clock)
-    with device:
-        back_projection = solve(posed.problem, _with(parameters, "backprojection"), clock).maps
-    drawn = np.unique(np.linspace(0, len(readouts.readout_index) - 1, _TRUTH_IMAGES).round().astype(int))
-    drawn = readouts.readout_index[drawn]
-    truth = seen_truth(posed, readouts, scan.truth_images(drawn), scan.coils.maps(protocol.matrix), drawn)
-    facts: dict[str, str | int | float] = {"seed": seed, "spokes": len(readouts.readout_index), "snr": protocol.snr}
+    simulated = simulate_scan(protocol, seed)
+    measured = slice_of_simulation(simulated, parameters)
+    encoded, found = _estimated(measured.scan, parameters, "backprojection")
+    index = measured.scan.imaging.index
+    drawn = index[np.unique(np.linspace(0, len(index) - 1, _TRUTH_IMAGES).round().astype(int))]
+    images, maps = simulated.truth_images(drawn), simulated.coils.maps(protocol.matrix)
+    truth = seen_truth(encoded, measured.scan, images, maps, drawn)
+    back_projection = found.maps
+    facts: dict[str, str | int | float] = {"seed": seed, "spokes": len(index), "snr": protocol.snr}
     return _pair(back_projection, truth.spatial_factor, "truth", parameters, facts)
 
 
@@ -111,17 +106,19 @@ def scanned_pairs(scan: ScanFile, parameters: MultitaskingParameters) -> Iterato
     ------
     Pair
     """
-    measurement, clock = Measurement.of(scan.items()), StageClock()
-    header, device = read_header(scan.header), choose_device(parameters.device)
-    for readouts, whitening in prepare(measurement, header, parameters, clock):
-        posed = pose(readouts, whitening, header, parameters, device, clock)
-        with device:
-            found = solve(posed.problem, _with(parameters, "admm"), clock)
-        yield _pair(found.back_projection, found.maps, "admm", parameters, {"spokes": len(readouts.readout_index)})
+    for measured in read_slices(scan, parameters):
+        _, found = _estimated(measured.scan, parameters, "admm")
+        yield _pair(found.back_projection, found.maps, "admm", parameters, {"spokes": len(measured.scan.imaging)})
 
 
-def _with(parameters: MultitaskingParameters, reconstruction: str) -> MultitaskingParameters:
-    return parameters.model_copy(update={"reconstruction": reconstruction})
+def _estimated(
+    scan: RadialScan, parameters: MultitaskingParameters, reconstruction: str
+) -> tuple[EncodedScan, SpatialFactor]:
+    settings = parameters.model_copy(update={"reconstruction": reconstruction}).settings()
+    device, clock = choose_device(parameters.device), StageClock()
+    encoded = encode(scan, settings, device, clock)
+    with device:
+        return encoded, estimate(encoded.problem, settings, clock)
 
 
 def _pair(

@@ -15,19 +15,16 @@ from numpy.typing import NDArray
 from gadgets import __version__
 from gadgets.device import choose_device
 from gadgets.errors import ParameterError
-from gadgets.evaluation.comparison import cine_quality, known_truth
 from gadgets.evaluation.regions import block_medians, compare_regions
+from gadgets.evaluation.truth import Truth, cine_quality, known_truth
 from gadgets.mrd.files import ScanFile
-from gadgets.mrd.header import read_header
-from gadgets.mrd.measurement import Measurement
-from gadgets.multitasking.gadget import map_t1
 from gadgets.multitasking.network import load_network
 from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.multitasking.problem import Posed, pose, prepare
-from gadgets.multitasking.readouts import SliceReadouts
-from gadgets.multitasking.spatial_factor import solve
+from gadgets.multitasking.readouts import read_slices
 from gadgets.simulated.radial import truth_path
+from recon.multitasking import EncodedScan, encode, estimate, map_t1
 from recon.quality.metrics import Agreement, Quality, agreement, nrmse, quality
+from recon.spatial.back_projection import SubspaceProblem
 from recon.spatial.frames import frames
 from recon.stages import StageClock
 
@@ -144,40 +141,41 @@ def run_benchmark(scan: ScanFile, parameters: MultitaskingParameters, methods: l
     unknown = [method for method in methods if method not in METHODS]
     if unknown or not methods:
         raise ParameterError(f"method {', '.join(unknown) or '(none)'} is not known; choose from {', '.join(METHODS)}")
-    header, device, clock = read_header(scan.header), choose_device(parameters.device), StageClock()
-    measurement = Measurement.of(scan.acquisitions())
-    (readouts, whitening), *others = prepare(measurement, header, parameters, clock)
+    device, clock = choose_device(parameters.device), StageClock()
+    with clock.stage("sort readouts"):
+        measured, *others = read_slices(scan, parameters)
     if others:
         log.warning("the scan has %d slices; the benchmark takes the first", 1 + len(others))
-    posed = pose(readouts, whitening, header, parameters, device, clock)
-    problem = posed.problem
+    encoded = encode(measured.scan, parameters.settings(), device, clock)
+    problem = encoded.problem
     coils, spokes, samples = problem.kspace.shape
     shape = {"matrix": problem.matrix, "rank": problem.rank, "coils": coils, "spokes": spokes, "samples": samples}
     result = Benchmark(scan.path.name, str(device), shape, clock.seconds)
     factors: dict[str, NDArray] = {}
     for method in methods:
-        result.rows.append(_run(method, posed, parameters, device, repeat, factors))
-    _compare(result, factors, posed, readouts, scan.path, parameters)
-    _compare_t1(result, factors, posed, parameters, scan.path)
+        result.rows.append(_run(method, problem, parameters, device, repeat, factors))
+    truth = known_truth(encoded, measured.scan, truth_path(scan.path))
+    _compare(result, factors, encoded, truth, parameters)
+    _compare_t1(result, factors, encoded, parameters, truth_path(scan.path))
     return result
 
 
 def _run(
     method: str,
-    posed: Posed,
+    problem: SubspaceProblem,
     parameters: MultitaskingParameters,
     device: sigpy.Device,
     repeat: int,
     factors: dict[str, NDArray],
 ) -> Row:
     chosen = parameters.model_copy(update=METHODS[method])
-    network = load_network(chosen, device, posed.problem.matrix)
+    network = load_network(chosen, device, problem.matrix)
     runs = []
     _reset_peak_memory()
     for _ in range(repeat):
         clock = StageClock()
         with device:
-            factors[method] = solve(posed.problem, chosen, clock, network).maps
+            factors[method] = estimate(problem, chosen.settings(), clock, network).maps
         runs.append(clock.seconds)
     seconds = {stage: statistics.median(run[stage] for run in runs) for stage in runs[0]}
     return Row(method, seconds, _peak_memory_gb())
@@ -186,13 +184,11 @@ def _run(
 def _compare(
     result: Benchmark,
     factors: dict[str, NDArray],
-    posed: Posed,
-    readouts: SliceReadouts,
-    scan: Path,
+    encoded: EncodedScan,
+    truth: Truth | None,
     parameters: MultitaskingParameters,
 ) -> None:
-    basis = sigpy.to_device(posed.problem.temporal_basis, sigpy.cpu_device)
-    truth = known_truth(posed, readouts, truth_path(scan))
+    basis = encoded.temporal.basis
     spokes = np.linspace(0, basis.shape[1] - 1, _FRAMES).round().astype(int)
     if truth:
         spokes = truth.spokes[np.linspace(0, len(truth.spokes) - 1, _FRAMES).round().astype(int)]
@@ -205,25 +201,29 @@ def _compare(
         if truth:
             row.spatial_factor_nrmse = nrmse(factors[row.method], truth.spatial_factor)
             row.truth = quality(images, result.series["truth"])
-            row.bright, row.dark = cine_quality(factors[row.method], truth.spatial_factor, posed, parameters)
+            row.bright, row.dark = cine_quality(factors[row.method], truth.spatial_factor, encoded.temporal, parameters)
         if "admm" in factors and row.method != "admm":
             row.admm = quality(images, result.series["admm"])
 
 
 def _compare_t1(
-    result: Benchmark, factors: dict[str, NDArray], posed: Posed, parameters: MultitaskingParameters, scan: Path
+    result: Benchmark,
+    factors: dict[str, NDArray],
+    encoded: EncodedScan,
+    parameters: MultitaskingParameters,
+    path: Path,
 ) -> None:
     """T1 of regions against the simulated truth, else of blocks of voxels against ADMM."""
-    fitted = {method: map_t1(factor, posed.temporal, parameters) for method, factor in factors.items()}
+    settings = parameters.settings()
+    fitted = {method: map_t1(factor, encoded.temporal, settings) for method, factor in factors.items()}
     maps = {method: t1_map for method, t1_map in fitted.items() if t1_map is not None}
     if not maps:
         return
-    path = truth_path(scan)
     names: list[str] = []
     if path.is_file():
         with h5py.File(path) as file:
             true_ms = file["t1_ms"][:]
-            if "shape" in file and true_ms.shape[-1] == posed.problem.matrix:
+            if "shape" in file and true_ms.shape[-1] == encoded.problem.matrix:
                 shape, names = file["shape"][:], list(file["shape"].attrs["names"])
     if not names and "admm" not in maps:
         return

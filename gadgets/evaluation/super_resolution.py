@@ -18,7 +18,7 @@ from gadgets.mrd.files import complete_file
 from gadgets.reports.page import png_of
 from gadgets.super_resolution.network import load_restorer
 from gadgets.super_resolution.parameters import SuperResolutionParameters
-from recon.cartesian import centre_region, kept_lines, put_back_measured, to_image, to_kspace, truncate
+from recon.cartesian import centre_mask, centre_region, lines_measured, put_back_measured, to_image, to_kspace, truncate
 from recon.quality.metrics import quality
 from recon.quality.stenosis import apparent_depth
 from recon.simulation.angiogram.vessels import Vessel
@@ -171,12 +171,10 @@ def restorations(
     -------
     dict of str to (z, y, x) float32, dict of str to float
     """
-    import torch
-
-    restorer = load_restorer(parameters, choose_device(parameters.device))
-    kept = (*(kept_lines(size, factor) for size, factor in zip(image.shape, factors, strict=False)), image.shape[2])
-    measured = to_image(truncate(to_kspace(image), kept))
-    zero_filled = np.abs(measured).astype(np.float32)
+    network = load_restorer(parameters, choose_device(parameters.device))
+    kept = (*(lines_measured(size, factor) for size, factor in zip(image.shape, factors, strict=False)), image.shape[2])
+    truncated = to_image(truncate(to_kspace(image), kept))
+    zero_filled = np.abs(truncated).astype(np.float32)
     low = _low_resolution(image, kept)
     found = {
         "nearest": _interpolated(low, image.shape, 0),
@@ -184,13 +182,13 @@ def restorations(
         "bicubic": _interpolated(low, image.shape, 3),
     }
     start, seconds = time.perf_counter(), {}
-    stages = restorer(torch.from_numpy(zero_filled))
+    stages = network(zero_filled)
     elapsed = time.perf_counter() - start
     names = ("L1", "L1 then GAN")[: len(stages)]
-    for name, stage in zip(names, stages, strict=True):
-        found[name] = stage.numpy()
+    found |= dict(zip(names, stages, strict=True))
     seconds[names[-1]] = elapsed
-    found[f"{names[-1]}, data consistent"] = put_back_measured(found[names[-1]], measured, kept)
+    measured = centre_mask(image.shape, kept)
+    found[f"{names[-1]}, data consistent"] = put_back_measured(found[names[-1]], truncated, measured)
     return found | {_ORIGINAL: np.abs(image)}, seconds
 
 

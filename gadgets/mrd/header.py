@@ -6,6 +6,7 @@ from typing import Any
 import ismrmrd
 
 from recon.errors import DataError
+from recon.readouts.geometry import Geometry
 
 _IDENTIFIERS = {
     "subjectInformation": ("patientName", "patientID", "patientBirthdate"),
@@ -89,7 +90,7 @@ def read_header(header: Any) -> ScanHeader:
             f"the reconSpace is {size.x}×{size.y} over {fov.x:g}×{fov.y:g} mm; "
             "radial reconstruction needs a square matrix and field of view"
         )
-    sequence, system = header.sequenceParameters, header.acquisitionSystemInformation
+    sequence = header.sequenceParameters
     return ScanHeader(
         matrix=int(size.x),
         encoded_matrix=int(encoded.matrixSize.x),
@@ -97,9 +98,15 @@ def read_header(header: Any) -> ScanHeader:
         tr_ms=_first(sequence.TR) if sequence else None,
         ti_ms=_first(sequence.TI) if sequence else None,
         flip_angle_deg=_first(sequence.flipAngle_deg) if sequence else None,
-        relative_noise_bandwidth=float((system and system.relativeReceiverNoiseBandwidth) or 1.0),
+        relative_noise_bandwidth=relative_noise_bandwidth(header),
         trajectory=str(getattr(encoding.trajectory, "value", encoding.trajectory)),
     )
+
+
+def relative_noise_bandwidth(header: Any) -> float:
+    """Receiver's relative noise bandwidth; 1 where the header does not say."""
+    system = header.acquisitionSystemInformation
+    return float((system and system.relativeReceiverNoiseBandwidth) or 1.0)
 
 
 def expected_matrix(header: Any) -> int:
@@ -107,55 +114,44 @@ def expected_matrix(header: Any) -> int:
     return min(max(16, int(header.encoding[0].reconSpace.matrixSize.x)), 512) if header.encoding else 160
 
 
-def repetition_time_ms(header: ScanHeader, parameter: float | None) -> float:
-    """TR from the header, else from the parameters.
+def geometry_of(head: Any, fov_mm: tuple[float, float, float]) -> Geometry:
+    """Position and directions of an acquisition's or image's header, with a field of view."""
 
-    Raises
-    ------
-    DataError
-        If neither gives one, or it cannot be milliseconds.
+    def vector(name: str) -> tuple[float, float, float]:
+        x, y, z = getattr(head, name)
+        return float(x), float(y), float(z)
+
+    return Geometry(fov_mm, *map(vector, ("position", "read_dir", "phase_dir", "slice_dir")))
+
+
+def header_of(geometry: Geometry, matrix: tuple[int, int, int], trajectory: str) -> bytes:
+    """Make the header of an image file whose scan came from arrays.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    matrix : (3,) tuple of int
+        Pixels along x, y, z.
+    trajectory : str
+        ISMRMRD's name.
+
+    Returns
+    -------
+    bytes
+        XML without any subject.
     """
-    tr_ms = header.tr_ms or parameter
-    if not tr_ms:
-        raise DataError("the header's sequenceParameters have no TR; set the parameter tr_ms")
-    if not 0.5 <= tr_ms <= 1000:
-        raise DataError(f"TR = {tr_ms:g} cannot be milliseconds; ISMRMRD headers give TR in ms (3.6, not 0.0036)")
-    return tr_ms
-
-
-def inversion_time_ms(header: ScanHeader, parameter: float | None) -> float:
-    """Time from the inversion to the first excitation: TI of the header, else of the parameters.
-
-    Raises
-    ------
-    DataError
-        If neither gives one.
-    """
-    ti_ms = header.ti_ms if header.ti_ms is not None else parameter
-    if ti_ms is None:
-        raise DataError(
-            "the header's sequenceParameters have no TI; set the parameter ti_ms, or temporal_model=realtime"
-        )
-    return ti_ms
-
-
-def flip_angle_deg(header: ScanHeader, parameter: float | None) -> float:
-    """Nominal flip angle from the header, else from the parameters.
-
-    Raises
-    ------
-    DataError
-        If neither gives one, or it cannot be degrees.
-    """
-    angle = header.flip_angle_deg or parameter
-    if not angle:
-        raise DataError(
-            "the header's sequenceParameters have no flipAngle_deg; "
-            "set the parameter flip_angle_deg, or temporal_model=realtime"
-        )
-    if not 0.2 <= angle <= 90:
-        raise DataError(f"flip angle {angle:g} cannot be degrees; ISMRMRD headers give degrees (5, not 0.087)")
-    return angle
+    xsd, (x, y, z), (x_mm, y_mm, z_mm) = ismrmrd.xsd, matrix, geometry.fov_mm
+    space = xsd.encodingSpaceType(
+        matrixSize=xsd.matrixSizeType(x=x, y=y, z=z), fieldOfView_mm=xsd.fieldOfViewMm(x=x_mm, y=y_mm, z=z_mm)
+    )
+    encoding = xsd.encodingType(
+        encodedSpace=space,
+        reconSpace=space,
+        encodingLimits=xsd.encodingLimitsType(),
+        trajectory=xsd.trajectoryType(trajectory),
+    )
+    conditions = xsd.experimentalConditionsType(H1resonanceFrequency_Hz=0)
+    return ismrmrd.xsd.ToXML(xsd.ismrmrdHeader(experimentalConditions=conditions, encoding=[encoding])).encode()
 
 
 def anonymous(header: Any) -> Any:

@@ -1,12 +1,16 @@
 """The readouts of a stream, kept as they arrive."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
 from recon.errors import DataError
+
+log = logging.getLogger(__name__)
 
 _SKIPPED = {
     ismrmrd.ACQ_IS_PARALLEL_CALIBRATION: "parallel calibration",
@@ -35,12 +39,18 @@ class Measurement:
         Readouts of kinds that the reconstruction does not use.
     complete : bool
         Whether the last imaging readout was flagged ``ACQ_LAST_IN_MEASUREMENT``.
+    images : list of ismrmrd.Image
+        What came instead of readouts.
     number : int
         Position in the stream, from 0.
+    volumes, volumes_before : int
+        Volumes that were made of this measurement, and of those before it.
     """
 
-    def __init__(self, number: int = 0) -> None:
+    def __init__(self, number: int = 0, volumes_before: int = 0) -> None:
         self.number = number
+        self.volumes_before, self.volumes = volumes_before, 0
+        self.images: list[ismrmrd.Image] = []
         self.complete = False
         self.received = 0
         self.waveforms: list[ismrmrd.Waveform] = []
@@ -99,23 +109,72 @@ class Measurement:
         self._slices.setdefault(acquisition.idx.slice, []).append(acquisition)
         self.complete = bool(flags & _LAST_MASK)
 
-    @property
-    def has_imaging(self) -> bool:
-        """Whether there is anything to reconstruct."""
-        return bool(self._slices)
+    def receive(self, items: Iterable[Any], accept: "Callable[[Measurement, Any], None]") -> bool:
+        """Keep every item until the measurement is complete or the stream closes.
 
-    def following(self) -> "Measurement":
-        """Start the next measurement of the stream; it keeps the noise scan."""
-        following = Measurement(self.number + 1)
-        following._noise = list(self._noise)
-        return following
-
-    def noise(self) -> tuple[NDArray, float] | None:
-        """Noise scan, if there was one.
+        Parameters
+        ----------
+        items : iterable
+            The stream.
+        accept : callable
+            Keeps an item here, or refuses it.
 
         Returns
         -------
-        (coils, samples) complex64, and the ratio of the imaging to the noise dwell time; or None
+        bool
+            Whether the stream goes on.
+
+        Raises
+        ------
+        StreamError
+            If the stream breaks, or holds something that the gadget does not take.
+        """
+        for item in items:
+            accept(self, item)
+            if self.complete:
+                log.info("received %d readouts; the last in measurement is flagged", self.received)
+                return True
+        if self.holds_data or self.number == 0:
+            images = f", {len(self.images)} images" if self.images else ""
+            log.info("received %d readouts%s and the end of the stream", self.received, images)
+        return False
+
+    @property
+    def holds_data(self) -> bool:
+        """Whether there is anything to reconstruct."""
+        return bool(self._slices or self.images)
+
+    def check_imaging(self) -> None:
+        """Warn of readouts that are not used.
+
+        Raises
+        ------
+        DataError
+            If there are no imaging readouts.
+        """
+        if not self._slices:
+            raise DataError(f"no imaging readouts among the {self.received} that came: the stream is empty")
+        for name, count in self.skipped.items():
+            log.warning("%d readouts of kind %s are not used", count, name)
+
+    def following(self) -> "Measurement":
+        """Start the next measurement of the stream; it keeps the noise scan."""
+        following = Measurement(self.number + 1, self.volumes_before + self.volumes)
+        following._noise = list(self._noise)
+        return following
+
+    def noise(self, relative_bandwidth: float = 1.0) -> tuple[NDArray, float] | None:
+        """Noise scan, if there was one.
+
+        Parameters
+        ----------
+        relative_bandwidth : float
+            Receiver's relative noise bandwidth, from the header.
+
+        Returns
+        -------
+        (coils, samples) complex64, float; or None
+            The samples; the imaging over the noise dwell time, times the relative bandwidth.
 
         Raises
         ------
@@ -132,4 +191,4 @@ class Measurement:
         imaging = next(iter(self._slices.values()))[0]
         dwell_us, noise_dwell_us = imaging.sample_time_us, self._noise[0].sample_time_us
         known = dwell_us > 0 and noise_dwell_us > 0
-        return samples, float(dwell_us / noise_dwell_us) if known else 1.0
+        return samples, relative_bandwidth * (float(dwell_us / noise_dwell_us) if known else 1.0)

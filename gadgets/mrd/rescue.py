@@ -1,4 +1,4 @@
-"""What was received is not lost when a reconstruction fails: it can be kept for `malibu replay`."""
+"""Raw data of a failed reconstruction, kept for ``malibu replay``: nothing that was received need be lost."""
 
 import logging
 import os
@@ -44,30 +44,29 @@ def rescued(measurement: Measurement, header: Any, folder: str | None) -> Iterat
         raise
 
 
-def prepared(load: Callable[[], Loaded], folder: str | None) -> Callable[[], Loaded]:
+def loaded_early(load: Callable[[], Loaded], keep_error: bool) -> Callable[[], Loaded]:
     """Load what a reconstruction needs before its scan comes.
 
     Parameters
     ----------
     load : callable
-    folder : str or None
-        The rescue folder.
+    keep_error : bool
+        Whether the scan is to be received, and kept, even if nothing could be loaded.
 
     Returns
     -------
     callable
-        Gives what was loaded. If it could not be loaded and there is a rescue folder, it raises that error, so that the
-        scan can be received and kept first.
+        Gives what was loaded, or raises the error that was kept.
 
     Raises
     ------
     ParameterError
-        At once, if there is no rescue folder.
+        At once, unless the error is kept.
     """
     try:
         loaded = load()
     except ParameterError as error:
-        if folder is None:
+        if not keep_error:
             raise
         log.error("%s; the scan is received, to be kept", error)
         unusable = error

@@ -1,171 +1,172 @@
-"""Arrays become ISMRMRD images, once: geometry, series, window, Meta, research label."""
+"""Results become ISMRMRD images, once: geometry, series, window, Meta, research label."""
 
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import ismrmrd
 import numpy as np
-from numpy.typing import NDArray
 
 from gadgets import RESEARCH_LABEL, __version__
-from gadgets.mrd.header import ScanHeader
+from gadgets.mrd.files import ImageFile
+from gadgets.mrd.header import header_of
+from gadgets.mrd.image_meta import COUNTER_LIMIT, name_for_gadgetron, window_of
 from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.multitasking.readouts import SliceReadouts
-from gadgets.multitasking.series import MAKERS, SERIES, MultitaskingResult, window_of
+from gadgets.multitasking.readouts import MeasuredSlice, bare_slice
+from gadgets.multitasking.series import SERIES, Picture
 from recon.errors import DataError
+from recon.multitasking import Network, RadialScan, Result
 from recon.stages import StageClock
 
 log = logging.getLogger(__name__)
 
-_DESCRIPTION = {
-    "time_average": "time average",
-    "realtime": "real-time",
-    "basis_maps": "basis maps",
-    "temporal_basis": "temporal basis",
-    "cine_bright": "cine, bright blood",
-    "cine_dark": "cine, dark blood",
-    "t1_recovery": "T1 recovery",
-    "respiratory": "respiratory motion",
-    "t1_map": "T1 map (ms)",
-    "t1_uncertainty": "T1 standard deviation (ms)",
-    "gating": "gating",
-    "back_projection": "back-projection, for comparison",
-}
-_COUNTER_LIMIT = 65535
 _SERIES_PER_MEASUREMENT = 20
+"""Series numbers that each measurement of a stream has to itself."""
 
 
 def multitasking_images(
-    result: MultitaskingResult,
-    readouts: SliceReadouts,
-    header: ScanHeader,
+    result: Result,
+    measured: MeasuredSlice,
     parameters: MultitaskingParameters,
     clock: StageClock,
+    network_meta: dict[str, str] | None = None,
     measurement: int = 0,
 ) -> Iterator[ismrmrd.Image]:
     """Make the images of one slice that the parameters ask for, in the order of their series.
 
     Parameters
     ----------
-    result : MultitaskingResult
-    readouts : SliceReadouts
+    result : Result
+    measured : MeasuredSlice
         Counters, times and geometry.
-    header : ScanHeader
     parameters : MultitaskingParameters
     clock : StageClock
         Its seconds go into the Meta of the first image.
+    network_meta : dict of str to str, optional
+        Meta entries on the network, if one was there.
     measurement : int
         Position of the measurement in the stream; the series of the second start at 21, and so on.
 
     Yields
     ------
     ismrmrd.Image
-        complex64 basis maps and temporal basis, float32 magnitudes.
+        complex64 basis maps and temporal basis, float32 magnitudes, uint16 T1.
     """
-    common = _common_meta(result, readouts, header, parameters)
+    common = _common_meta(result, measured, parameters)
+    if result.method.startswith("backprojection"):
+        network_meta = None
     seconds: dict[str, float] | None = clock.seconds
     with clock.stage("make images"):
-        made = {
-            kind: MAKERS[kind](result, readouts, header, parameters)
-            for kind in sorted(parameters.images, key=SERIES.__getitem__)
-        }
+        wanted = [kind for kind in SERIES if kind in parameters.images]
+        made = {kind: SERIES[kind].make(result, measured.scan, parameters) for kind in wanted}
     absent = [kind for kind, pictures in made.items() if not pictures and kind != "back_projection"]
-    if absent and result.temporal.model is not None:
+    if absent and result.temporal.gated is not None:
         log.warning("the scan did not resolve what %s would show", ", ".join(absent))
     for kind, pictures in made.items():
         for index, picture in enumerate(pictures):
-            meta = picture.meta
+            meta = common | (network_meta or {}) | picture.meta
             if seconds is not None:
                 meta["MalibuStageSeconds"] = json.dumps({name: round(value, 4) for name, value in seconds.items()})
                 seconds = None
-            number = readouts.slice_index * len(pictures) + index + 1
-            series = SERIES[kind] + _SERIES_PER_MEASUREMENT * measurement
-            reference = readouts.headers[picture.spoke]
-            yield _image(picture.array, kind, (series, number), reference, header, common | meta)
+            number = measured.number * len(pictures) + index + 1
+            series = SERIES[kind].number + _SERIES_PER_MEASUREMENT * measurement
+            yield _image(picture, kind, (series, number), measured, meta)
+
+
+def write_series(
+    path: Path,
+    scan: RadialScan,
+    result: Result,
+    parameters: MultitaskingParameters,
+    network: Network | None = None,
+) -> Path:
+    """Write the image series of a slice that came from arrays as an ISMRMRD file.
+
+    Parameters
+    ----------
+    path : Path
+    scan : RadialScan
+    result : Result
+    parameters : MultitaskingParameters
+        What is written.
+    network : callable, optional
+        If it has an attribute ``meta``, as the gadget's networks have, the images say what it tells.
+
+    Returns
+    -------
+    Path
+    """
+    clock, matrix = StageClock(dict(result.seconds)), result.spatial_factor.shape[-1]
+    header = header_of(scan.geometry, (matrix, matrix, 1), "goldenangle")
+    with ImageFile(path, header) as file:
+        told = getattr(network, "meta", {})
+        for image in multitasking_images(result, bare_slice(scan), parameters, clock, told):
+            file.append(image)
+    return path
 
 
 def _image(
-    array: NDArray,
-    kind: str,
-    place: tuple[int, int],
-    reference: ismrmrd.AcquisitionHeader,
-    header: ScanHeader,
-    meta: dict,
+    picture: Picture, kind: str, place: tuple[int, int], measured: MeasuredSlice, meta: dict[str, Any]
 ) -> ismrmrd.Image:
-    series, number = place
-    if number > _COUNTER_LIMIT:
-        raise DataError(f"series {kind} would have more than {_COUNTER_LIMIT} images; send fewer frames")
-    is_complex = np.iscomplexobj(array)
+    (series, number), reference = place, measured.headers[picture.spoke]
+    if number > COUNTER_LIMIT:
+        raise DataError(f"series {kind} would have more than {COUNTER_LIMIT} images; send fewer frames")
     image = ismrmrd.Image.from_array(
-        np.ascontiguousarray(array),
+        np.ascontiguousarray(picture.array),
         acquisition=reference,
         transpose=False,
-        field_of_view=header.fov_mm,
-        image_type=ismrmrd.IMTYPE_COMPLEX if is_complex else ismrmrd.IMTYPE_MAGNITUDE,
+        field_of_view=measured.scan.geometry.fov_mm,
+        image_type=ismrmrd.IMTYPE_COMPLEX if np.iscomplexobj(picture.array) else ismrmrd.IMTYPE_MAGNITUDE,
         image_index=number,
         image_series_index=series,
     )
-    comment = f"malibu {_DESCRIPTION[kind]}, {meta['MalibuReconstruction']}, {RESEARCH_LABEL}"
+    description = f"malibu {SERIES[kind].description}"
     named = {
         "DataRole": meta.pop("DataRole", "Image"),
-        "ImageComments": comment,
-        "SeriesDescription": f"malibu {_DESCRIPTION[kind]}",
+        "ImageComments": f"{description}, {meta['MalibuReconstruction']}, {RESEARCH_LABEL}",
+        "SeriesDescription": description,
         "ImageRowDir": [f"{value:.9g}" for value in reference.read_dir],
         "ImageColumnDir": [f"{value:.9g}" for value in reference.phase_dir],
     }
-    image.meta = named | window_of(array) | meta
-    for name, gadgetron_name in _GADGETRON_NAMES.items():
-        image.meta[gadgetron_name] = image.meta[name]
+    image.meta = named | window_of(picture.array) | meta
+    name_for_gadgetron(image)
     return image
 
 
-_GADGETRON_NAMES = {
-    "DataRole": "GADGETRON_DataRole",
-    "ImageComments": "GADGETRON_ImageComment",
-    "SeriesDescription": "GADGETRON_SeqDescription",
-    "WindowCenter": "GADGETRON_WindowCenter",
-    "WindowWidth": "GADGETRON_WindowWidth",
-}
-"""MRD's names, as FIRE reads them, and those of Gadgetron's own writers."""
-
-
-def _common_meta(
-    result: MultitaskingResult,
-    readouts: SliceReadouts,
-    header: ScanHeader,
-    parameters: MultitaskingParameters,
-) -> dict:
+def _common_meta(result: Result, measured: MeasuredSlice, parameters: MultitaskingParameters) -> dict[str, Any]:
     settings = parameters.model_dump(mode="json", exclude={"rescue_folder", "weights"})
+    scan = measured.scan
+    flip_angle_deg = scan.sequence.flip_angle_deg
     return {
         "MalibuVersion": __version__,
         "MalibuParameters": json.dumps(settings),
         "MalibuReconstruction": result.method,
-        **result.network,
-        "MalibuTemporalModel": "realtime" if result.temporal.model is None else "tensor",
+        "MalibuTemporalModel": "realtime" if result.temporal.gated is None else "tensor",
         "MalibuRank": len(result.temporal.basis),
-        "MalibuCoils": result.coils,
-        "MalibuSpokes": len(readouts.imaging),
+        "MalibuCoils": len(result.coil_maps),
+        "MalibuSpokes": len(scan.imaging),
         "MalibuSpokesUsed": int(np.count_nonzero(result.temporal.kept)),
-        "MalibuNavigators": len(readouts.navigators),
-        "MalibuTrajectoryUnit": readouts.trajectory_unit,
+        "MalibuNavigators": len(scan.navigators),
+        "MalibuTrajectoryUnit": measured.trajectory_unit,
         "MalibuNufft": result.nufft,
         "MalibuDevice": result.device,
         "MalibuPixelUnit": "receiver noise standard deviation" if result.prewhitened else "receiver unit",
-        "RepetitionTimeMs": f"{result.tr_ms:.6g}",
-        **({"FlipAngleDeg": f"{header.flip_angle_deg:.6g}"} if header.flip_angle_deg else {}),
+        "RepetitionTimeMs": f"{scan.sequence.known_tr_ms:.6g}",
+        **({"FlipAngleDeg": f"{flip_angle_deg:.6g}"} if flip_angle_deg else {}),
         **_gating_meta(result),
     }
 
 
-def _gating_meta(result: MultitaskingResult) -> dict:
-    model = result.temporal.model
-    if model is None:
+def _gating_meta(result: Result) -> dict[str, Any]:
+    gated = result.temporal.gated
+    if gated is None:
         return {}
-    gating = model.gating
-    meta: dict = {
+    gating = gated.gating
+    meta: dict[str, Any] = {
         "MalibuUnresolved": " ".join(gating.unresolved) or "none",
-        "MalibuEmptyCells": f"{model.empty_share:.4f}",
+        "MalibuEmptyCells": f"{gated.empty_share:.4f}",
         "MalibuHeartQuality": f"{gating.heart_quality:.3f}",
         "MalibuRespirationQuality": f"{gating.respiration_quality:.3f}",
     }

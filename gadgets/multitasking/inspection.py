@@ -1,4 +1,4 @@
-"""What a scan file holds, and what malibu would do with it."""
+"""A scan file as `malibu info` shows it: its contents, its problems, and what malibu would do with it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.mrd.files import ScanFile
-from gadgets.mrd.header import flip_angle_deg, inversion_time_ms, read_header, repetition_time_ms
+from gadgets.mrd.header import ScanHeader, read_header
 from gadgets.mrd.measurement import Measurement
 from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.multitasking.readouts import slice_readouts
+from gadgets.multitasking.readouts import sequence_of, slices_of
 from recon.errors import DataError
 from recon.readouts.trajectory import recognise_unit
 
@@ -63,10 +63,11 @@ def inspect(scan: ScanFile, parameters: MultitaskingParameters) -> ScanInfo:
             ("flip angle", header.flip_angle_deg, "degrees"),
         ):
             info.facts[name] = "missing" if value is None else f"{value:g} {unit}"
-        _tried(info, lambda: repetition_time_ms(header, parameters.tr_ms))
+        sequence = sequence_of(header, parameters)
+        _tried(info, lambda: sequence.known_tr_ms)
         if parameters.temporal_model == "tensor":
-            _tried(info, lambda: inversion_time_ms(header, parameters.ti_ms))
-            _tried(info, lambda: flip_angle_deg(header, parameters.flip_angle_deg))
+            _tried(info, lambda: sequence.known_ti_ms)
+            _tried(info, lambda: sequence.known_flip_angle_deg)
     noise = _flagged(heads, ismrmrd.ACQ_IS_NOISE_MEASUREMENT)
     imaging = heads[~noise]
     info.facts["readouts"] = f"{len(imaging)}, and {np.count_nonzero(noise)} of noise"
@@ -78,7 +79,7 @@ def inspect(scan: ScanFile, parameters: MultitaskingParameters) -> ScanInfo:
     if header:
         _describe_trajectory(info, scan, np.flatnonzero(~noise), header.matrix, header.encoded_matrix)
         rows = np.flatnonzero(~noise)[: 2 * _SAMPLED_READOUTS]
-        _tried(info, lambda: _try_sorting(scan, rows, parameters, header.matrix, header.encoded_matrix))
+        _tried(info, lambda: _try_sorting(scan, rows, parameters, header))
     info.plan = "refused as it is" if info.problems else _plan(parameters, imaging, header.matrix if header else 0)
     return info
 
@@ -126,11 +127,11 @@ def _describe_trajectory(info: ScanInfo, scan: ScanFile, rows: NDArray, matrix: 
     info.facts["trajectory"] = f"reaches |k| = {reach:.4g}: {unit.name if unit else 'no known unit'}"
 
 
-def _try_sorting(
-    scan: ScanFile, rows: NDArray, parameters: MultitaskingParameters, matrix: int, encoded_matrix: int
-) -> None:
-    measurement = Measurement.of(scan.acquisitions(rows.tolist()))
-    slice_readouts(measurement, parameters, matrix, encoded_matrix)
+def _try_sorting(scan: ScanFile, rows: NDArray, parameters: MultitaskingParameters, header: ScanHeader) -> None:
+    measurement = Measurement.of([*scan.acquisitions(rows.tolist()), *scan.waveforms()])
+    if not header.tr_ms and parameters.tr_ms is None:
+        parameters = parameters.model_copy(update={"tr_ms": 5.0})  # a problem that is reported by itself
+    slices_of(measurement, header, parameters)
 
 
 def _plan(parameters: MultitaskingParameters, heads: NDArray, matrix: int) -> str:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import sigpy
 from numpy.typing import NDArray
 
+from gadgets.device import ready_torch
 from gadgets.errors import ParameterError
 from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.torch_device import ready_torch
-from nets.shipped_weights import MULTITASKING, shipped
 
 if TYPE_CHECKING:
     from nets.inference.spatial_factor import SpatialFactorNetwork
@@ -19,9 +18,95 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def load_network(
-    parameters: MultitaskingParameters, device: sigpy.Device, matrix: int
-) -> "SpatialFactorNetwork | None":
+class ArrayNetwork:
+    """A trained network as a function of arrays: U₀ → U, NumPy or CuPy.
+
+    Parameters
+    ----------
+    network : SpatialFactorNetwork
+        Takes and gives torch tensors.
+
+    Attributes
+    ----------
+    name : str
+        Architecture, which the images' Meta name.
+    rank : int
+        Basis maps that it takes at most.
+    """
+
+    def __init__(self, network: "SpatialFactorNetwork") -> None:
+        self._network = network
+        self.name = network.card.architecture
+        self.rank = network.rank
+
+    def __call__(self, back_projection: NDArray) -> NDArray:
+        """Hand the back-projection to torch and take the result back; a GPU's memory is shared, not copied.
+
+        Parameters
+        ----------
+        back_projection : (L, N, N) complex64
+            U₀, NumPy or CuPy.
+
+        Returns
+        -------
+        (L, N, N) complex64
+            U, an array of the same kind on the same device.
+        """
+        import torch
+
+        xp, device = sigpy.get_array_module(back_projection), sigpy.get_device(back_projection)
+        if self._network.device == "cpu":
+            back_projection = sigpy.to_device(back_projection, sigpy.cpu_device)
+        contiguous = sigpy.get_array_module(back_projection).ascontiguousarray(back_projection)
+        estimate = self._network(torch.from_dlpack(contiguous))
+        if estimate.device.type == "cpu":
+            return sigpy.to_device(estimate.numpy(), device)
+        return xp.from_dlpack(estimate)
+
+    def warm_up(self, matrix: int) -> None:
+        """Run once on an empty slice, so that the first real one does not pay for it."""
+        self._network.warm_up(matrix)
+
+    @property
+    def meta(self) -> dict[str, str]:
+        """What the images' Meta say of the network: architecture, device, weights and what they were trained on."""
+        card = self._network.card
+        return {
+            "MalibuNetwork": card.architecture,
+            "MalibuNetworkDevice": self._network.device,
+            "MalibuWeightsSha256": self._network.sha256,
+            "MalibuWeightsVersion": card.version,
+            "MalibuTrainingData": card.training_data,
+        }
+
+
+def open_network(
+    path: Path | None, device: sigpy.Device, precision: str = "float32", compiled: bool = False
+) -> ArrayNetwork:
+    """Load a network's weights; it is not warmed up.
+
+    Parameters
+    ----------
+    path : Path or None
+        None takes the shipped weights.
+    device : sigpy.Device
+    precision : {"float32", "bfloat16"}
+    compiled : bool
+        Use ``torch.compile``.
+
+    Returns
+    -------
+    ArrayNetwork
+
+    Raises
+    ------
+    ParameterError
+        If torch is missing, or the weights cannot be used.
+    """
+    return _loaded(path, ready_torch(device, ", or set reconstruction to backprojection or admm"), precision, compiled)
+
+
+def load_network(parameters: MultitaskingParameters, device: sigpy.Device, matrix: int) -> ArrayNetwork | None:
     """Load and warm up the network that the parameters name.
 
     Parameters
@@ -29,11 +114,11 @@ def load_network(
     parameters : MultitaskingParameters
     device : sigpy.Device
     matrix : int
-        Of the slices to come.
+        Image matrix of the slices to come.
 
     Returns
     -------
-    SpatialFactorNetwork or None
+    ArrayNetwork or None
         None if the parameters want no network, or there are no usable weights and they allow for that.
 
     Raises
@@ -44,12 +129,8 @@ def load_network(
     if parameters.reconstruction != "mdcn":
         return None
     try:
-        network = _loaded(
-            Path(parameters.weights) if parameters.weights else shipped(MULTITASKING),
-            ready_torch(device, ", or set reconstruction to backprojection or admm"),
-            parameters.precision,
-            parameters.compile_network,
-        )
+        path = Path(parameters.weights) if parameters.weights else None
+        network = open_network(path, device, parameters.precision, parameters.compile_network)
         if parameters.rank > network.rank:
             raise ParameterError(
                 f"rank {parameters.rank} is above the {network.rank} basis maps that the network takes; "
@@ -61,48 +142,26 @@ def load_network(
         log.warning("%s: the back-projection is shown instead", error)
         return None
     _warmed(network, matrix)
-    log.info("%s is loaded on %s (weights %s)", network.card.architecture, network.device, network.sha256[:12])
+    meta = network.meta
+    log.info(
+        "%s is loaded on %s (weights %s)", network.name, meta["MalibuNetworkDevice"], meta["MalibuWeightsSha256"][:12]
+    )
     return network
 
 
 @lru_cache(maxsize=2)
-def _warmed(network: "SpatialFactorNetwork", matrix: int) -> None:
+def _warmed(network: ArrayNetwork, matrix: int) -> None:
     """Run a network once, the first time that it meets a matrix."""
     network.warm_up(matrix)
 
 
 @lru_cache(maxsize=2)
-def _loaded(path: Path, device: str, precision: str, compiled: bool) -> "SpatialFactorNetwork":
+def _loaded(path: Path | None, device: str, precision: str, compiled: bool) -> ArrayNetwork:
     from nets.inference.spatial_factor import SpatialFactorNetwork
-    from nets.weights import WeightsError
+    from nets.weights import MULTITASKING, WeightsError, shipped
 
     try:
-        return SpatialFactorNetwork(path, device, precision, compiled)  # type: ignore[arg-type]
+        network = SpatialFactorNetwork(path or shipped(MULTITASKING), device, precision, compiled)  # type: ignore[arg-type]
     except WeightsError as error:
         raise ParameterError(f"weights: {error}") from error
-
-
-def apply_network(network: "SpatialFactorNetwork", back_projection: NDArray) -> NDArray:
-    """Hand the back-projection to torch and take the result back; a GPU's memory is shared, not copied.
-
-    Parameters
-    ----------
-    network : SpatialFactorNetwork
-    back_projection : (L, N, N) complex64
-        NumPy or CuPy.
-
-    Returns
-    -------
-    (L, N, N) complex64
-        Of the same kind.
-    """
-    import torch
-
-    xp = sigpy.get_array_module(back_projection)
-    device = sigpy.get_device(back_projection)
-    if network.device == "cpu":
-        back_projection = sigpy.to_device(back_projection, sigpy.cpu_device)
-    estimate = network(torch.from_dlpack(sigpy.get_array_module(back_projection).ascontiguousarray(back_projection)))
-    if estimate.device.type == "cpu":
-        return sigpy.to_device(estimate.numpy(), device)
-    return xp.from_dlpack(estimate)
+    return ArrayNetwork(network)

@@ -1,39 +1,22 @@
 """What a configuration may set, validated: one model for XML ``<configuration>``, and the command line."""
 
 import xml.etree.ElementTree as ElementTree
-from typing import Annotated, Literal, get_args
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gadgets.configuration import as_list, named_once, read_parameters
+from gadgets.configuration import StreamParameters, as_list, named_once, read_parameters
+from gadgets.multitasking.series import SERIES
+from recon.multitasking.settings import Settings
 
-ImageKind = Literal[
-    "time_average",
-    "realtime",
-    "basis_maps",
-    "temporal_basis",
-    "cine_bright",
-    "cine_dark",
-    "t1_recovery",
-    "respiratory",
-    "t1_map",
-    "t1_uncertainty",
-    "gating",
-    "back_projection",
-]
-TENSOR_KINDS = ("cine_bright", "cine_dark", "t1_recovery", "respiratory", "t1_map", "t1_uncertainty", "gating")
-"""Images that only the temporal tensor can give."""
+if TYPE_CHECKING:
+    ImageKind = str
+else:
+    ImageKind = Literal[tuple(SERIES)]
 
 
-class MultitaskingParameters(BaseModel):
+class MultitaskingParameters(StreamParameters):
     """Parameters of the Multitasking gadget.
 
     Raises
@@ -42,30 +25,45 @@ class MultitaskingParameters(BaseModel):
         On an unknown name or an impossible value; :func:`parse_parameters` turns it into one clear line.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     temporal_model: Literal["tensor", "realtime"] = Field(
-        "tensor", description="low-rank tensor over cardiac phase, respiration and recovery; or the navigator's PCA"
+        Settings.temporal_model,
+        description="low-rank tensor over cardiac phase, respiration and recovery; or the navigator's PCA",
     )
-    rank: int = Field(32, ge=1, le=256, description="basis functions L of the temporal subspace")
-    energy: float | None = Field(None, gt=0, lt=1, description="keep fewer than rank: this share of the energy")
-    cardiac_bins: int = Field(20, ge=2, le=100, description="cardiac phases")
-    respiratory_bins: int = Field(6, ge=2, le=50, description="respiratory states, by displacement")
-    recovery_rank: int = Field(5, ge=3, le=20, description="functions of the T1-recovery basis")
-    cardiac_rank: int | None = Field(None, ge=1, description="multilinear rank of the cardiac axis; default: whole")
-    respiratory_rank: int | None = Field(None, ge=1, description="multilinear rank of the respiratory axis")
-    heart_source: Literal["self", "ecg"] = Field("self", description="beats from the navigator, or from the ECG")
+    rank: int = Field(Settings.rank, ge=1, le=256, description="basis functions L of the temporal subspace")
+    energy: float | None = Field(
+        Settings.energy, gt=0, lt=1, description="keep fewer than rank: this share of the energy"
+    )
+    cardiac_bins: int = Field(Settings.cardiac_bins, ge=2, le=100, description="cardiac phases")
+    respiratory_bins: int = Field(
+        Settings.respiratory_bins, ge=2, le=50, description="respiratory states, by displacement"
+    )
+    recovery_rank: int = Field(Settings.recovery_rank, ge=3, le=20, description="functions of the T1-recovery basis")
+    cardiac_rank: int | None = Field(
+        Settings.cardiac_rank, ge=1, description="multilinear rank of the cardiac axis; default: whole"
+    )
+    respiratory_rank: int | None = Field(
+        Settings.respiratory_rank, ge=1, description="multilinear rank of the respiratory axis"
+    )
+    heart_source: Literal["self", "ecg"] = Field(
+        Settings.heart_source, description="beats from the navigator, or from the ECG"
+    )
     respiration_source: Literal["self", "waveform"] = Field(
-        "self", description="breathing from the navigator, or from the respiration waveform"
+        Settings.respiration_source, description="breathing from the navigator, or from the respiration waveform"
     )
     ecg_waveform_id: int = Field(0, ge=0, description="waveform id of the ECG")
     respiration_waveform_id: int = Field(2, ge=0, description="waveform id of the respiration")
-    lowest_heart_rate: float = Field(42, ge=20, le=200, description="heart rates looked for, per minute")
-    highest_heart_rate: float = Field(150, ge=40, le=300, description="heart rates looked for, per minute")
-    keep_ectopic: bool = Field(False, description="leave ectopic beats in the cardiac bins")
-    matrix: int | None = Field(None, ge=16, le=1024, description="image matrix; default: the header's recon matrix")
-    coils: int = Field(8, ge=1, le=128, description="virtual coils to keep")
-    coil_maps: Literal["espirit", "walsh"] = Field("espirit", description="how coil maps are estimated")
+    lowest_heart_rate: float = Field(
+        Settings.lowest_heart_rate, ge=20, le=200, description="heart rates looked for, per minute"
+    )
+    highest_heart_rate: float = Field(
+        Settings.highest_heart_rate, ge=40, le=300, description="heart rates looked for, per minute"
+    )
+    keep_ectopic: bool = Field(Settings.keep_ectopic, description="leave ectopic beats in the cardiac bins")
+    matrix: int | None = Field(
+        Settings.matrix, ge=16, le=1024, description="image matrix; default: the header's recon matrix"
+    )
+    coils: int = Field(Settings.coils, ge=1, le=128, description="virtual coils to keep")
+    coil_maps: Literal["espirit", "walsh"] = Field(Settings.coil_maps, description="how coil maps are estimated")
     navigator: Literal["flag", "every_nth", "zero_angle"] = Field(
         "flag", description="navigators: by ISMRMRD flag, every nth readout, or the spokes at 0 degrees"
     )
@@ -77,8 +75,12 @@ class MultitaskingParameters(BaseModel):
     tr_ms: float | None = Field(None, gt=0, description="repetition time, for headers without TR")
     ti_ms: float | None = Field(None, ge=0, description="from inversion to first excitation, for headers without TI")
     flip_angle_deg: float | None = Field(None, gt=0, le=90, description="for headers without flip angle")
-    flip_angle_scale: float = Field(1.0, gt=0, le=3, description="B1: true flip angle over nominal, for T1")
-    inflow: float = Field(0.8, ge=0, le=1, description="share of fresh spins in flowing blood, for its T1; 0: none")
+    flip_angle_scale: float = Field(
+        Settings.flip_angle_scale, gt=0, le=3, description="B1: true flip angle over nominal, for T1"
+    )
+    inflow: float = Field(
+        Settings.inflow, ge=0, le=1, description="share of fresh spins in flowing blood, for its T1; 0: none"
+    )
     skip_inversions: int = Field(2, ge=0, description="leading inversion periods to drop: not in steady state")
     reconstruction: Literal["mdcn", "backprojection", "admm"] = Field(
         "mdcn", description="spatial factor: a network on the back-projection, the latter alone, or iterative ADMM"
@@ -90,23 +92,29 @@ class MultitaskingParameters(BaseModel):
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the network's arithmetic")
     compile_network: bool = Field(False, description="torch.compile: faster on GPUs, slow at the first scan")
     consistency_steps: int = Field(
-        0, ge=0, description="CG steps after the network that let the measured data overrule it; 0: none"
+        Settings.consistency_steps,
+        ge=0,
+        description="CG steps after the network that let the measured data overrule it; 0: none",
     )
     consistency_weight: float = Field(
-        0.1, gt=0, allow_inf_nan=False, description="of the network against the data, over the sampling density"
+        Settings.consistency_weight,
+        gt=0,
+        allow_inf_nan=False,
+        description="of the network against the data, over the sampling density",
     )
     gridding: Literal["folded", "exact"] = Field(
-        "folded", description="fold the scan onto a fan of lines first (3e-4 accurate), or grid every spoke"
+        Settings.gridding, description="fold the scan onto a fan of lines first (3e-4 accurate), or grid every spoke"
     )
-    sparsity: Literal["wavelet", "differences"] = Field("wavelet", description="what ADMM keeps sparse")
-    relative_lambda: float = Field(5e-4, ge=0, allow_inf_nan=False, description="ADMM's penalty over the data's scale")
-    iterations: int = Field(20, ge=1, description="ADMM's outer iterations")
-    cg_iterations: int = Field(20, ge=1, description="CG steps in each of ADMM's iterations")
-    memory_gb: float = Field(4.0, gt=0, description="what ADMM's kernel and its working arrays may take")
-    nufft: Literal["auto", "finufft", "cufinufft", "sigpy"] = Field("auto", description="NUFFT back end")
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu, or cuda:N")
+    sparsity: Literal["wavelet", "differences"] = Field(Settings.sparsity, description="what ADMM keeps sparse")
+    relative_lambda: float = Field(
+        Settings.relative_lambda, ge=0, allow_inf_nan=False, description="ADMM's penalty over the data's scale"
+    )
+    iterations: int = Field(Settings.iterations, ge=1, description="ADMM's outer iterations")
+    cg_iterations: int = Field(Settings.cg_iterations, ge=1, description="CG steps in each of ADMM's iterations")
+    memory_gb: float = Field(Settings.memory_gb, gt=0, description="what ADMM's kernel and its working arrays may take")
+    nufft: Literal["auto", "finufft", "cufinufft", "sigpy"] = Field(Settings.nufft, description="NUFFT back end")
     images: Annotated[tuple[ImageKind, ...], BeforeValidator(as_list), AfterValidator(named_once)] = Field(
-        get_args(ImageKind), min_length=1, description="what is sent"
+        tuple(SERIES), min_length=1, description="what is sent"
     )
     bright_blood_ti_ms: float | None = Field(
         None, ge=0, description="inversion time of the bright-blood cine; default: the end of the recovery"
@@ -114,9 +122,13 @@ class MultitaskingParameters(BaseModel):
     dark_blood_ti_ms: float | None = Field(
         None, ge=0, description="inversion time of the dark-blood cine; default: the null of flowing blood"
     )
-    t1_cardiac_bin: int = Field(0, ge=0, description="cardiac phase of T1 map and T1 recovery; 0: end-diastole")
+    t1_cardiac_bin: int = Field(
+        Settings.t1_cardiac_bin, ge=0, description="cardiac phase of T1 map and T1 recovery; 0: end-diastole"
+    )
     t1_respiratory_bin: int | None = Field(
-        None, ge=0, description="respiratory state of T1 map and T1 recovery; default: end-expiration"
+        Settings.t1_respiratory_bin,
+        ge=0,
+        description="respiratory state of T1 map and T1 recovery; default: end-expiration",
     )
     t1_frames: int = Field(20, ge=2, le=1000, description="inversion times of the T1-recovery series")
     frames: str = Field(
@@ -124,16 +136,11 @@ class MultitaskingParameters(BaseModel):
         pattern=r"^(auto|-?\d*:-?\d*(:[1-9]\d*)?)$",
         description="real-time frames as first:last:step of the imaging spokes; auto: 40 of the last full inversion",
     )
-    message_timeout_s: float = Field(30.0, gt=0, description="longest pause inside a message")
-    idle_timeout_s: float = Field(600.0, gt=0, description="longest pause between messages")
-    rescue_folder: str | None = Field(
-        None, description="where to keep the raw data of a failed reconstruction, without patient data"
-    )
 
     @field_validator("images")
     @classmethod
     def _images_can_be_made(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        impossible = [kind for kind in values if kind in TENSOR_KINDS]
+        impossible = [kind for kind in values if SERIES[kind].needs_tensor]
         if impossible and info.data.get("temporal_model") == "realtime":
             raise ValueError(f"{', '.join(impossible)} need temporal_model=tensor")
         return values
@@ -158,6 +165,12 @@ class MultitaskingParameters(BaseModel):
         if value and info.data.get("reconstruction") != "mdcn":
             raise ValueError("data consistency follows a network: set reconstruction=mdcn")
         return value
+
+    def settings(self) -> Settings:
+        """What of this the reconstruction takes; mdcn stands for the network that the weights hold."""
+        shared = {field.name: getattr(self, field.name) for field in fields(Settings) if hasattr(self, field.name)}
+        shared["reconstruction"] = "network" if self.reconstruction == "mdcn" else self.reconstruction
+        return Settings(**shared, t1_map=bool({"t1_map", "t1_uncertainty"} & set(self.images)))
 
 
 def parse_parameters(

@@ -1,4 +1,4 @@
-"""A measurement's readouts become arrays, once: navigators and imaging spokes apart, with counters and trajectory."""
+"""A measurement's readouts become the arrays of a RadialScan, once, slice by slice."""
 
 import logging
 from dataclasses import dataclass
@@ -7,11 +7,14 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
+from gadgets.mrd.files import ScanFile
+from gadgets.mrd.header import ScanHeader, geometry_of, read_header
 from gadgets.mrd.measurement import Measurement
 from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.multitasking.waveforms import waveform
 from recon.errors import DataError
+from recon.multitasking.scan import NoiseScan, RadialScan, Readouts, Sequence, Signal
 from recon.readouts.trajectory import golden_angles_rad, radial_trajectory, recognise_unit
-from recon.temporal.navigator import navigator_of_readouts
 
 log = logging.getLogger(__name__)
 
@@ -19,123 +22,161 @@ _NAVIGATOR_MASK = 1 << (ismrmrd.ACQ_IS_NAVIGATION_DATA - 1)
 
 
 @dataclass(frozen=True)
-class SliceReadouts:
-    """The readouts of one slice, navigators and imaging spokes apart, each in the order of acquisition.
+class MeasuredSlice:
+    """One slice of a measurement: the scan as arrays, and what its images take from ISMRMRD.
 
     Attributes
     ----------
-    navigators : (navigators, coils, samples) complex64
-    imaging : (spokes, coils, samples) complex64
-    trajectory : (spokes, samples, 2) float32
-        Of the imaging spokes: (kx, ky) in cycles per field of view.
-    navigator_of_spoke : (spokes,) int
-        For each imaging spoke, the navigator that saw the same state.
-    inversion : (spokes,) int
-        ``idx.repetition`` of each imaging spoke.
-    readout_index : (spokes,) int
-        Position of each imaging spoke among all readouts of the slice, dropped ones included.
-    since_inversion : (spokes,) int
-        Readouts of the slice since the first one of the spoke's inversion period.
-    navigator_inversion, navigator_index, navigator_since_inversion : (navigators,) int
-        The same for the navigators.
+    scan : RadialScan
     headers : list of ismrmrd.AcquisitionHeader
-        Of the imaging spokes.
+        Headers of the imaging spokes.
     trajectory_unit : str
         How the trajectory was written.
-    slice_index : int
+    number : int
         ``idx.slice``.
-    waveforms : list of ismrmrd.Waveform
-        Of the measurement.
     """
 
-    navigators: NDArray
-    imaging: NDArray
-    trajectory: NDArray
-    navigator_of_spoke: NDArray
-    inversion: NDArray
-    readout_index: NDArray
-    since_inversion: NDArray
-    navigator_inversion: NDArray
-    navigator_index: NDArray
-    navigator_since_inversion: NDArray
+    scan: RadialScan
     headers: list[ismrmrd.AcquisitionHeader]
     trajectory_unit: str
-    slice_index: int
-    waveforms: list[ismrmrd.Waveform]
+    number: int
 
 
-def slice_readouts(
-    measurement: Measurement, parameters: MultitaskingParameters, matrix: int, encoded_matrix: int | None = None
-) -> list[SliceReadouts]:
+def slices_of(measurement: Measurement, header: ScanHeader, parameters: MultitaskingParameters) -> list[MeasuredSlice]:
     """Turn the readouts into arrays, slice by slice; readouts of several averages join their slice.
 
     Parameters
     ----------
     measurement : Measurement
+    header : ScanHeader
     parameters : MultitaskingParameters
-    matrix, encoded_matrix : int
-        The header's image and encoding matrix, against which the trajectory's unit is told.
 
     Returns
     -------
-    list of SliceReadouts
+    list of MeasuredSlice
         In the order of their slice index.
 
     Raises
     ------
     DataError
-        If the stream was empty, or a slice lacks navigators, imaging spokes, a trajectory or finite samples.
+        If the stream was empty, TR is not known, or a slice lacks navigators, imaging spokes, a trajectory, finite
+        samples or a wanted waveform.
     """
-    if not measurement.has_imaging:
-        raise DataError(f"no imaging readouts among the {measurement.received} that came: the stream is empty")
-    for name, count in measurement.skipped.items():
-        log.warning("%d readouts of kind %s are not used", count, name)
+    measurement.check_imaging()
+    noise = measurement.noise(header.relative_noise_bandwidth)
+    if noise is None:
+        log.warning("no noise scan: coils are not prewhitened, and pixel values are in the receiver's units")
     return [
-        _slice_arrays(index, readouts, measurement.waveforms, parameters, matrix, encoded_matrix)
-        for index, readouts in sorted(measurement.slices.items())
+        _slice(number, readouts, measurement, NoiseScan(*noise) if noise else None, header, parameters)
+        for number, readouts in sorted(measurement.slices.items())
     ]
 
 
-def _slice_arrays(
-    slice_index: int,
+def read_slices(scan: ScanFile, parameters: MultitaskingParameters) -> list[MeasuredSlice]:
+    """Read all slices of a raw-data file, with its waveforms; arguments and errors are those of :func:`slices_of`."""
+    return slices_of(Measurement.of(scan.items()), read_header(scan.header), parameters)
+
+
+def sequence_of(header: ScanHeader, parameters: MultitaskingParameters) -> Sequence:
+    """Sequence of the header; the parameters give what it lacks."""
+    return Sequence(
+        tr_ms=header.tr_ms or parameters.tr_ms,
+        ti_ms=header.ti_ms if header.ti_ms is not None else parameters.ti_ms,
+        flip_angle_deg=header.flip_angle_deg or parameters.flip_angle_deg,
+    )
+
+
+def _slice(
+    number: int,
     readouts: list[ismrmrd.Acquisition],
-    waveforms: list[ismrmrd.Waveform],
+    measurement: Measurement,
+    noise: NoiseScan | None,
+    header: ScanHeader,
     parameters: MultitaskingParameters,
-    matrix: int,
-    encoded_matrix: int | None,
-) -> SliceReadouts:
+) -> MeasuredSlice:
     is_navigator = _find_navigators(readouts, parameters)
-    repetition = np.array([readout.idx.repetition for readout in readouts])
-    keep = _steady_state(repetition, parameters.skip_inversions)
-    imaging = np.flatnonzero(keep & ~is_navigator)
-    navigators = np.flatnonzero(keep & is_navigator)
+    inversion = np.array([readout.idx.repetition for readout in readouts])
+    keep = _steady_state(inversion, parameters.skip_inversions)
+    imaging, navigators = np.flatnonzero(keep & ~is_navigator), np.flatnonzero(keep & is_navigator)
     if not len(navigators):
         raise DataError(
-            f"slice {slice_index}: none of {len(readouts)} readouts is a navigator by the rule "
+            f"slice {number}: none of {len(readouts)} readouts is a navigator by the rule "
             f"navigator={parameters.navigator}; set navigator to every_nth or zero_angle if the sequence flags none"
         )
     if not len(imaging):
-        raise DataError(f"slice {slice_index}: all {len(readouts)} readouts are navigators; check the navigator rule")
-    trajectory, unit = _trajectory(readouts, is_navigator, parameters, matrix, encoded_matrix)
-    used = np.searchsorted(np.flatnonzero(~is_navigator), imaging)
-    first_of_inversion = {number: int(np.argmax(repetition == number)) for number in np.unique(repetition)}
-    since = np.arange(len(repetition)) - np.array([first_of_inversion[number] for number in repetition])
-    return SliceReadouts(
-        navigators=_stack(readouts, navigators),
-        imaging=_stack(readouts, imaging),
-        trajectory=trajectory[used],
-        navigator_of_spoke=navigator_of_readouts(is_navigator[keep], repetition[keep]),
-        inversion=repetition[imaging],
-        readout_index=imaging,
-        since_inversion=since[imaging],
-        navigator_inversion=repetition[navigators],
-        navigator_index=navigators,
-        navigator_since_inversion=since[navigators],
-        headers=[readouts[index].getHead() for index in imaging],
-        trajectory_unit=unit,
-        slice_index=slice_index,
-        waveforms=waveforms,
+        raise DataError(f"slice {number}: all {len(readouts)} readouts are navigators; check the navigator rule")
+    trajectory, unit = _trajectory(readouts, is_navigator, parameters, header)
+    sequence, pulse = sequence_of(header, parameters), _since_first(inversion)
+
+    def kind(rows: NDArray) -> Readouts:
+        return Readouts(_stack(readouts, rows), sequence.timeline(rows, pulse[rows], inversion[rows]), rows)
+
+    spokes = kind(imaging)
+    headers = [readouts[row].getHead() for row in imaging]
+    ecg, respiration = _signals(measurement, headers, spokes.timeline.time_s, parameters)
+    scan = RadialScan(
+        imaging=spokes,
+        navigators=kind(navigators),
+        trajectory=trajectory[np.searchsorted(np.flatnonzero(~is_navigator), imaging)],
+        matrix=header.matrix,
+        sequence=sequence,
+        geometry=geometry_of(headers[0], header.fov_mm),
+        noise=noise,
+        ecg=ecg,
+        respiration=respiration,
     )
+    return MeasuredSlice(scan, headers, unit, number)
+
+
+def bare_slice(scan: RadialScan, number: int = 0) -> MeasuredSlice:
+    """Give a scan that came from arrays the headers that its images need: geometry, times, counters.
+
+    Parameters
+    ----------
+    scan : RadialScan
+    number : int
+        ``idx.slice``.
+
+    Returns
+    -------
+    MeasuredSlice
+    """
+    geometry, timeline, headers = scan.geometry, scan.imaging.timeline, []
+    for time_s, inversion in zip(timeline.time_s, timeline.inversion, strict=True):
+        head = ismrmrd.AcquisitionHeader()
+        head.version = 1
+        head.position[:], head.read_dir[:] = geometry.position_mm, geometry.read_dir
+        head.phase_dir[:], head.slice_dir[:] = geometry.phase_dir, geometry.slice_dir
+        head.acquisition_time_stamp = round(1000 * float(time_s))
+        head.idx.slice, head.idx.repetition = number, int(inversion)
+        headers.append(head)
+    return MeasuredSlice(scan, headers, "given in cycles per field of view", number)
+
+
+def _since_first(inversion: NDArray) -> NDArray:
+    """Readouts since the first one of the same inversion period."""
+    first = {number: int(np.argmax(inversion == number)) for number in np.unique(inversion)}
+    return np.arange(len(inversion)) - np.array([first[number] for number in inversion])
+
+
+def _signals(
+    measurement: Measurement,
+    headers: list[ismrmrd.AcquisitionHeader],
+    time_s: NDArray,
+    parameters: MultitaskingParameters,
+) -> tuple[Signal | None, Signal | None]:
+    """The ECG and the respiration that the parameters ask for, in the tensor model."""
+    stamps = np.array([head.acquisition_time_stamp for head in headers], dtype=np.float64)
+    found: list[Signal | None] = []
+    for source, given, waveform_id, name in (
+        ("heart_source", parameters.heart_source, parameters.ecg_waveform_id, "ECG"),
+        ("respiration_source", parameters.respiration_source, parameters.respiration_waveform_id, "respiration"),
+    ):
+        wanted = given != "self" and parameters.temporal_model == "tensor"
+        remedy = f"{source}=self"
+        signal = waveform(measurement.waveforms, waveform_id, name, remedy, stamps, time_s) if wanted else None
+        found.append(signal)
+    return found[0], found[1]
 
 
 def _find_navigators(readouts: list[ismrmrd.Acquisition], parameters: MultitaskingParameters) -> NDArray:
@@ -183,15 +224,14 @@ def _trajectory(
     readouts: list[ismrmrd.Acquisition],
     is_navigator: NDArray,
     parameters: MultitaskingParameters,
-    matrix: int,
-    encoded_matrix: int | None,
+    header: ScanHeader,
 ) -> tuple[NDArray, str]:
     imaging = [readouts[index] for index in np.flatnonzero(~is_navigator)]
     first = imaging[0]
     kept = slice(first.discard_pre, first.number_of_samples - first.discard_post)
     if all(readout.trajectory_dimensions >= 2 for readout in imaging):
         written = np.stack([readout.traj[:, :2] for readout in imaging])
-        unit = recognise_unit(written, matrix, encoded_matrix)
+        unit = recognise_unit(written, header.matrix, header.encoded_matrix)
         return (written[:, kept] * np.float32(unit.cycles_per_fov)).astype(np.float32), unit.name
     if parameters.golden_angle_deg is None:
         raise DataError(
@@ -201,7 +241,7 @@ def _trajectory(
     _refuse_lost_readouts(readouts)
     angles = golden_angles_rad(np.arange(len(imaging)), parameters.golden_angle_deg)
     center = first.center_sample or None
-    spokes = radial_trajectory(angles, first.number_of_samples, matrix, center)
+    spokes = radial_trajectory(angles, first.number_of_samples, header.matrix, center)
     return spokes[:, kept], f"computed: {parameters.golden_angle_deg:g} degrees per spoke"
 
 

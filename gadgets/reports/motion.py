@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as PilImage
 from scipy.ndimage import gaussian_filter
 
-from gadgets.multitasking.series import GATING_ROWS
+from gadgets.multitasking.series import GATING_ROWS, SERIES
 from gadgets.reports.page import png_of
 
 _ENLARGE = 3
@@ -19,12 +19,6 @@ _FRAME_MS = 80
 _SHOWN_S = 20.0
 _T1_LIMIT_MS = 2200
 _DEVIATION_LIMIT_MS = 200
-_ANIMATIONS = {
-    "cine_bright": "Cine at end-expiration, bright blood",
-    "cine_dark": "Cine at end-expiration, dark blood",
-    "t1_recovery": "T1 recovery at end-diastole and end-expiration",
-    "respiratory": "Respiratory motion at end-diastole, bright blood",
-}
 
 
 def motion_pictures(mine: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
@@ -40,9 +34,9 @@ def motion_pictures(mine: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str,
     str, str, bytes
         File name, caption, PNG or GIF.
     """
-    for kind, caption in _ANIMATIONS.items():
-        if mine[kind]:
-            yield f"{kind}.gif", f"{caption}, {len(mine[kind])} frames", animation(mine[kind])
+    for kind, record in SERIES.items():
+        if record.animation and mine[kind]:
+            yield f"{kind}.gif", f"{record.animation}, {len(mine[kind])} frames", animation(mine[kind])
     if mine["cine_bright"]:
         yield (
             "wall_motion.png",

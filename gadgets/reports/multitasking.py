@@ -60,8 +60,8 @@ def write_report(images: Path, folder: Path) -> Path:
 def _pictures(series: dict[int, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
     for slice_index in sorted({image.slice for images in series.values() for image in images}):
         mine = {
-            kind: [image for image in series.get(number, ()) if image.slice == slice_index]
-            for kind, number in SERIES.items()
+            kind: [image for image in series.get(record.number, ()) if image.slice == slice_index]
+            for kind, record in SERIES.items()
         }
         suffix = f"_slice{slice_index}" if slice_index else ""
         for name, caption, picture in (*_overview(mine), *motion_pictures(mine), *_subspace(mine)):

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gadgets.reports.page import png_of
-from gadgets.super_resolution.images import SERIES_OFFSET
+from gadgets.super_resolution.series import SERIES
 
 
 def is_super_resolved(series: dict[int, list[ismrmrd.Image]]) -> bool:
@@ -19,7 +19,7 @@ def is_super_resolved(series: dict[int, list[ismrmrd.Image]]) -> bool:
 def volume_pictures(series: dict[int, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
     """Name, caption and PNG of each volume, with what the network was given where that was sent."""
     for number in sorted(series):
-        base = number - SERIES_OFFSET["super_resolved"]
+        base = number - SERIES["super_resolved"].offset
         if series[number][0].meta.get("MalibuReconstruction") != "super-resolution" or base not in range(1, 100):
             continue
         before = _volume(series[base]) if base in series else None

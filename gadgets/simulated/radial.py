@@ -31,7 +31,7 @@ def protocol_with(preset: str, settings: dict[str, Any]) -> Protocol:
     preset : str
         Name from ``PRESETS``.
     settings : dict of str to str or number
-        By the names of :class:`Protocol` and :class:`Habits`.
+        By the names of :class:`Protocol` and :class:`Physiology`.
 
     Returns
     -------
@@ -44,9 +44,9 @@ def protocol_with(preset: str, settings: dict[str, Any]) -> Protocol:
     """
     values = asdict(PRESETS[preset])
     for name, value in settings.items():
-        holder = values if name in values else values["habits"]
-        if name not in holder or name == "habits":
-            known = [key for key in (*values, *values["habits"]) if key != "habits"]
+        holder = values if name in values else values["physiology"]
+        if name not in holder or name == "physiology":
+            known = [key for key in (*values, *values["physiology"]) if key != "physiology"]
             raise ParameterError(f"a simulation has no setting {name!r}; known are {', '.join(known)}")
         holder[name] = value
     try:
@@ -89,7 +89,7 @@ def scan_header(scan: SimulatedScan) -> ismrmrd.xsd.ismrmrdHeader:
     matrix, oversampling = protocol.matrix, protocol.samples / protocol.matrix
     encoded_fov = protocol.fov_mm * oversampling
     pairs = protocol.readouts_per_inversion // 2
-    spokes, inversions = protocol.readouts // 2, int(scan.timing.inversion[-1]) + 1
+    spokes, inversions = protocol.readouts // 2, int(scan.timeline.inversion[-1]) + 1
     encoding = xsd.encodingType(
         encodedSpace=xsd.encodingSpaceType(
             matrixSize=xsd.matrixSizeType(x=protocol.samples, y=protocol.samples, z=1),
@@ -137,7 +137,8 @@ def _limit(maximum: int) -> ismrmrd.xsd.limitType:
     return ismrmrd.xsd.limitType(minimum=0, maximum=min(maximum, 65535), center=0)
 
 
-def _common_head(scan: SimulatedScan) -> ismrmrd.AcquisitionHeader:
+def common_head(scan: SimulatedScan) -> ismrmrd.AcquisitionHeader:
+    """What the headers of all readouts of a scan have in common."""
     protocol = scan.protocol
     head = ismrmrd.AcquisitionHeader()
     head.version = 1
@@ -163,12 +164,12 @@ def acquisitions(
     protocol = scan.protocol
     noise = scan.noise()
     for number, data in enumerate(noise):
-        acquisition = ismrmrd.Acquisition(bytes(_common_head(scan)), data)
+        acquisition = ismrmrd.Acquisition(bytes(common_head(scan)), data)
         acquisition.scan_counter = number + 1
         acquisition.set_flag(ismrmrd.ACQ_IS_NOISE_MEASUREMENT)
         yield acquisition
     trajectory = scan.trajectory() / np.float32(protocol.matrix)
-    head = _common_head(scan)
+    head = common_head(scan)
     head.trajectory_dimensions = 2
     common = bytes(head)
     for block, kspace in scan.kspace():
@@ -184,9 +185,9 @@ def _stamp(acquisition: ismrmrd.Acquisition, scan: SimulatedScan, readout: int) 
     spoke, is_imaging = divmod(readout, 2)
     idx = acquisition.idx
     idx.kspace_encode_step_1 = spoke % 65536
-    idx.segment = int(scan.timing.pulse[readout]) // 2
-    idx.repetition = int(scan.timing.inversion[readout])
-    acquisition.acquisition_time_stamp = _START_OF_SCAN_MS + round(1000 * scan.timing.time_s[readout])
+    idx.segment = int(scan.timeline.pulse[readout]) // 2
+    idx.repetition = int(scan.timeline.inversion[readout])
+    acquisition.acquisition_time_stamp = _START_OF_SCAN_MS + round(1000 * scan.timeline.time_s[readout])
     acquisition.physiology_time_stamp[0] = round(1000 * scan.motion.since_r_wave_s[readout])
     if not is_imaging:
         acquisition.set_flag(ismrmrd.ACQ_IS_NAVIGATION_DATA)
@@ -199,9 +200,9 @@ def _stamp(acquisition: ismrmrd.Acquisition, scan: SimulatedScan, readout: int) 
 
 def waveforms(scan: SimulatedScan) -> list[ismrmrd.Waveform]:
     """ECG (id 0: an R wave of 30 ms) and respiration (id 2: displacement), one message a second."""
-    end_ms = 1000 * scan.timing.time_s[-1]
+    end_ms = 1000 * scan.timeline.time_s[-1]
     times_s = np.arange(0, end_ms, _WAVEFORM_SAMPLE_MS) / 1000
-    nearest = np.searchsorted(scan.timing.time_s, times_s, side="right") - 1
+    nearest = np.searchsorted(scan.timeline.time_s, times_s, side="right") - 1
     since_r_wave_s = scan.motion.since_r_wave_s[np.maximum(nearest, 0)]
     signals = {
         0: 2048 + 1500 * np.exp(-(((since_r_wave_s - 0.02) / 0.01) ** 2)),
@@ -228,8 +229,8 @@ def _write_truth(scan: SimulatedScan, file: h5py.File) -> None:
     protocol = scan.protocol
     file.attrs["malibu_version"] = __version__
     file.attrs["seed"] = scan.seed
-    for name, value in (vars(protocol) | vars(protocol.habits)).items():
-        if name != "habits":
+    for name, value in (vars(protocol) | vars(protocol.physiology)).items():
+        if name != "physiology":
             file.attrs[name] = value
     readouts = scan.truth_readouts
     shape = (len(readouts), protocol.matrix, protocol.matrix)
@@ -237,7 +238,7 @@ def _write_truth(scan: SimulatedScan, file: h5py.File) -> None:
     for start in range(0, len(readouts), _TRUTH_CHUNK):
         images[start : start + _TRUTH_CHUNK] = scan.truth_images(readouts[start : start + _TRUTH_CHUNK])
     file["image_readout"] = readouts
-    file["image_time_s"] = scan.timing.time_s[readouts]
+    file["image_time_s"] = scan.timeline.time_s[readouts]
     file["coil_maps"] = scan.coils.maps(protocol.matrix)
     file["t1_ms"] = scan.tissue_map({name: tissue.t1_ms for name, tissue in scan.tissues.items()})
     names = sorted(scan.tissues)
@@ -251,7 +252,7 @@ def _write_truth(scan: SimulatedScan, file: h5py.File) -> None:
     file["noise_covariance"] = scan.noise_factor @ scan.noise_factor.conj().T
     for name, values in vars(scan.motion).items():
         file[f"readout/{name}"] = values
-    file["readout/time_s"] = scan.timing.time_s
-    file["readout/inversion"] = scan.timing.inversion
-    file["readout/pulse"] = scan.timing.pulse
+    file["readout/time_s"] = scan.timeline.time_s
+    file["readout/inversion"] = scan.timeline.inversion
+    file["readout/pulse"] = scan.timeline.pulse
     file["readout/is_navigator"] = scan.is_navigator

@@ -3,14 +3,14 @@
 import logging
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sigpy
+from numpy.typing import NDArray
 
+from gadgets.device import ready_torch
 from gadgets.errors import ParameterError
 from gadgets.super_resolution.parameters import SuperResolutionParameters
-from gadgets.torch_device import ready_torch
-from nets.shipped_weights import FIRST_STAGE, SECOND_STAGE, shipped, weights_path
 
 if TYPE_CHECKING:
     from nets.inference.super_resolution import SuperResolution
@@ -18,7 +18,59 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -> "SuperResolution":
+class ArrayRestorer:
+    """The networks of all stages as one function of arrays.
+
+    Parameters
+    ----------
+    stages : SuperResolution
+        Takes and gives torch tensors.
+
+    Attributes
+    ----------
+    factors : list of (3,) tuple of float
+        How many times fewer lines (z, y, x) the networks were trained for.
+    """
+
+    def __init__(self, stages: "SuperResolution") -> None:
+        self._stages = stages
+        self.factors = stages.factors
+
+    def __call__(self, zero_filled: NDArray) -> list[NDArray]:
+        """Restore a zero-filled magnitude.
+
+        Parameters
+        ----------
+        zero_filled : (z, y, x) float32
+
+        Returns
+        -------
+        list of (z, y, x) float32
+            What each stage made of it.
+        """
+        import torch
+
+        return [stage.numpy() for stage in self._stages(torch.from_numpy(zero_filled))]
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return self._stages.device
+
+    def meta(self, first_stage_alone: bool = False) -> dict[str, Any]:
+        """What the images' Meta say of the networks: architectures, weights, training data and margins."""
+        stages = self._stages.stages[:1] if first_stage_alone else self._stages.stages
+        return {
+            "MalibuNetwork": " then ".join(stage.card.architecture for stage in stages),
+            "MalibuWeightsSha256": " ".join(stage.sha256 for stage in stages),
+            "MalibuWeightsVersion": " ".join(stage.card.version for stage in stages),
+            "MalibuTrainingData": " | ".join(stage.card.training_data for stage in stages),
+            "MalibuMargins": " ".join("x".join(map(str, cut)) for cut in self._stages.margins[: len(stages)]),
+            "MalibuDevice": self.device,
+        }
+
+
+def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -> ArrayRestorer:
     """Load the networks that the parameters name.
 
     Parameters
@@ -28,33 +80,41 @@ def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -
 
     Returns
     -------
-    SuperResolution
+    ArrayRestorer
 
     Raises
     ------
     ParameterError
         If torch is missing, or weights cannot be used.
     """
-    weights = [weights_path(parameters.first_stage) if parameters.first_stage else shipped(FIRST_STAGE)]
-    if parameters.stages == "two":
-        if parameters.first_stage and not parameters.second_stage:
-            raise ParameterError("first_stage is given without second_stage; give both, or set stages=one")
-        second_stage = parameters.second_stage
-        weights.append(weights_path(second_stage) if second_stage else shipped(SECOND_STAGE))
-    restorer = _loaded(tuple(weights), ready_torch(device), parameters.precision, parameters.patch, parameters.margin)
+    first, second = parameters.first_stage, parameters.second_stage
+    if parameters.stages == "two" and first and not second:
+        raise ParameterError("first_stage is given without second_stage; give both, or set stages=one")
+    restorer = _loaded(
+        (first, second) if parameters.stages == "two" else (first,),
+        ready_torch(device),
+        parameters.precision,
+        parameters.patch,
+        parameters.margin,
+    )
     for stage in restorer.stages:
         log.info("%s is loaded on %s (weights %s)", stage.card.architecture, restorer.device, stage.sha256[:12])
-    return restorer
+    return ArrayRestorer(restorer)
 
 
 @lru_cache(maxsize=2)
 def _loaded(
-    weights: tuple[Path, ...], device: str, precision: str, patch: tuple[int, int, int], margin: int | None
+    given: tuple[str | None, ...], device: str, precision: str, patch: tuple[int, int, int], margin: int | None
 ) -> "SuperResolution":
+    """Load the stages; None stands for the shipped weights of that stage."""
     from nets.inference.super_resolution import SuperResolution
-    from nets.weights import WeightsError
+    from nets.weights import FIRST_STAGE, SECOND_STAGE, WeightsError, shipped, weights_path
 
+    default = (FIRST_STAGE, SECOND_STAGE)
+    weights: list[Path] = [
+        weights_path(name) if name else shipped(other) for name, other in zip(given, default, strict=False)
+    ]
     try:
-        return SuperResolution(list(weights), device, precision, patch, margin)  # type: ignore[arg-type]
+        return SuperResolution(weights, device, precision, patch, margin)  # type: ignore[arg-type]
     except WeightsError as error:
         raise ParameterError(f"weights: {error}") from error

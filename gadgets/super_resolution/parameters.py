@@ -1,13 +1,18 @@
 """What a configuration of the super-resolution gadget may set."""
 
 import xml.etree.ElementTree as ElementTree
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gadgets.configuration import as_list, named_once, read_parameters
+from gadgets.configuration import StreamParameters, as_list, named_once, read_parameters
+from gadgets.super_resolution.series import SERIES
+from recon.super_resolution import Settings
 
-VolumeKind = Literal["original", "super_resolved", "first_stage", "difference"]
+if TYPE_CHECKING:
+    VolumeKind = str
+else:
+    VolumeKind = Literal[tuple(SERIES)]
 
 Three = tuple[int, int, int]
 
@@ -17,16 +22,14 @@ def _triple(value: Any) -> Any:
     return value.replace("x", " ").replace(",", " ").split() if isinstance(value, str) else value
 
 
-class SuperResolutionParameters(BaseModel):
+class SuperResolutionParameters(StreamParameters):
     """Parameters of the super-resolution gadget.
 
     Raises
     ------
     pydantic.ValidationError
-        On an unknown name or an impossible value; :func:`parse_parameters` turns it into one clear line.
+        On an unknown name or an impossible value; :func:`parse_super_resolution` turns it into one clear line.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     first_stage: str | None = Field(
         None, description="weights of the L1 model: a .safetensors file, or shipped ones by name; default: 16x coronary"
@@ -50,19 +53,15 @@ class SuperResolutionParameters(BaseModel):
         None, description="full matrix as ZxYxX; default: the header's recon matrix"
     )
     coil_combination: Literal["maps", "sum_of_squares"] = Field("maps", description="of raw k-space")
-    data_consistency: bool = Field(False, description="put the measured centre of k-space back into the result")
+    data_consistency: bool = Field(
+        Settings.data_consistency, description="put the measured centre of k-space back into the result"
+    )
     output: Literal["slices", "volume"] = Field("slices", description="images of raw scans: 2-D slices, or one volume")
     patch: Annotated[Three, BeforeValidator(_triple)] = Field(
         (192, 192, 128), description="voxels ZxYxX that a network sees at once, margins included"
     )
     margin: int | None = Field(None, ge=0, description="voxels cut from each side of a patch; default: no seams")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the network's arithmetic")
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu, or cuda:N")
-    message_timeout_s: float = Field(30.0, gt=0, description="longest pause inside a message")
-    idle_timeout_s: float = Field(600.0, gt=0, description="longest pause between messages")
-    rescue_folder: str | None = Field(
-        None, description="where to keep the raw data of a failed reconstruction, without patient data"
-    )
 
     @field_validator("matrix", "patch")
     @classmethod
@@ -77,6 +76,10 @@ class SuperResolutionParameters(BaseModel):
         if "first_stage" in values and info.data.get("stages") == "one":
             raise ValueError("with stages=one the first stage's result is super_resolved")
         return values
+
+    def settings(self) -> Settings:
+        """What of this the restoration takes."""
+        return Settings(self.data_consistency, self.factors)
 
     @property
     def factors(self) -> tuple[float, float] | None:

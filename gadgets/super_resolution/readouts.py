@@ -8,11 +8,13 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
+from gadgets.mrd.header import geometry_of, relative_noise_bandwidth
 from gadgets.mrd.measurement import Measurement
-from gadgets.super_resolution.slices import MeasuredVolume, header_factors
-from recon.cartesian import centre_region, combine_coils, zero_fill
+from gadgets.super_resolution.slices import MeasuredVolume
+from recon.cartesian import centre_region, combine_coils, lines_in_image, zero_fill
 from recon.errors import DataError
 from recon.readouts.noise import prewhitening_matrix
+from recon.super_resolution import CartesianVolume
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +45,13 @@ def volumes_of_readouts(
     DataError
         If the stream was empty, counters do not fit the header, lines are missing, or samples are not finite.
     """
-    if not measurement.has_imaging:
-        raise DataError(f"no imaging readouts among the {measurement.received} that came: the stream is empty")
-    for name, count in measurement.skipped.items():
-        log.warning("%d readouts of kind %s are not used", count, name)
+    measurement.check_imaging()
     if not header.encoding:
         raise DataError("the ISMRMRD header has no encoding: matrix and field of view are unknown")
     trajectory = str(getattr(header.encoding[0].trajectory, "value", header.encoding[0].trajectory))
     if trajectory != "cartesian":
         raise DataError(f"the trajectory is {trajectory}; the super-resolution gadget takes Cartesian k-space")
-    noise = measurement.noise()
+    noise = measurement.noise(relative_noise_bandwidth(header))
     whitening = None if noise is None else prewhitening_matrix(*noise)
     groups: dict[tuple[int, ...], list[ismrmrd.Acquisition]] = {}
     for readouts in measurement.slices.values():
@@ -84,13 +83,29 @@ def _volume(
     whole = tuple(round(n * e / r) for n, e, r in zip(final, encoded_mm, reversed(fov_mm), strict=True))
     combined = combine_coils(_resized(kspace, whole), combination)
     z, y, x = centre_region(whole, final)
-    return MeasuredVolume(
-        zero_filled=np.ascontiguousarray(combined[z, y, x]),
-        factors=_factors(measured, whole) or header_factors(header, final),
-        head=_head(readouts[0]),
-        fov_mm=fov_mm,
-        as_slices=as_slices,
+    volume = CartesianVolume(
+        np.ascontiguousarray(combined[z, y, x]),
+        factors=_factors(measured, whole),
+        measured=_in_image(measured, _along_read(readouts[0], encoded.matrixSize.x), whole, final),
+        geometry=geometry_of(readouts[0], fov_mm),
     )
+    return MeasuredVolume(volume, _head(readouts[0]), as_slices)
+
+
+def _in_image(measured: NDArray, along_read: NDArray, whole: tuple[int, ...], final: tuple[int, ...]) -> NDArray:
+    """Which samples of the image's k-space were measured: (z, y, 1) bool, or (z, y, x) after partial echoes."""
+    spacing = [many / few for many, few in zip(whole, final, strict=True)]
+    lines = lines_in_image(measured, spacing[:2], final[:2])[..., None]
+    samples = lines_in_image(along_read, spacing[2:], final[2:])
+    return lines if samples.all() else lines & samples
+
+
+def _along_read(readout: ismrmrd.Acquisition, size: int) -> NDArray:
+    """(encoded samples,) bool: where the samples of a readout lie."""
+    samples = readout.data.shape[1]
+    start = size // 2 - (readout.center_sample or samples // 2)
+    place = np.arange(size)
+    return (place >= start) & (place < start + samples)
 
 
 def fill_kspace(readouts: Iterable[ismrmrd.Acquisition], header: Any) -> tuple[NDArray, NDArray]:
@@ -158,7 +173,7 @@ def _check_lines(measured: NDArray) -> None:
         )
 
 
-def _factors(measured: NDArray, whole: tuple[int, ...]) -> tuple[float, float] | None:
+def _factors(measured: NDArray, whole: tuple[int, ...]) -> tuple[float, float]:
     """Full lines over measured ones; an axis counts as reaching as far as its farther end (partial Fourier)."""
     found = []
     for axis, size in ((1, whole[0]), (0, whole[1])):

@@ -1,4 +1,4 @@
-"""Volumes between stream and network: what was measured, where it lies, and how it was cut."""
+"""Images become volumes, once: slices in order, at the full matrix, with what tells how they were cut."""
 
 import logging
 from collections.abc import Iterable
@@ -9,8 +9,10 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.cartesian import to_image, to_kspace, zero_fill
+from gadgets.mrd.header import geometry_of
+from recon.cartesian import centre_mask, lines_in_image, to_image, to_kspace, zero_fill
 from recon.errors import DataError
+from recon.super_resolution import CartesianVolume
 
 log = logging.getLogger(__name__)
 
@@ -20,44 +22,26 @@ _EVEN_SPACING = 0.02
 
 @dataclass(frozen=True)
 class MeasuredVolume:
-    """A volume as it was measured, at the full matrix.
+    """A volume as arrays, and what its images take from ISMRMRD.
 
     Attributes
     ----------
-    zero_filled : (z, y, x) complex64
-        Image whose k-space holds the measured lines and zeros; x is the readout. Magnitudes have zero phase.
-    factors : (2,) tuple of float, or None
-        How many times fewer lines along slice and phase direction; None if nothing tells.
+    volume : CartesianVolume
     head : ismrmrd.ImageHeader
-        Template: counters, times and directions; its position is that of the voxel at n // 2 of each axis, where the
-        Fourier transform has its centre.
-    fov_mm : (3,) tuple of float
-        Along x, y, z.
+        Template: counters, times and directions; its position is that of the volume's geometry.
     as_slices : bool
         Whether images go out as slices.
     originals : list of ismrmrd.Image
         What came, to be sent on unchanged; empty for raw scans.
     meta : dict
-        Of the first image that came.
+        Meta of the first image that came.
     """
 
-    zero_filled: NDArray
-    factors: tuple[float, float] | None
+    volume: CartesianVolume
     head: ismrmrd.ImageHeader
-    fov_mm: tuple[float, float, float]
     as_slices: bool
     originals: list[ismrmrd.Image] = field(default_factory=list)
     meta: dict[str, Any] = field(default_factory=dict)
-
-    def kept(self, factors: tuple[float, float] | None) -> tuple[int, int, int]:
-        """Measured lines along z, y, x for these factors; all of them if nothing tells."""
-        z, y, x = self.zero_filled.shape
-        along_slice, along_phase = factors or (1.0, 1.0)
-        return _lines(z, along_slice), _lines(y, along_phase), x
-
-
-def _lines(size: int, factor: float) -> int:
-    return min(size, max(1, round(size / factor)))
 
 
 Key = tuple[int, ...]
@@ -123,11 +107,12 @@ def _volume(images: list[ismrmrd.Image], header: Any, matrix: Any) -> MeasuredVo
         )
     x_mm, y_mm, z_mm = first.field_of_view[:]
     fov_mm = (x_mm, y_mm, z_mm if step_mm is None else step_mm * len(ordered))
+    factors, measured = _cut_of_images(voxels.shape, tuple(wanted), header)
+    head = ordered[len(ordered) // 2].getHead()
+    filled = _filled(voxels.astype(np.complex64), tuple(wanted))
     return MeasuredVolume(
-        zero_filled=_filled(voxels.astype(np.complex64), tuple(wanted)),
-        factors=_image_factors(voxels.shape, tuple(wanted), header),
-        head=ordered[len(ordered) // 2].getHead(),
-        fov_mm=fov_mm,
+        CartesianVolume(filled, factors, measured, geometry_of(head, fov_mm)),
+        head=head,
         as_slices=not is_volume,
         originals=images,
         meta=dict(images[0].meta),
@@ -183,16 +168,20 @@ def _header_matrix(header: Any) -> tuple[int, int, int] | None:
     return int(size.z), int(size.y), int(size.x)
 
 
-def _image_factors(have: tuple, full: tuple, header: Any) -> tuple[float, float] | None:
+Cut = tuple[tuple[float, float] | None, NDArray | None]
+"""Acceleration along slice and phase direction, and which samples were measured; None where nothing tells."""
+
+
+def _cut_of_images(have: tuple[int, ...], full: tuple[int, ...], header: Any) -> Cut:
     """From the images' own matrix where that is smaller, else from the header's limits."""
-    along_slice, along_phase, along_read = (want / has for want, has in zip(full, have, strict=True))
-    if max(along_slice, along_phase, along_read) > 1:
-        return along_slice, along_phase
-    return header_factors(header, full)
+    factors = tuple(want / has for want, has in zip(full, have, strict=True))
+    if max(factors) > 1:
+        return (factors[0], factors[1]), centre_mask(full, have)
+    return cut_of_header(header, full)
 
 
-def header_factors(header: Any, full: tuple[int, ...]) -> tuple[float, float] | None:
-    """How many times fewer lines than the full matrix has, along slice and phase direction, by the header's limits.
+def cut_of_header(header: Any, full: tuple[int, ...]) -> Cut:
+    """How much fewer lines than the full matrix has were measured, by the header's encoding limits.
 
     Parameters
     ----------
@@ -202,23 +191,33 @@ def header_factors(header: Any, full: tuple[int, ...]) -> tuple[float, float] | 
 
     Returns
     -------
-    (2,) tuple of float, or None
+    (2,) tuple of float, (z, y, 1) bool; or None, None
         None if the header has no limits.
     """
     if not header.encoding or header.encoding[0].encodingLimits is None:
-        return None
+        return None, None
     encoding = header.encoding[0]
     limits = (encoding.encodingLimits.kspace_encoding_step_2, encoding.encodingLimits.kspace_encoding_step_1)
-    found = []
+    factors, spacing, along = [], [], []
     for axis, limit, size in zip("zy", limits, full[:2], strict=True):
         if limit is None:
-            return None
+            return None, None
         encoded_mm = getattr(encoding.encodedSpace.fieldOfView_mm, axis)
         recon_mm = getattr(encoding.reconSpace.fieldOfView_mm, axis) or encoded_mm
+        spacing.append(encoded_mm / recon_mm if recon_mm else 1.0)
         reach = max(limit.center - limit.minimum, limit.maximum - limit.center + 1)
         lines = min(2 * reach, limit.maximum - limit.minimum + 1) if limit.center else limit.maximum + 1
-        found.append(max(1.0, size * (encoded_mm / recon_mm if recon_mm else 1) / max(1, lines)))
-    return found[0], found[1]
+        factors.append(max(1.0, size * spacing[-1] / max(1, lines)))
+        along.append(_measured_along(limit, getattr(encoding.encodedSpace.matrixSize, axis)))
+    measured = lines_in_image(np.logical_and.outer(*along), (spacing[0], spacing[1]), (full[0], full[1]))
+    return (factors[0], factors[1]), measured[..., None]
+
+
+def _measured_along(limit: Any, encoded: int) -> NDArray:
+    """(encoded lines,) bool: those between the limits, k = 0 at n // 2; centred where the limits name no centre."""
+    first, center = (limit.minimum, limit.center) if limit.center else (0, (limit.maximum + 1) // 2)
+    steps = np.arange(encoded) - encoded // 2 + center
+    return (steps >= first) & (steps <= limit.maximum)
 
 
 def unpacked(array: Any) -> list[ismrmrd.Image]:

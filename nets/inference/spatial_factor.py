@@ -82,19 +82,19 @@ class SpatialFactorNetwork:
         self.sha256 = loaded.sha256
         self.rank = _rank(loaded.card)
         self._options: dict[str, Any] = {"precision": precision, "compiled": compiled}
-        self._network = loaded.network
+        self.module = loaded.network
         self._runner = self._on(device)
 
     def _on(self, device: str) -> Runner:
         try:
-            return Runner(self._network, device, **self._options)
+            return Runner(self.module, device, **self._options)
         except torch.cuda.OutOfMemoryError:
             return self._on_cpu()
 
     def _on_cpu(self) -> Runner:
         log.warning("the GPU's memory does not suffice for %s: it runs on the CPU", self.card.architecture)
         torch.cuda.empty_cache()
-        return Runner(self._network, "cpu", **self._options)
+        return Runner(self.module, "cpu", **self._options)
 
     @property
     def device(self) -> str:

@@ -60,7 +60,7 @@ class SuperResolution:
         self.factors = _common_factors(self.stages)
         self.margins = [_margins(stage, margin) for stage in self.stages]
         self._boxes = [getattr(stage.network.config, "fold", (1, 1, 1)) for stage in self.stages]
-        self._runners = [self._on(stage.network, device) for stage in self.stages]
+        self.runners = [self._on(stage.network, device) for stage in self.stages]
 
     def _on(self, network: nn.Module, device: str) -> Runner:
         try:
@@ -76,7 +76,7 @@ class SuperResolution:
     @property
     def device(self) -> str:
         """Where it runs."""
-        return str(self._runners[0].device)
+        return str(self.runners[0].device)
 
     def __call__(self, volume: Tensor, progress: Callable[[str], None] = lambda stage: None) -> list[Tensor]:
         """Restore a zero-filled volume.
@@ -115,10 +115,10 @@ class SuperResolution:
         patch = tuple(max(step, extent - extent % step) for extent, step in zip(self.patch, box, strict=True))
         margins = tuple(cut + -cut % step for cut, step in zip(self.margins[number], box, strict=True))
         try:
-            restored = apply_in_patches(self._runners[number], padded, patch, margins)
+            restored = apply_in_patches(self.runners[number], padded, patch, margins)
         except torch.cuda.OutOfMemoryError:
-            self._runners[number] = self._on_cpu(self.stages[number].network)
-            restored = apply_in_patches(self._runners[number], padded, patch, margins)
+            self.runners[number] = self._on_cpu(self.stages[number].network)
+            restored = apply_in_patches(self.runners[number], padded, patch, margins)
         return restored[:, : sizes[0], : sizes[1], : sizes[2]]
 
 

@@ -105,7 +105,7 @@ class GanTraining(lightning.LightningModule):
             generated = self.generate(shown)
         self._judges_step(judges, label, generated.detach(), domain, self.turns.domain_strength(step))
         if learns:
-            self._generator_step(generator, generated, label)
+            self.generator_step(generator, generated, label)
         cast("Tensor", self.step).add_(1)
 
     def _optimizers(self) -> list[Any]:
@@ -115,14 +115,28 @@ class GanTraining(lightning.LightningModule):
     def _judges_step(self, judges: list[Any], real: Tensor, generated: Tensor, domain: Tensor, strength: float) -> None:
         for optimizer in judges:
             optimizer.zero_grad()
-        losses = self._judges_losses(real, generated, domain, strength)
+        losses = self.judges_losses(real, generated, domain, strength)
         self.manual_backward(cast("Tensor", sum(losses.values())))
         for optimizer in judges:
             optimizer.step()
         self.log_dict({f"train_{name}": value for name, value in losses.items()}, on_step=False, on_epoch=True)
         self.log("train_domain_strength", strength, on_step=False, on_epoch=True)
 
-    def _judges_losses(self, real: Tensor, generated: Tensor, domain: Tensor, strength: float) -> dict[str, Tensor]:
+    def judges_losses(self, real: Tensor, generated: Tensor, domain: Tensor, strength: float) -> dict[str, Tensor]:
+        """Losses of the discriminator, and of F where there is one, on real and generated patches in one batch.
+
+        Parameters
+        ----------
+        real, generated : (batch, 1, z, y, x) Tensor
+        domain : (batch,) Tensor
+            Number of each patch's domain.
+        strength : float
+            λ_p: how much the features avoid the domain.
+
+        Returns
+        -------
+        dict of str to () Tensor
+        """
         judge, both = self.discriminator, torch.cat([real, generated])
         if self.gan == "wgan_gp":
             known, made = judge(both).chunk(2)
@@ -136,7 +150,8 @@ class GanTraining(lightning.LightningModule):
         self.log("train_f_accuracy", accuracy, on_step=False, on_epoch=True, prog_bar=True)
         return {"d": _two_sided(*verdict.chunk(2)), "f": _bce(guessed, true)}
 
-    def _generator_step(self, optimizer: Any, generated: Tensor, label: Tensor) -> None:
+    def generator_step(self, optimizer: Any, generated: Tensor, label: Tensor) -> None:
+        """Let the generator take a step on L1 + λ_a · adversarial loss; the discriminator stays as it is."""
         self.discriminator.requires_grad_(False)
         optimizer.zero_grad()
         voxel = nn.functional.l1_loss(generated, label)

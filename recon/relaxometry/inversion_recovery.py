@@ -50,9 +50,13 @@ class InversionRecovery:
             total += share.ravel()[:, None] * (steady[:, None] + (start - steady)[:, None] * decay[:, None] ** pulses)
         return total
 
+    def inversion_time_ms(self, pulses: NDArray) -> NDArray:
+        """Time between the inversion and each of the given pulses: ``(times,)`` float64."""
+        return self.delay_ms + pulses * self.tr_ms
+
     @property
     def cosine(self) -> float:
-        """Of the flip angle."""
+        """Cosine of the flip angle."""
         return float(np.cos(np.deg2rad(self.flip_angle_deg)))
 
     def pool(self, t1_ms: NDArray, efficiency: NDArray, cosine: float) -> tuple[NDArray, NDArray, NDArray]:

@@ -16,6 +16,9 @@ from scipy.ndimage import uniform_filter
 from recon.errors import DataError
 from recon.relaxometry.inversion_recovery import InversionRecovery
 
+INFLOW = 0.8
+"""Share of fresh spins in flowing blood unless it is given: the middle of what the simulator draws, 0.7 to 0.9."""
+
 _T1_MS = np.geomspace(80, 4000, 120)
 _T1_RANGE_MS = (50.0, 5000.0)
 _EFFICIENCIES = np.linspace(0.4, 1.0, 13)
@@ -57,7 +60,7 @@ def fit_t1(
     sequence: InversionRecovery,
     mask: NDArray,
     noise_covariance: NDArray | None = None,
-    inflow: float = 0.8,
+    inflow: float = INFLOW,
 ) -> T1Map:
     """Fit amplitude, T1 and the efficiency of the inversion; the last is then set to its median over the tissue.
 

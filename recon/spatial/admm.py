@@ -1,8 +1,9 @@
-"""The iterative reference: sparse spatial factors by ADMM (`multitasking.md` §4; dissertation equation 1)."""
+"""The iterative reference: sparse spatial factors by ADMM (docs/method/space.md; dissertation equation 1)."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pywt
@@ -39,7 +40,7 @@ class AdmmSettings:
         fall below it.
     """
 
-    sparsity: str = "wavelet"
+    sparsity: Literal["wavelet", "differences"] = "wavelet"
     relative_lambda: float = 5e-4
     relative_rho: float = 0.5
     iterations: int = 20

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import sigpy
 from numpy.typing import NDArray
+from sigpy import linop
 
 from recon.readouts.density import ramp_weights
-from recon.spatial.encoding import SubspaceNufft, back_projection, lines_adjoint, normalisation
+from recon.spatial.encoding import SubspaceNufft, back_projection, coil_encoding, lines_adjoint, normalisation
 from recon.spatial.fold import Fold, line_fan
 from recon.spatial.nufft import plan_nufft
 from recon.spatial.toeplitz import ToeplitzNormal, kernel_bytes, toeplitz_kernel
@@ -45,6 +46,22 @@ class SubspaceProblem:
     def matrix(self) -> int:
         """N."""
         return int(self.coil_maps.shape[-1])
+
+
+def encoding(problem: SubspaceProblem) -> linop.Linop:
+    """E_Φ of a problem as a SigPy Linop, to bring one's own prior.
+
+    Parameters
+    ----------
+    problem : SubspaceProblem
+
+    Returns
+    -------
+    Linop
+        From U ``(L, N, N)`` to the data ``(coils, spokes, samples)``; its adjoint is ``.H``.
+    """
+    plan = plan_nufft(problem.trajectory, problem.matrix, problem.backend)
+    return coil_encoding(problem.coil_maps, SubspaceNufft(plan, problem.temporal_basis))
 
 
 def back_project_exactly(problem: SubspaceProblem) -> NDArray:

@@ -71,7 +71,7 @@ class _SubspaceNufftAdjoint(linop.Linop):
         return self.forward
 
 
-def encoding(coil_maps: NDArray, subspace_nufft: SubspaceNufft) -> linop.Linop:
+def coil_encoding(coil_maps: NDArray, subspace_nufft: SubspaceNufft) -> linop.Linop:
     """E_Φ = [P F S_j] over the coils j.
 
     Parameters
@@ -111,7 +111,7 @@ def back_projection(coil_maps: NDArray, subspace_nufft: SubspaceNufft, weights: 
     Linop
         From data ``(coils, spokes, samples)`` to U₀ ``(L, N, N)``, with unit gain.
     """
-    e_phi = encoding(coil_maps, subspace_nufft)
+    e_phi = coil_encoding(coil_maps, subspace_nufft)
     return (
         normalisation(coil_maps, len(subspace_nufft.temporal_basis)) * e_phi.H * linop.Multiply(e_phi.oshape, weights)
     )

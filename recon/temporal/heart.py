@@ -9,14 +9,31 @@ from scipy.signal import find_peaks, hilbert
 
 from recon.temporal.motion import Band, NavigatorSeries, band_pass, products, unexplained
 
-_KNOTS = 20
-_PHASES = 60
-_STEP = 4
-_CANDIDATES = 3
-_ITERATIONS = 4
-_PACE_PENALTY = 6.0
-_IRREGULARITY_PENALTY = 2.0
-_QUIET_SHARE = 0.15
+
+@dataclass(frozen=True)
+class HeartSettings:
+    """How the cardiac phase is followed; ORIGINS.
+
+    Attributes
+    ----------
+    knots : int
+    phases : int
+    block : int
+    candidates : int
+    iterations : int
+    pace_penalty : float
+    irregularity_penalty : float
+    quiet_share : float
+    """
+
+    knots: int = 20
+    phases: int = 60
+    block: int = 4
+    candidates: int = 3
+    iterations: int = 4
+    pace_penalty: float = 6.0
+    irregularity_penalty: float = 2.0
+    quiet_share: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -27,12 +44,14 @@ class HeartPhase:
     ----------
     phase : (times,) float64
         Cycles since the start, rising.
-    change : (60,) float64
+    change : (phases,) float64
         How fast the template changes over the cycle.
+    settings : HeartSettings
     """
 
     phase: NDArray
     change: NDArray
+    settings: HeartSettings
 
     @property
     def trigger(self) -> float:
@@ -41,8 +60,8 @@ class HeartPhase:
 
     @property
     def terms(self) -> NDArray:
-        """(times, 19) float64: what the phase adds to a model that has a constant."""
-        return interpolation(self.phase, _KNOTS)[:, 1:]
+        """(times, knots - 1) float64: what the phase adds to a model that has a constant."""
+        return interpolation(self.phase, self.settings.knots)[:, 1:]
 
     def irregularity(self, time_s: NDArray) -> float:
         """Median deviation of the intervals between triggers from their median, relative to it."""
@@ -54,7 +73,7 @@ class HeartPhase:
     @property
     def quiet(self) -> float:
         """Phase, in [0, 1), in the middle of the longest rest: end-diastole."""
-        width = max(1, round(_QUIET_SHARE * len(self.change)))
+        width = max(1, round(self.settings.quiet_share * len(self.change)))
         around = np.convolve(np.tile(self.change, 3), np.ones(width), "same")[len(self.change) : 2 * len(self.change)]
         return float((np.argmin(around) + 0.5) / len(self.change))
 
@@ -70,7 +89,13 @@ def interpolation(phase: NDArray, knots: int) -> NDArray:
     return weights
 
 
-def track_heart(series: NavigatorSeries, known: NDArray, band: Band, low_hz: float, high_hz: float) -> HeartPhase:
+def track_heart(
+    series: NavigatorSeries,
+    known: NDArray,
+    band: Band,
+    range_hz: tuple[float, float],
+    settings: HeartSettings,
+) -> HeartPhase:
     """Find the rate among the strongest of the band, then phase and template by turns.
 
     Sidebands of the true rate at multiples of the inversion rate fit almost as well as the rate itself; the one
@@ -82,38 +107,39 @@ def track_heart(series: NavigatorSeries, known: NDArray, band: Band, low_hz: flo
     known : (times, terms) float64
         Static and respiratory terms of the model.
     band : Band
-        Motion of at least ``low_hz`` to twice ``high_hz``.
-    low_hz, high_hz : float
-        Range of heart rates.
+        Motion from the lowest rate to twice the highest.
+    range_hz : (2,) tuple of float
+        Lowest and highest heart rate.
+    settings : HeartSettings
 
     Returns
     -------
     HeartPhase
     """
-    signals = band.strongest(0.9 * low_hz, np.inf, 5)
+    signals = band.strongest(0.9 * range_hz[0], np.inf, 5)
     found = []
-    for rate_hz in _rates(band, low_hz, high_hz):
-        heart = follow_heart(series, known, _first_phase(signals, rate_hz, series.rate_hz))
+    for rate_hz in _rates(band, range_hz, settings.candidates):
+        heart = follow_heart(series, known, _first_phase(signals, rate_hz, series.rate_hz), settings)
         extra = np.concatenate([known[:, series.known.shape[1] :], heart.terms], axis=1)
         found.append((plausibility(unexplained(series, extra), heart, series), heart))
     _, heart = max(found, key=lambda candidate: candidate[0])
-    return follow_heart(series, known, heart.phase)
+    return follow_heart(series, known, heart.phase, settings)
 
 
 def plausibility(left: float, heart: HeartPhase, series: NavigatorSeries) -> float:
     """How good a model is that leaves a share of the navigator's energy: the less, and the more regular, the better."""
-    return -float(np.log(left)) - _IRREGULARITY_PENALTY * heart.irregularity(series.time_s)
+    return -float(np.log(left)) - heart.settings.irregularity_penalty * heart.irregularity(series.time_s)
 
 
-def _rates(band: Band, low_hz: float, high_hz: float) -> NDArray:
+def _rates(band: Band, range_hz: tuple[float, float], candidates: int) -> NDArray:
     frequency_hz = np.unique(band.frequency_hz)
     power = (band.coefficients**2).sum(axis=1).reshape(2, -1).sum(axis=0)
     power = gaussian_filter1d(power, 0.04 / (frequency_hz[1] - frequency_hz[0]))
-    power[(frequency_hz < low_hz) | (frequency_hz > high_hz)] = 0
+    power[(frequency_hz < range_hz[0]) | (frequency_hz > range_hz[1])] = 0
     peaks = find_peaks(np.concatenate([[0], power, [0]]))[0] - 1
     if not len(peaks):
         peaks = np.array([np.argmax(power)])
-    return frequency_hz[peaks[np.argsort(-power[peaks])][:_CANDIDATES]]
+    return frequency_hz[peaks[np.argsort(-power[peaks])][:candidates]]
 
 
 def _first_phase(signals: NDArray, rate_hz: float, sampling_hz: float) -> NDArray:
@@ -129,7 +155,7 @@ def _first_phase(signals: NDArray, rate_hz: float, sampling_hz: float) -> NDArra
     return np.unwrap(np.angle(analytic)) / (2 * np.pi)
 
 
-def follow_heart(series: NavigatorSeries, known: NDArray, phase: NDArray) -> HeartPhase:
+def follow_heart(series: NavigatorSeries, known: NDArray, phase: NDArray, settings: HeartSettings) -> HeartPhase:
     """Improve a phase: fit the template to it, find the most likely path through the template, and again.
 
     Parameters
@@ -139,50 +165,53 @@ def follow_heart(series: NavigatorSeries, known: NDArray, phase: NDArray) -> Hea
         Static and respiratory terms of the model.
     phase : (times,) float64
         Cycles.
+    settings : HeartSettings
 
     Returns
     -------
     HeartPhase
     """
-    for _ in range(_ITERATIONS):
-        patterns = _fit_template(series, known, phase)
+    phases = np.arange(settings.phases) / settings.phases
+    for _ in range(settings.iterations):
+        patterns = _fit_template(series, known, phase, settings.knots)
         static = patterns[: known.shape[1]]
-        template = np.einsum(
-            "pq,qlk->plk", interpolation(np.arange(_PHASES) / _PHASES, _KNOTS), patterns[len(static) :]
-        )
+        # template(p) = Σ_q h_q(p) C_q: the patterns of the knots, interpolated to every phase
+        template = np.einsum("pq,qlk->plk", interpolation(phases, settings.knots), patterns[len(static) :])
+        # rest(t) = D(t) - Σ_j m_j(t) C_j u(t): what static and respiratory terms leave
         seen = np.einsum("tl,jlk->tjk", series.recovery, static)
         rest = series.features - np.einsum("tjk,tj->tk", seen, known)
-        phase = _most_likely(_cost(rest, template, series.recovery), phase)
-    return HeartPhase(phase, _change(template))
+        phase = _most_likely(_cost(rest, template, series.recovery, settings.block), phase, settings)
+    return HeartPhase(phase, _change(template), settings)
 
 
-def _fit_template(series: NavigatorSeries, known: NDArray, phase: NDArray) -> NDArray:
-    model = np.concatenate([known, interpolation(phase, _KNOTS)], axis=1)
+def _fit_template(series: NavigatorSeries, known: NDArray, phase: NDArray, knots: int) -> NDArray:
+    model = np.concatenate([known, interpolation(phase, knots)], axis=1)
     design = products(model, series.recovery)
-    difference = np.eye(_KNOTS) - np.roll(np.eye(_KNOTS), 1, axis=0)
+    difference = np.eye(knots) - np.roll(np.eye(knots), 1, axis=0)
     roughness = np.zeros((model.shape[1], model.shape[1]))
-    roughness[-_KNOTS:, -_KNOTS:] = 2 * difference.T @ difference + 1e-3 * np.eye(_KNOTS)
-    energy = np.diag((series.recovery**2).sum(axis=0)) / _KNOTS
+    roughness[-knots:, -knots:] = 2 * difference.T @ difference + 1e-3 * np.eye(knots)
+    energy = np.diag((series.recovery**2).sum(axis=0)) / knots
     gram = design.T @ design + np.kron(roughness, energy)
     return np.linalg.solve(gram, design.T @ series.features).reshape(model.shape[1], series.recovery.shape[1], -1)
 
 
-def _cost(rest: NDArray, template: NDArray, recovery: NDArray) -> NDArray:
+def _cost(rest: NDArray, template: NDArray, recovery: NDArray, block: int) -> NDArray:
     """Misfit of each phase of the template over blocks of navigators, in units of the noise: ``(blocks, phases)``."""
+    # ‖rest - Σ_l template_l u_l‖² - ‖rest‖² = Σ_lm u_l u_m ⟨template_l, template_m⟩ - 2 Σ_l u_l ⟨rest, template_l⟩
     linear = np.einsum("tpl,tl->tp", np.einsum("tk,plk->tpl", rest, template, optimize=True), recovery)
     quadratic = products(recovery, recovery) @ np.einsum("plk,pmk->lmp", template, template).reshape(-1, len(template))
     misfit = quadratic - 2 * linear
     noise = np.median(np.sum(rest**2, axis=1) + misfit.min(axis=1)) / rest.shape[1]
-    blocks = len(rest) // _STEP
-    return misfit[: blocks * _STEP].reshape(blocks, _STEP, -1).sum(axis=1) / (2 * max(noise, 1e-30))
+    blocks = len(rest) // block
+    return misfit[: blocks * block].reshape(blocks, block, -1).sum(axis=1) / (2 * max(noise, 1e-30))
 
 
-def _most_likely(cost: NDArray, previous: NDArray) -> NDArray:
+def _most_likely(cost: NDArray, previous: NDArray, settings: HeartSettings) -> NDArray:
     """Path of least cost whose pace stays near that of the previous one (Viterbi); cycles, at every navigator."""
     blocks, phases = cost.shape
     pace = max((previous[-1] - previous[0]) / blocks * phases, 0.05)
     advance = np.arange(int(np.ceil(3 * pace)) + 1)
-    penalty = _PACE_PENALTY * np.abs(advance - pace) / pace
+    penalty = settings.pace_penalty * np.abs(advance - pace) / pace
     origin = (np.arange(phases)[:, None] - advance) % phases
     score, steps = cost[0], np.zeros((blocks, phases), dtype=int)
     for block in range(1, blocks):
@@ -196,7 +225,7 @@ def _most_likely(cost: NDArray, previous: NDArray) -> NDArray:
         taken[block] = steps[block, first]
         first = (first - taken[block]) % phases
     path = (first + np.cumsum(taken)) / phases
-    middle = np.arange(blocks) * _STEP + (_STEP - 1) / 2
+    middle = np.arange(blocks) * settings.block + (settings.block - 1) / 2
     return np.interp(np.arange(len(previous)), middle, path)
 
 

@@ -1,4 +1,4 @@
-"""The temporal model of one scan: gating, bins, completed tensor, Φ (`multitasking.md` §2)."""
+"""The temporal model of one scan: gating, bins, completed tensor, Φ (docs/method/time.md)."""
 
 import logging
 from dataclasses import dataclass, field
@@ -7,35 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.errors import DataError
+from recon.readouts.timeline import Timeline
 from recon.relaxometry.inversion_recovery import InversionRecovery, recovery_basis
 from recon.temporal.bins import Beats, DisplacementScale, cardiac_weights, displacement_scale, mark_ectopic, nearest_bin
 from recon.temporal.heart import crossings
 from recon.temporal.motion import navigator_series, principal_features
-from recon.temporal.self_gating import GatingBands, self_gate
-from recon.temporal.tensor import Places, TemporalTensor, complete, temporal_tensor
+from recon.temporal.navigator import navigator_subspace, orthonormalise
+from recon.temporal.self_gating import GatingSettings, self_gate
+from recon.temporal.tensor import BinWeights, TemporalTensor, complete, temporal_tensor
 
 log = logging.getLogger(__name__)
 
 _FEATURES = 64
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """When readouts were measured.
-
-    Attributes
-    ----------
-    time_s : (times,) float64
-        Since the start of the scan.
-    pulse : (times,) int
-        Excitation pulses since the inversion.
-    period : (times,) int
-        Number of the inversion.
-    """
-
-    time_s: NDArray
-    pulse: NDArray
-    period: NDArray
 
 
 @dataclass(frozen=True)
@@ -51,7 +34,7 @@ class TensorSettings:
     cardiac_bins, respiratory_bins, recovery_rank : int
     cardiac_rank, respiratory_rank : int or None
         Multilinear ranks; None keeps the axis whole.
-    bands : GatingBands
+    gating : GatingSettings
     keep_ectopic : bool
         Leave ectopic beats in the cardiac bins.
     """
@@ -63,7 +46,7 @@ class TensorSettings:
     recovery_rank: int = 5
     cardiac_rank: int | None = None
     respiratory_rank: int | None = None
-    bands: GatingBands = field(default_factory=GatingBands)
+    gating: GatingSettings = field(default_factory=GatingSettings)
     keep_ectopic: bool = False
 
 
@@ -99,23 +82,18 @@ class Gating:
 
 
 @dataclass(frozen=True)
-class TimeModel:
-    """Φ of a scan, and where each readout lies in it.
+class GatedTensor:
+    """The low-rank tensor of time, and the gating that sorted the scan into it.
 
     Attributes
     ----------
     sequence : InversionRecovery
     tensor : TemporalTensor
-    basis : (L, kept spokes) float64
-        Φ at the imaging readouts that are used; rows orthonormal.
-    kept : (spokes,) bool
-        Imaging readouts outside of ectopic beats.
-    singular_values : (K,) float64
     gating : Gating
-    imaging : Places
+    weights : BinWeights
         Of all imaging readouts.
     navigator_time_s : (navigators,) float64
-        Of the gating's respiration.
+        Times at which the gating's respiration is known.
     empty_share : float
         Share of the (cardiac, respiratory, recovery) cells that no navigator touched; the model fills them.
     end_expiration : int
@@ -124,14 +102,36 @@ class TimeModel:
 
     sequence: InversionRecovery
     tensor: TemporalTensor
-    basis: NDArray
-    kept: NDArray
-    singular_values: NDArray
     gating: Gating
-    imaging: Places
+    weights: BinWeights
     navigator_time_s: NDArray
     empty_share: float
     end_expiration: int
+
+
+@dataclass(frozen=True)
+class TemporalModel:
+    """The temporal basis Φ of a scan, and what it comes from.
+
+    Attributes
+    ----------
+    basis : (L, kept spokes) complex64
+        Φ at the imaging readouts that are reconstructed; rows orthonormal.
+    kept : (spokes,) bool
+        Imaging readouts that are reconstructed: those outside of ectopic beats.
+    singular_values : (components,) float64
+        Largest first.
+    imaging : Timeline
+        Of all imaging readouts.
+    gated : GatedTensor or None
+        None for the real-time basis, which knows no state of motion.
+    """
+
+    basis: NDArray
+    kept: NDArray
+    singular_values: NDArray
+    imaging: Timeline
+    gated: GatedTensor | None = None
 
 
 def gate(
@@ -163,8 +163,8 @@ def gate(
     """
     found = None
     if respiration is None or triggers_s is None:
-        series = navigator_series(features, recovery[navigators.pulse], navigators.period, navigators.time_s)
-        found = self_gate(series, settings.bands)
+        series = navigator_series(features, recovery[navigators.pulse], navigators.inversion, navigators.time_s)
+        found = self_gate(series, settings.gating)
     respiration_quality = heart_quality = float("nan")
     beats, origin = None, 0.0
     if triggers_s is not None:
@@ -184,8 +184,8 @@ def gate(
     return Gating(respiration, scale, beats, origin, respiration_quality, heart_quality)
 
 
-def places(gating: Gating, timeline: Timeline, navigators: Timeline, recovery: NDArray, bins: int) -> Places:
-    """Where readouts lie in the tensor.
+def bin_weights(gating: Gating, timeline: Timeline, navigators: Timeline, recovery: NDArray, bins: int) -> BinWeights:
+    """Weights of the tensor's bins at given readouts.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ def places(gating: Gating, timeline: Timeline, navigators: Timeline, recovery: N
 
     Returns
     -------
-    Places
+    BinWeights
     """
     one = np.ones((len(timeline.time_s), 1))
     cardiac = respiratory = one
@@ -207,10 +207,37 @@ def places(gating: Gating, timeline: Timeline, navigators: Timeline, recovery: N
     if gating.respiration is not None and gating.scale is not None:
         signal = np.interp(timeline.time_s, navigators.time_s, gating.respiration)
         respiratory = gating.scale.weights(signal)
-    return Places(cardiac, respiratory, recovery[timeline.pulse])
+    return BinWeights(cardiac, respiratory, recovery[timeline.pulse])
 
 
-def build_time_model(
+def realtime_model(
+    profiles: NDArray, navigator_of_spoke: NDArray, imaging: Timeline, rank: int, energy: float | None = None
+) -> TemporalModel:
+    """Take Φ from the navigator's principal components alone.
+
+    Parameters
+    ----------
+    profiles : (navigators, coils, pixels) complex64
+        Prewhitened.
+    navigator_of_spoke : (spokes,) int
+        The navigator that saw the state of each imaging readout.
+    imaging : Timeline
+    rank : int
+        L, an upper bound.
+    energy : float, optional
+        Keep as few components as hold this share of the energy.
+
+    Returns
+    -------
+    TemporalModel
+        Without states of motion; all imaging readouts are kept.
+    """
+    subspace = navigator_subspace(profiles, rank, energy)
+    basis = orthonormalise(subspace.basis[:, navigator_of_spoke]).astype(np.complex64)
+    return TemporalModel(basis, np.ones(basis.shape[1], dtype=bool), subspace.singular_values, imaging)
+
+
+def tensor_model(
     profiles: NDArray,
     navigators: Timeline,
     imaging: Timeline,
@@ -218,12 +245,13 @@ def build_time_model(
     settings: TensorSettings,
     respiration: NDArray | None = None,
     triggers_s: NDArray | None = None,
-) -> TimeModel:
+) -> TemporalModel:
     """Gate, sort navigators into the tensor, complete it, and read Φ from it.
 
     Parameters
     ----------
     profiles : (navigators, coils, pixels) complex64
+        Prewhitened.
     navigators, imaging : Timeline
     sequence : InversionRecovery
     settings : TensorSettings
@@ -232,7 +260,7 @@ def build_time_model(
 
     Returns
     -------
-    TimeModel
+    TemporalModel
 
     Raises
     ------
@@ -242,8 +270,8 @@ def build_time_model(
     recovery = recovery_basis(sequence.tr_ms, sequence.flip_angle_deg, sequence.pulses, settings.recovery_rank)
     features = principal_features(profiles, _FEATURES)
     gating = gate(features, navigators, recovery, settings, respiration, triggers_s)
-    seen = places(gating, navigators, navigators, recovery, settings.cardiac_bins)
-    spokes = places(gating, imaging, navigators, recovery, settings.cardiac_bins)
+    seen = bin_weights(gating, navigators, navigators, recovery, settings.cardiac_bins)
+    spokes = bin_weights(gating, imaging, navigators, recovery, settings.cardiac_bins)
     used, kept = (_outside_ectopic(gating, timeline, settings) for timeline in (navigators, imaging))
     if not kept.any():
         raise DataError("every imaging readout lies in an ectopic beat; set keep_ectopic to use them")
@@ -253,18 +281,17 @@ def build_time_model(
         (settings.cardiac_rank or settings.cardiac_bins, settings.respiratory_rank or settings.respiratory_bins),
     )
     tensor, singular_values = temporal_tensor(completed, spokes.at(kept), recovery, settings.rank, settings.energy)
-    return TimeModel(
+    gated = GatedTensor(
         sequence=sequence,
         tensor=tensor,
-        basis=tensor.at(spokes.at(kept)),
-        kept=kept,
-        singular_values=singular_values,
         gating=gating,
-        imaging=spokes,
+        weights=spokes,
         navigator_time_s=navigators.time_s,
         empty_share=_empty_share(seen.at(used), navigators.pulse[used]),
         end_expiration=int(np.argmax(np.bincount(nearest_bin(spokes.respiratory)))),
     )
+    basis = tensor.at(spokes.at(kept)).astype(np.complex64)
+    return TemporalModel(basis, kept, singular_values, imaging, gated)
 
 
 def _outside_ectopic(gating: Gating, timeline: Timeline, settings: TensorSettings) -> NDArray:
@@ -273,7 +300,7 @@ def _outside_ectopic(gating: Gating, timeline: Timeline, settings: TensorSetting
     return ~gating.beats.disturbed(timeline.time_s, gating.origin)
 
 
-def _empty_share(seen: Places, pulse: NDArray) -> float:
+def _empty_share(seen: BinWeights, pulse: NDArray) -> float:
     cells = np.stack([nearest_bin(seen.cardiac), nearest_bin(seen.respiratory), pulse])
     touched = np.unique(cells, axis=1).shape[1]
     return 1.0 - touched / (seen.cardiac.shape[1] * seen.respiratory.shape[1] * len(np.unique(pulse)))

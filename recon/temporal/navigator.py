@@ -1,4 +1,4 @@
-"""The temporal basis from the navigator readouts (dissertation 6.2.2; `multitasking.md` §2)."""
+"""The temporal basis from the navigator readouts (dissertation 6.2.2; docs/method/time.md)."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from recon.errors import DataError
+from recon.readouts.timeline import Timeline
 from recon.threads import available_cpus
 
 
@@ -150,27 +151,27 @@ def orthonormalise(basis: NDArray) -> NDArray:
     return (vectors / np.sqrt(values)) @ vectors.conj().T @ wide
 
 
-def navigator_of_readouts(is_navigator: NDArray, repetition: NDArray) -> NDArray:
-    """For each imaging readout, the navigator that saw the same state.
+def navigator_of_spokes(navigator_index: NDArray, navigators: Timeline, index: NDArray, imaging: Timeline) -> NDArray:
+    """For each imaging readout, find the navigator that saw the same state of motion and recovery.
 
     That is the last navigator before it; the first after it where none precedes it in the same inversion period.
 
     Parameters
     ----------
-    is_navigator : (readouts,) bool
-        In the order of acquisition.
-    repetition : (readouts,) int
-        Number of the inversion period of each readout.
+    navigator_index : (navigators,) int
+        Position of each navigator among all readouts, rising.
+    navigators : Timeline
+    index : (spokes,) int
+        Position of each imaging readout, rising.
+    imaging : Timeline
 
     Returns
     -------
-    (imaging readouts,) int
-        Row of the navigator, counted among navigators.
+    (spokes,) int
+        Row of the navigator.
     """
-    navigators = np.flatnonzero(is_navigator)
-    imaging = np.flatnonzero(~is_navigator)
-    before = np.searchsorted(navigators, imaging) - 1
-    after = np.minimum(before + 1, len(navigators) - 1)
-    stale = (before < 0) | (repetition[navigators[before]] != repetition[imaging])
-    fresh = repetition[navigators[after]] == repetition[imaging]
+    before = np.searchsorted(navigator_index, index) - 1
+    after = np.minimum(before + 1, len(navigator_index) - 1)
+    stale = (before < 0) | (navigators.inversion[before] != imaging.inversion)
+    fresh = navigators.inversion[after] == imaging.inversion
     return np.where(stale & (fresh | (before < 0)), after, before)

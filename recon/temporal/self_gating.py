@@ -1,13 +1,13 @@
-"""Self-gating: breathing and heartbeat from the navigator alone (`multitasking.md` §2)."""
+"""Self-gating: breathing and heartbeat from the navigator alone (docs/method/time.md)."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from recon.temporal.heart import HeartPhase, follow_heart, plausibility, track_heart
+from recon.temporal.heart import HeartPhase, HeartSettings, follow_heart, plausibility, track_heart
 from recon.temporal.motion import (
     NavigatorSeries,
     band_components,
@@ -19,32 +19,43 @@ from recon.temporal.motion import (
 
 log = logging.getLogger(__name__)
 
-_SLOWEST_HZ = 0.05
-_SLOW = 1.4
-"""Of the highest respiratory rate: where the respiratory signal ends, its second harmonic partly included."""
-
-_LEAST_BREATHS = 1.5
-_LEAST_BEATS = 5
-_HARMONICS = 1.6
-_RESOLVED_BREATHING = 0.15
-_RESOLVED_BREATHING_ALONE = 0.6
-_RESOLVED_HEART = 0.6
-_RESOLVED_REGULAR_HEART = 0.25
-_REGULAR = 0.06
-
 
 @dataclass(frozen=True)
-class GatingBands:
-    """Where breathing and heartbeat are looked for.
+class GatingSettings:
+    """Where breathing and heartbeat are looked for, and when they count as resolved; ORIGINS.
 
     Attributes
     ----------
-    respiration_hz, heart_hz : (2,) tuple of float
+    lowest_heart_rate, highest_heart_rate : float
+        Beats per minute.
+    respiration_hz : (2,) tuple of float
         Lowest and highest rate.
     """
 
+    lowest_heart_rate: float = 42
+    highest_heart_rate: float = 150
     respiration_hz: tuple[float, float] = (0.1, 0.5)
-    heart_hz: tuple[float, float] = (0.7, 2.5)
+    slowest_hz: float = 0.05
+    slow_share: float = 1.4
+    least_breaths: float = 1.5
+    least_beats: float = 5
+    harmonics: float = 1.6
+    breathing_gain: float = 0.15
+    breathing_alone: float = 0.6
+    heart_quality: float = 0.6
+    regular_heart_quality: float = 0.25
+    regular: float = 0.06
+    heart: HeartSettings = field(default_factory=HeartSettings)
+
+    @property
+    def heart_hz(self) -> tuple[float, float]:
+        """Lowest and highest heart rate in beats per second."""
+        return self.lowest_heart_rate / 60, self.highest_heart_rate / 60
+
+    @property
+    def slow_hz(self) -> float:
+        """Frequency at which the respiratory signal ends."""
+        return self.slow_share * self.respiration_hz[1]
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ class SelfGating:
     heart_quality: float
 
 
-def self_gate(series: NavigatorSeries, bands: GatingBands | None = None) -> SelfGating:
+def self_gate(series: NavigatorSeries, settings: GatingSettings | None = None) -> SelfGating:
     """Find breathing and heartbeat.
 
     Both are first guessed from one regression over their two bands; then the heart is tracked given the breathing,
@@ -76,80 +87,82 @@ def self_gate(series: NavigatorSeries, bands: GatingBands | None = None) -> Self
     Parameters
     ----------
     series : NavigatorSeries
-    bands : GatingBands, optional
+    settings : GatingSettings, optional
 
     Returns
     -------
     SelfGating
     """
-    bands = bands or GatingBands()
+    settings = settings or GatingSettings()
     duration_s = series.time_s[-1] - series.time_s[0]
-    low_hz, high_hz = bands.heart_hz
-    if duration_s * low_hz < _LEAST_BEATS or series.rate_hz < 4 * high_hz:
+    low_hz, high_hz = settings.heart_hz
+    if duration_s * low_hz < settings.least_beats or series.rate_hz < 4 * high_hz:
         log.warning("%.1f s at %.0f navigators per second are too few for self-gating", duration_s, series.rate_hz)
         return SelfGating(None, None, 0.0, 0.0)
-    if duration_s * bands.respiration_hz[0] < _LEAST_BREATHS:
+    if duration_s * settings.respiration_hz[0] < settings.least_breaths:
         log.warning("%.1f s of navigators are too few to resolve breathing", duration_s)
-        return _without_breathing(series, bands)
-    return _judged(series, bands, *_breathing_and_heart(series, bands))
+        return _without_breathing(series, settings)
+    return _judged(series, settings, *_breathing_and_heart(series, settings))
 
 
-def _breathing_and_heart(series: NavigatorSeries, bands: GatingBands) -> tuple[NDArray, NDArray, HeartPhase]:
+def _breathing_and_heart(series: NavigatorSeries, settings: GatingSettings) -> tuple[NDArray, NDArray, HeartPhase]:
     """Respiratory signal, the terms that breathing adds to the model, and the heart, by turns."""
-    slow_hz = _SLOW * bands.respiration_hz[1]
-    band = band_components(series, series.known, _SLOWEST_HZ, _HARMONICS * bands.heart_hz[1], 3)
-    start = np.concatenate([band.strongest(_SLOWEST_HZ, slow_hz, 2), band.strongest(slow_hz, np.inf, 2)], axis=1)
+    slow_hz = settings.slow_hz
+    band = band_components(series, series.known, settings.slowest_hz, settings.harmonics * settings.heart_hz[1], 3)
+    start = np.concatenate(
+        [band.strongest(settings.slowest_hz, slow_hz, 2), band.strongest(slow_hz, np.inf, 2)], axis=1
+    )
     terms = _slow_terms(low_pass(refine(series, start), series.rate_hz, slow_hz))
-    heart = _track(series, terms, bands)
+    heart = _track(series, terms, settings)
     beating = replace(series, known=np.concatenate([series.known, heart.terms], axis=1))
-    again = band_components(beating, beating.known, _SLOWEST_HZ, 1.2 * slow_hz, 3)
-    motion = refine(beating, again.strongest(_SLOWEST_HZ, slow_hz, 3), smoothing_s=0.1)
+    again = band_components(beating, beating.known, settings.slowest_hz, 1.2 * slow_hz, 3)
+    motion = refine(beating, again.strongest(settings.slowest_hz, slow_hz, 3), smoothing_s=0.1)
     terms = _slow_terms(low_pass(motion, series.rate_hz, slow_hz))
-    heart = follow_heart(series, np.concatenate([series.known, terms], axis=1), heart.phase)
-    return _respiration(motion, series.rate_hz, bands), terms, heart
+    heart = follow_heart(series, np.concatenate([series.known, terms], axis=1), heart.phase, settings.heart)
+    return _respiration(motion, series.rate_hz, settings), terms, heart
 
 
 def _judged(
-    series: NavigatorSeries, bands: GatingBands, respiration: NDArray, terms: NDArray, heart: HeartPhase
+    series: NavigatorSeries, settings: GatingSettings, respiration: NDArray, terms: NDArray, heart: HeartPhase
 ) -> SelfGating:
     """Keep what explains the navigator better than the model without it."""
     left_by_both = unexplained(series, np.concatenate([terms, heart.terms], axis=1))
     left_by_breathing, left_by_none = unexplained(series, terms), unexplained(series, terms[:, :0])
     heart_quality = 1 - left_by_both / left_by_breathing
-    if not _is_beating(heart, heart_quality, series):
+    if not _is_beating(heart, heart_quality, series, settings):
         respiration_quality = 1 - left_by_breathing / left_by_none
-        seen = respiration if respiration_quality > _RESOLVED_BREATHING_ALONE else None
+        seen = respiration if respiration_quality > settings.breathing_alone else None
         return SelfGating(seen, None, respiration_quality, heart_quality)
-    alone = _without_breathing(series, bands)
+    alone = _without_breathing(series, settings)
     if alone.heart is None:
         return SelfGating(respiration, heart, 1 - left_by_both / left_by_none, heart_quality)
     left_by_heart = unexplained(series, alone.heart.terms)
     respiration_quality = 1 - left_by_both / left_by_heart
     gain = plausibility(left_by_both, heart, series) - plausibility(left_by_heart, alone.heart, series)
-    if gain < _RESOLVED_BREATHING:
+    if gain < settings.breathing_gain:
         return replace(alone, respiration_quality=respiration_quality)
     return SelfGating(respiration, heart, respiration_quality, heart_quality)
 
 
-def _is_beating(heart: HeartPhase, quality: float, series: NavigatorSeries) -> bool:
+def _is_beating(heart: HeartPhase, quality: float, series: NavigatorSeries, settings: GatingSettings) -> bool:
     """A heart explains most of the variation, or, in noise, a part of it and beats regularly."""
     irregularity = heart.irregularity(series.time_s)
-    needed = _RESOLVED_REGULAR_HEART if irregularity < _REGULAR else _RESOLVED_HEART
+    needed = settings.regular_heart_quality if irregularity < settings.regular else settings.heart_quality
     return bool(np.isfinite(irregularity)) and quality > needed
 
 
-def _track(series: NavigatorSeries, terms: NDArray, bands: GatingBands) -> HeartPhase:
+def _track(series: NavigatorSeries, terms: NDArray, settings: GatingSettings) -> HeartPhase:
     known = np.concatenate([series.known, terms], axis=1)
-    low_hz, high_hz = bands.heart_hz
-    band = band_components(series, known, 0.85 * low_hz, _HARMONICS * high_hz, series.recovery.shape[1])
-    return track_heart(series, known, band, low_hz, high_hz)
+    low_hz, high_hz = settings.heart_hz
+    band = band_components(series, known, 0.85 * low_hz, settings.harmonics * high_hz, series.recovery.shape[1])
+    return track_heart(series, known, band, settings.heart_hz, settings.heart)
 
 
-def _without_breathing(series: NavigatorSeries, bands: GatingBands) -> SelfGating:
+def _without_breathing(series: NavigatorSeries, settings: GatingSettings) -> SelfGating:
     none = np.zeros((len(series.time_s), 0))
-    heart = _track(series, none, bands)
+    heart = _track(series, none, settings)
     quality = 1 - unexplained(series, heart.terms) / unexplained(series, none)
-    return SelfGating(None, heart if _is_beating(heart, quality, series) else None, 0.0, quality)
+    return SelfGating(None, heart if _is_beating(heart, quality, series, settings) else None, 0.0, quality)
 
 
 def _slow_terms(slow: NDArray) -> NDArray:
@@ -158,14 +171,14 @@ def _slow_terms(slow: NDArray) -> NDArray:
     return np.concatenate([leading, leading[:, :1] ** 2], axis=1)
 
 
-def _respiration(motion: NDArray, rate_hz: float, bands: GatingBands) -> NDArray:
+def _respiration(motion: NDArray, rate_hz: float, settings: GatingSettings) -> NDArray:
     """Combination of motion signals with the largest share in the respiratory band, turned towards inspiration.
 
     More time is spent near end-expiration, so the distribution's long tail points to inspiration.
     """
-    inside = band_pass(motion, rate_hz, *bands.respiration_hz)
+    inside = band_pass(motion, rate_hz, *settings.respiration_hz)
     centred = motion - motion.mean(axis=0)
     _, vectors = scipy.linalg.eigh(inside.T @ inside, centred.T @ centred)
-    signal = low_pass(centred @ vectors[:, -1], rate_hz, _SLOW * bands.respiration_hz[1])
+    signal = low_pass(centred @ vectors[:, -1], rate_hz, settings.slow_hz)
     signal = signal / signal.std()
     return signal * (1.0 if np.mean((signal - signal.mean()) ** 3) >= 0 else -1.0)

@@ -16,7 +16,7 @@ _TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
-class Places:
+class BinWeights:
     """Where each readout lies on the axes of the tensor.
 
     Attributes
@@ -33,16 +33,16 @@ class Places:
     respiratory: NDArray
     recovery: NDArray
 
-    def at(self, rows: NDArray | slice) -> "Places":
-        """Places of some of the readouts."""
-        return Places(self.cardiac[rows], self.respiratory[rows], self.recovery[rows])
+    def at(self, rows: NDArray | slice) -> "BinWeights":
+        """BinWeights of some of the readouts."""
+        return BinWeights(self.cardiac[rows], self.respiratory[rows], self.recovery[rows])
 
     def products(self) -> NDArray:
         """(times, C·R·T) float64: Kronecker products, recovery fastest."""
         return products(products(self.cardiac, self.respiratory), self.recovery)
 
 
-def complete(features: NDArray, places: Places, ranks: tuple[int, int], smoothness: float = 0.03) -> NDArray:
+def complete(features: NDArray, places: BinWeights, ranks: tuple[int, int], smoothness: float = 0.03) -> NDArray:
     """Fill the tensor whose cells the readouts touch, most of them not at all, at low multilinear rank.
 
     Least squares over the readouts plus a small roughness penalty between neighbouring bins, by alternation over
@@ -52,7 +52,7 @@ def complete(features: NDArray, places: Places, ranks: tuple[int, int], smoothne
     ----------
     features : (times, K) float64
         Navigators.
-    places : Places
+    places : BinWeights
     ranks : (2,) tuple of int
         Of the cardiac and the respiratory axis.
     smoothness : float
@@ -99,10 +99,10 @@ def _roughness(bins: int, periodic: bool) -> NDArray:
 
 
 def _solve_core(
-    features: NDArray, places: Places, factors: list[NDArray], rough: tuple[NDArray, NDArray], smoothness: float
+    features: NDArray, places: BinWeights, factors: list[NDArray], rough: tuple[NDArray, NDArray], smoothness: float
 ) -> NDArray:
     cardiac, respiratory = factors
-    reduced = Places(places.cardiac @ cardiac, places.respiratory @ respiratory, places.recovery)
+    reduced = BinWeights(places.cardiac @ cardiac, places.respiratory @ respiratory, places.recovery)
     design = reduced.products()
     orders = places.recovery.shape[1]
     spread = np.kron(cardiac.T @ rough[0] @ cardiac, respiratory.T @ respiratory)
@@ -117,7 +117,7 @@ def _solve_core(
 
 def _solve_factor(
     features: NDArray,
-    places: Places,
+    places: BinWeights,
     factors: list[NDArray],
     core: NDArray,
     axis: int,
@@ -139,8 +139,8 @@ def _solve_factor(
     return factor, np.einsum("kabt,ca->kcbt" if axis == 0 else "kbat,ca->kbct", core, change)
 
 
-def _predict(places: Places, factors: list[NDArray], core: NDArray) -> NDArray:
-    reduced = Places(places.cardiac @ factors[0], places.respiratory @ factors[1], places.recovery)
+def _predict(places: BinWeights, factors: list[NDArray], core: NDArray) -> NDArray:
+    reduced = BinWeights(places.cardiac @ factors[0], places.respiratory @ factors[1], places.recovery)
     return reduced.products() @ core.reshape(len(core), -1).T
 
 
@@ -170,9 +170,9 @@ class TemporalTensor:
         """L."""
         return len(self.core)
 
-    def at(self, places: Places) -> NDArray:
+    def at(self, places: BinWeights) -> NDArray:
         """Φ at readouts: ``(L, times)`` float64."""
-        reduced = Places(places.cardiac @ self.cardiac, places.respiratory @ self.respiratory, places.recovery)
+        reduced = BinWeights(places.cardiac @ self.cardiac, places.respiratory @ self.respiratory, places.recovery)
         return self.core.reshape(self.rank, -1) @ reduced.products().T
 
     def cells(self, cardiac: NDArray, respiratory: NDArray, pulses: NDArray) -> NDArray:
@@ -189,7 +189,7 @@ class TemporalTensor:
         -------
         (L, cells) float64
         """
-        rows = Places(self.cardiac[cardiac], self.respiratory[respiratory], self.recovery[pulses])
+        rows = BinWeights(self.cardiac[cardiac], self.respiratory[respiratory], self.recovery[pulses])
         return self.core.reshape(self.rank, -1) @ rows.products().T
 
     def recovery_of(self, cardiac: int, respiratory: int) -> NDArray:
@@ -198,7 +198,7 @@ class TemporalTensor:
 
 
 def temporal_tensor(
-    completed: NDArray, imaging: Places, recovery: NDArray, rank: int, energy: float | None = None
+    completed: NDArray, imaging: BinWeights, recovery: NDArray, rank: int, energy: float | None = None
 ) -> tuple[TemporalTensor, NDArray]:
     """Core, factors and singular values of a completed tensor.
 
@@ -209,7 +209,7 @@ def temporal_tensor(
     ----------
     completed : (K, C, R, T) float64
         From :func:`complete`.
-    imaging : Places
+    imaging : BinWeights
         Of the imaging readouts.
     recovery : (pulses, T) float64
         U_τ.

@@ -13,14 +13,20 @@ from gadgetron.external import constants
 from gadgetron.external.connection import Connection
 
 from gadgets.mrd.connection import GadgetStream
+from gadgets.mrd.header import parse_header, read_header
 from gadgets.mrd.measurement import Measurement
-from gadgets.multitasking.gadget import receive
+from gadgets.multitasking.gadget import MultitaskingGadget
 from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.multitasking.readouts import slice_readouts
+from gadgets.multitasking.readouts import slices_of
 
 READOUTS, COILS, SAMPLES = 16000, 8, 320
 HEADER = """<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><experimentalConditions>
-<H1resonanceFrequency_Hz>123200000</H1resonanceFrequency_Hz></experimentalConditions></ismrmrdHeader>"""
+<H1resonanceFrequency_Hz>123200000</H1resonanceFrequency_Hz></experimentalConditions><encoding>
+<encodedSpace><matrixSize><x>320</x><y>320</y><z>1</z></matrixSize>
+<fieldOfView_mm><x>540</x><y>540</y><z>8</z></fieldOfView_mm></encodedSpace>
+<reconSpace><matrixSize><x>160</x><y>160</y><z>1</z></matrixSize>
+<fieldOfView_mm><x>270</x><y>270</y><z>8</z></fieldOfView_mm></reconSpace>
+<encodingLimits/><trajectory>goldenangle</trajectory></encoding></ismrmrdHeader>"""
 
 
 def stream_bytes() -> bytes:
@@ -58,9 +64,9 @@ def main() -> None:
         sender.start()
         with Connection(server.accept()[0]) as connection, GadgetStream(connection, "benchmark") as stream:
             measurement, start = Measurement(), time.perf_counter()
-            receive(stream, measurement)
+            measurement.receive(stream, MultitaskingGadget().accept)
             received = time.perf_counter()
-            slice_readouts(measurement, MultitaskingParameters(), 160, 320)
+            slices_of(measurement, read_header(parse_header(HEADER)), MultitaskingParameters(tr_ms=3.6))
             end = time.perf_counter()
         sender.join()
     print(f"wire → readouts: {READOUTS / (received - start):,.0f} readouts/s of {COILS}×{SAMPLES}")

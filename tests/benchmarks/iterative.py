@@ -17,7 +17,7 @@ from recon.readouts.density import ramp_weights
 from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
 from recon.spatial.admm import AdmmSettings, admm
 from recon.spatial.back_projection import SubspaceProblem, back_project, back_project_and_adjoint
-from recon.spatial.encoding import SubspaceNufft, encoding
+from recon.spatial.encoding import SubspaceNufft, coil_encoding
 from recon.spatial.fold import line_fan
 from recon.spatial.nufft import plan_nufft
 from recon.spatial.toeplitz import ToeplitzNormal, toeplitz_kernel
@@ -81,7 +81,7 @@ def main() -> None:
     normal(folded)
     step_s = min(timed(lambda: normal(folded))[1] for _ in range(5))
     few = SubspaceProblem(problem.kspace[:1], problem.trajectory, problem.temporal_basis, problem.coil_maps[:1])
-    e_phi = encoding(few.coil_maps, SubspaceNufft(plan_nufft(few.trajectory, matrix), few.temporal_basis))
+    e_phi = coil_encoding(few.coil_maps, SubspaceNufft(plan_nufft(few.trajectory, matrix), few.temporal_basis))
     exact, exact_s = timed(lambda: e_phi.H(e_phi(folded)))
     exact_s *= len(problem.coil_maps)
     error = np.linalg.norm(ToeplitzNormal(kernel, few.coil_maps)(folded) - exact) / np.linalg.norm(exact)

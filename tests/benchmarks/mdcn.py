@@ -11,18 +11,12 @@ import argparse
 import numpy as np
 import sigpy
 
-from gadgets.evaluation.comparison import cine_quality
 from gadgets.evaluation.multitasking import METHODS
 from gadgets.evaluation.regions import compare_regions
-from gadgets.evaluation.truth import seen_truth
-from gadgets.mrd.header import read_header
-from gadgets.mrd.measurement import Measurement
-from gadgets.multitasking.gadget import map_t1
+from gadgets.evaluation.truth import cine_quality, seen_truth, slice_of_simulation
 from gadgets.multitasking.network import load_network
 from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.multitasking.problem import pose, prepare
-from gadgets.multitasking.spatial_factor import solve
-from gadgets.simulated.radial import acquisitions, scan_header
+from recon.multitasking import encode, estimate, map_t1
 from recon.quality.metrics import agreement, nrmse
 from recon.simulation.chest import PRESETS, simulate_scan
 from recon.stages import StageClock
@@ -35,23 +29,21 @@ LOW_IS_GOOD = ("U NRMSE", "T1 limits %", "seconds")
 def figures(seed: int, methods: list[str], parameters: MultitaskingParameters) -> dict[str, list[float]]:
     """One row of :data:`COLUMNS` per method."""
     scan, clock = simulate_scan(PRESETS["standard"], seed), StageClock()
-    measurement = Measurement.of(acquisitions(scan))
-    header = read_header(scan_header(scan))
-    ((readouts, whitening),) = prepare(measurement, header, parameters, clock)
-    posed = pose(readouts, whitening, header, parameters, sigpy.cpu_device, clock)
+    measured = slice_of_simulation(scan, parameters)
+    encoded = encode(measured.scan, parameters.settings(), clock=clock)
     shared = sum(clock.seconds.values())
     drawn = scan.truth_readouts
-    truth = seen_truth(posed, readouts, scan.truth_images(drawn), scan.coils.maps(160), drawn)
+    truth = seen_truth(encoded, measured.scan, scan.truth_images(drawn), scan.coils.maps(160), drawn)
     true_t1 = scan.tissue_map({name: tissue.t1_ms for name, tissue in scan.tissues.items()})
     names = ["air", *(shape.name for shape in scan.phantom.shapes)]
     rows = {}
     for method in methods:
         chosen, clock = parameters.model_copy(update=METHODS[method]), StageClock()
         network = load_network(chosen, sigpy.cpu_device, 160)
-        factor = solve(posed.problem, chosen, clock, network).maps
+        factor = estimate(encoded.problem, chosen.settings(), clock, network).maps
         with clock.stage("T1 map"):
-            t1_map = map_t1(factor, posed.temporal, chosen)
-        bright, dark = cine_quality(factor, truth.spatial_factor, posed, chosen)
+            t1_map = map_t1(factor, encoded.temporal, chosen.settings())
+        bright, dark = cine_quality(factor, truth.spatial_factor, encoded.temporal, chosen)
         regions = compare_regions(t1_map, true_t1, scan.shape_map(), names)
         found = agreement(*np.array([(region.t1_ms, region.true_t1_ms) for region in regions]).T)
         rows[method] = [

@@ -10,38 +10,33 @@ import time
 from pathlib import Path
 
 import numpy as np
-import sigpy
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gadgets.evaluation.regions import compare_regions
-from gadgets.mrd.header import read_header
-from gadgets.mrd.measurement import Measurement
-from gadgets.multitasking.gadget import map_t1
+from gadgets.evaluation.truth import slice_of_simulation
 from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.multitasking.problem import Posed, pose, prepare
-from gadgets.multitasking.series import MAKERS, MultitaskingResult
-from gadgets.multitasking.spatial_factor import solve
-from gadgets.simulated.radial import acquisitions, scan_header
+from gadgets.multitasking.series import SERIES
+from recon.multitasking import EncodedScan, RadialScan, Result, encode, estimate, map_t1
 from recon.quality.metrics import agreement
 from recon.simulation.chest import PRESETS, SimulatedScan, simulate_scan
 from recon.stages import StageClock
 
 PARAMETERS = MultitaskingParameters(reconstruction="admm")
+SETTINGS = PARAMETERS.settings()
 RANK = 32
 TOLERANCE_S = 0.1
 TRUTH_STEP = 8
 
 
-def posed_scan(scan: SimulatedScan) -> tuple[Posed, NDArray, StageClock]:
-    header, clock = read_header(scan_header(scan)), StageClock()
-    ((readouts, whitening),) = prepare(Measurement.of(acquisitions(scan)), header, PARAMETERS, clock)
-    return pose(readouts, whitening, header, PARAMETERS, sigpy.cpu_device, clock), readouts, clock
+def encoded_scan(scan: SimulatedScan) -> tuple[EncodedScan, RadialScan, StageClock]:
+    radial, clock = slice_of_simulation(scan, PARAMETERS).scan, StageClock()
+    return encode(radial, SETTINGS, clock=clock), radial, clock
 
 
 def beat_detection(found_s: NDArray, scan: SimulatedScan, start_s: float) -> tuple[float, float]:
     """Sensitivity and precision within 0.1 s, after the constant delay between R wave and trigger is removed."""
-    time_s = scan.timing.time_s
+    time_s = scan.timeline.time_s
     true_s = time_s[1:][np.diff(scan.motion.cardiac_phase) < 0]
     true_s, found_s = (beats[(beats > start_s + 1) & (beats < time_s[-1] - 1)] for beats in (true_s, found_s))
     gaps = found_s[:, None] - true_s[None, :]
@@ -53,21 +48,21 @@ def beat_detection(found_s: NDArray, scan: SimulatedScan, start_s: float) -> tup
     return float(near.any(axis=0).mean()), float(near.any(axis=1).mean())
 
 
-def gating_figures(posed: Posed, scan: SimulatedScan) -> dict[str, float]:
-    model = posed.temporal.model
-    start_s = float(posed.temporal.imaging.time_s[0])
+def gating_figures(encoded: EncodedScan, scan: SimulatedScan) -> dict[str, float]:
+    model = encoded.temporal.gated
+    start_s = float(encoded.temporal.imaging.time_s[0])
     sensitivity, precision = beat_detection(model.gating.beats.time_s, scan, start_s)
-    displacement = np.interp(model.navigator_time_s, scan.timing.time_s, scan.motion.displacement_mm)
+    displacement = np.interp(model.navigator_time_s, scan.timeline.time_s, scan.motion.displacement_mm)
     correlation = np.corrcoef(model.gating.respiration, displacement)[0, 1]
     return {"sensitivity": sensitivity, "precision": precision, "respiration": float(correlation)}
 
 
-def truth_series(posed: Posed, readouts: NDArray, scan: SimulatedScan) -> tuple[NDArray, NDArray]:
+def truth_series(encoded: EncodedScan, radial: RadialScan, scan: SimulatedScan) -> tuple[NDArray, NDArray]:
     """True images at every eighth kept spoke, and Φ there."""
-    kept = readouts.readout_index[posed.temporal.kept]
+    kept = radial.imaging.index[encoded.temporal.kept]
     chosen = np.arange(0, len(kept), TRUTH_STEP)
     images = scan.truth_images(kept[chosen]).reshape(len(chosen), -1).astype(np.float64)
-    return images, posed.temporal.basis[:, chosen].real.astype(np.float64)
+    return images, encoded.temporal.basis[:, chosen].real.astype(np.float64)
 
 
 def basis_figures(images: NDArray, basis: NDArray) -> dict[str, float]:
@@ -81,35 +76,35 @@ def basis_figures(images: NDArray, basis: NDArray) -> dict[str, float]:
 
 def one_scan(seed: int) -> tuple[dict, dict]:
     scan = simulate_scan(PRESETS["standard"], seed)
-    posed, readouts, clock = posed_scan(scan)
-    figures: dict = gating_figures(posed, scan) | {"temporal_model_s": clock.seconds["temporal basis"]}
-    images, basis = truth_series(posed, readouts, scan)
+    encoded, radial, clock = encoded_scan(scan)
+    figures: dict = gating_figures(encoded, scan) | {"temporal_model_s": clock.seconds["temporal basis"]}
+    images, basis = truth_series(encoded, radial, scan)
     figures |= basis_figures(images, basis)
     matrix = scan.protocol.matrix
     projected = np.linalg.lstsq(basis.T, images, rcond=None)[0].reshape(-1, matrix, matrix)
     true_t1 = scan.tissue_map({name: tissue.t1_ms for name, tissue in scan.tissues.items()})
     names = ["air", *(shape.name for shape in scan.phantom.shapes)]
-    factor = solve(posed.problem, PARAMETERS, clock).maps
+    factor = estimate(encoded.problem, SETTINGS, clock).maps
     maps = {}
     for name, spatial_factor in (("projected", projected), ("admm", factor)):
         start = time.perf_counter()
-        maps[name] = map_t1(spatial_factor, posed.temporal, PARAMETERS)
+        maps[name] = map_t1(spatial_factor, encoded.temporal, SETTINGS)
         figures[f"t1_map_{name}_s"] = time.perf_counter() - start
         regions = compare_regions(maps[name], true_t1, scan.shape_map(), names)
         figures[f"regions_{name}"] = [dataclasses.asdict(region) for region in regions]
     figures["reconstruction_s"] = sum(clock.seconds[stage] for stage in ("back-projection", "Toeplitz kernel", "ADMM"))
-    return figures, {"posed": posed, "readouts": readouts, "factor": factor, "t1": maps["admm"], "true_t1": true_t1}
+    return figures, {"encoded": encoded, "scan": radial, "factor": factor, "t1": maps["admm"], "true_t1": true_t1}
 
 
 def ectopic_scan(seed: int) -> dict:
     protocol = PRESETS["standard"]
     scan = simulate_scan(
-        dataclasses.replace(protocol, habits=dataclasses.replace(protocol.habits, ectopic_share=0.05)), seed
+        dataclasses.replace(protocol, physiology=dataclasses.replace(protocol.physiology, ectopic_share=0.05)), seed
     )
-    posed, _, _ = posed_scan(scan)
-    in_ectopic = np.interp(posed.temporal.imaging.time_s, scan.timing.time_s, scan.motion.is_ectopic) > 0.5
-    out = ~posed.temporal.kept
-    figures = gating_figures(posed, scan)
+    encoded, _, _ = encoded_scan(scan)
+    in_ectopic = np.interp(encoded.temporal.imaging.time_s, scan.timeline.time_s, scan.motion.is_ectopic) > 0.5
+    out = ~encoded.temporal.kept
+    figures = gating_figures(encoded, scan)
     figures["ectopic_left_out"] = float(out[in_ectopic].mean()) if in_ectopic.any() else float("nan")
     figures["regular_left_out"] = float(out[~in_ectopic].mean())
     return figures
@@ -117,10 +112,20 @@ def ectopic_scan(seed: int) -> dict:
 
 def draw(kept: dict, path: Path) -> None:
     """README's figure: cine, T1 recovery and T1 map beside the truth."""
-    result = MultitaskingResult(
-        kept["factor"], kept["posed"].temporal, kept["t1"], kept["factor"], "admm", {}, 8, True, "", "cpu", 3.6
+    result = Result(
+        spatial_factor=kept["factor"],
+        back_projection=kept["factor"],
+        method="admm",
+        temporal=kept["encoded"].temporal,
+        t1_map=kept["t1"],
+        coil_maps=kept["encoded"].problem.coil_maps,
+        settings=SETTINGS,
+        prewhitened=True,
+        nufft="finufft",
+        device="cpu",
+        seconds={},
     )
-    shown = {kind: MAKERS[kind](result, kept["readouts"], None, PARAMETERS) for kind in ("cine_bright", "t1_recovery")}
+    shown = {kind: SERIES[kind].make(result, kept["scan"], PARAMETERS) for kind in ("cine_bright", "t1_recovery")}
     figure = Figure(figsize=(15, 5.4))
     grid = figure.add_gridspec(2, 7, width_ratios=[1, 1, 1, 1, 1, 0.05, 1.35], wspace=0.03, hspace=0.12)
     for row, pictures in enumerate(shown.values()):

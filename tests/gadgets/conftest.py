@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gadgets.volume_scans import identity_weights
+from tests.support.volume_scans import identity_weights
 
 
 @pytest.fixture(scope="session")

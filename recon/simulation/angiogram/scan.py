@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.cartesian import centre_region, kept_lines, to_kspace
+from recon.cartesian import centre_region, lines_measured, to_kspace
 from recon.simulation.angiogram.volume import Angiogram
 
 OVERSAMPLING = 2
@@ -82,7 +82,7 @@ def scan_angiogram(
     encoded = (z, y, OVERSAMPLING * x)
     wide = np.zeros((coils, *encoded), dtype=np.complex64)
     wide[..., centre_region((encoded[2],), (x,))[0]] = maps * angiogram.image
-    lines = (kept_lines(z, factors[0]), kept_lines(y, factors[1]), encoded[2])
+    lines = (lines_measured(z, factors[0]), lines_measured(y, factors[1]), encoded[2])
     region = centre_region(encoded, lines)
     kspace = to_kspace(wide)[(slice(None), *region)]
     level = 1 / snr  # a unitary transform keeps the deviation; oversampling spreads it over a wider image

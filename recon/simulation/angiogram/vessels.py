@@ -57,7 +57,7 @@ class Vessel:
 
 
 @dataclass(frozen=True)
-class Habit:
+class Branching:
     """How the vessels of a domain grow.
 
     Attributes
@@ -93,14 +93,14 @@ class Tree:
 
     Attributes
     ----------
-    habit : Habit
+    branching : Branching
     rng : numpy.random.Generator
     constraint : callable
     vessels : list of Vessel
         Grown so far.
     """
 
-    habit: Habit
+    branching: Branching
     rng: np.random.Generator
     constraint: Constraint = lambda point, direction: (point, direction)
     vessels: list[Vessel] = field(default_factory=list)
@@ -117,16 +117,16 @@ class Tree:
         generation : int
         """
         scale = 0.75**generation
-        points = max(8, int(self.rng.uniform(*self.habit.length) * scale / _STEP))
+        points = max(8, int(self.rng.uniform(*self.branching.length) * scale / _STEP))
         curve, directions = self._curve(start, direction / np.linalg.norm(direction), points)
         taper = np.linspace(1, self.rng.uniform(0.45, 0.75), points)
         vessel = Vessel(curve, radius * taper)
-        if self.rng.random() < self.habit.stenosis_share and points > 40:
+        if self.rng.random() < self.branching.stenosis_share and points > 40:
             vessel = replace(vessel, stenoses=(self._stenosis(points),))
         self.vessels.append(vessel)
-        if generation + 1 >= self.habit.generations:
+        if generation + 1 >= self.branching.generations:
             return
-        for _ in range(self.rng.poisson(self.habit.branches)):
+        for _ in range(self.rng.poisson(self.branching.branches)):
             at = int(self.rng.integers(points // 5, points))
             child = radius * taper[at] * self.rng.uniform(0.6, 0.85)
             if child > 0.4:
@@ -137,7 +137,7 @@ class Tree:
         curve, directions = np.empty((points, 3)), np.empty((points, 3))
         point, turn = start.astype(float), np.zeros(3)
         for number in range(points):
-            turn = 0.9 * turn + self.rng.normal(0, self.habit.tortuosity * 0.44, 3) * _STEP**0.5
+            turn = 0.9 * turn + self.rng.normal(0, self.branching.tortuosity * 0.44, 3) * _STEP**0.5
             direction = direction + turn * _STEP
             direction = direction / np.linalg.norm(direction)
             point, direction = self.constraint(point + _STEP * direction, direction)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from recon.simulation.angiogram.vessels import Constraint, Habit, Tree, Vessel, coverage
+from recon.simulation.angiogram.vessels import Branching, Constraint, Tree, Vessel, coverage
 
 Domain = Literal["coronary", "brain"]
 DOMAINS: tuple[Domain, ...] = ("coronary", "brain")
@@ -128,13 +128,13 @@ def _coronary(shape: tuple[int, int, int], rng: np.random.Generator) -> tuple[ND
         chamber = centre + turn @ (axes * offset)
         _paint(image, _ellipsoid(shape, chamber, axes * rng.uniform(0.25, 0.42, 3), _turn(rng)), rng.uniform(0.7, 1.0))
     image *= 1 + rng.uniform(0.02, 0.07) * _texture(shape, rng, rng.uniform(0.8, 2.0))
-    tree = Tree(Habit(branches=2.5), rng, _on_surface(centre, axes * 1.04, turn))
-    great = Tree(Habit((60, 120), (4.0, 7.5), 0.02, 0.6, 2, 0.0), rng)
+    tree = Tree(Branching(branches=2.5), rng, _on_surface(centre, axes * 1.04, turn))
+    great = Tree(Branching((60, 120), (4.0, 7.5), 0.02, 0.6, 2, 0.0), rng)
     for _ in range(rng.integers(1, 4)):
-        great.grow(size * rng.uniform(0.15, 0.85, 3), rng.standard_normal(3), rng.uniform(*great.habit.radius))
+        great.grow(size * rng.uniform(0.15, 0.85, 3), rng.standard_normal(3), rng.uniform(*great.branching.radius))
     for _ in range(rng.integers(3, 6)):
         start = centre + turn @ (axes * 1.04 * _unit(rng))
-        tree.grow(start, rng.standard_normal(3), rng.uniform(*tree.habit.radius))
+        tree.grow(start, rng.standard_normal(3), rng.uniform(*tree.branching.radius))
     _paint(image, coverage(great.vessels, shape), rng.uniform(0.8, 1.1))
     _paint(image, coverage(tree.vessels, shape, wall=1.5), rng.uniform(0.05, 0.15))
     _paint(image, coverage(tree.vessels, shape), rng.uniform(0.75, 1.1))
@@ -173,9 +173,9 @@ def _brain(shape: tuple[int, int, int], rng: np.random.Generator) -> tuple[NDArr
     image *= 1 + rng.uniform(0.1, 0.9) * inside * (folds - 0.5)
     image *= 1 + rng.uniform(0.0, 0.15) * _octaves(shape, rng, rng.uniform(0.3, 0.8))
     _paint(image, _ellipsoid(shape, centre, axes * rng.uniform(0.12, 0.25, 3), turn), rng.uniform(0.04, 0.12))
-    tree = Tree(Habit((50, 140), (0.9, 2.4), 0.09, 2.0, 3, 0.3), rng)
+    tree = Tree(Branching((50, 140), (0.9, 2.4), 0.09, 2.0, 3, 0.3), rng)
     for _ in range(rng.integers(4, 8)):
         start = centre + axes * 0.7 * rng.uniform(0.2, 1.0) * _unit(rng)
-        tree.grow(start, rng.standard_normal(3), rng.uniform(*tree.habit.radius))
+        tree.grow(start, rng.standard_normal(3), rng.uniform(*tree.branching.radius))
     _paint(image, coverage(tree.vessels, shape), rng.uniform(0.7, 1.1))
     return image, tree.vessels

@@ -54,7 +54,7 @@ def rest(times: int = 1) -> Motion:
 
 
 @dataclass(frozen=True)
-class Habits:
+class Physiology:
     """How a subject's heart beats and how the chest breathes.
 
     Attributes
@@ -80,7 +80,7 @@ class Habits:
     breathing: float = 1.0
 
 
-def random_motion(time_s: NDArray, rng: np.random.Generator, habits: Habits | None = None) -> Motion:
+def random_motion(time_s: NDArray, rng: np.random.Generator, physiology: Physiology | None = None) -> Motion:
     """Motion of one subject: 0.7-1.2 s per beat, 2.5-6 s per breath, varying from cycle to cycle.
 
     Parameters
@@ -88,29 +88,29 @@ def random_motion(time_s: NDArray, rng: np.random.Generator, habits: Habits | No
     time_s : (times,) float64
         Increasing times, from 0.
     rng : numpy.random.Generator
-    habits : Habits, optional
+    physiology : Physiology, optional
 
     Returns
     -------
     Motion
     """
-    habits = habits or Habits()
-    phase, since_s, is_ectopic, squeeze = _heart(time_s, rng, habits)
+    physiology = physiology or Physiology()
+    phase, since_s, is_ectopic, squeeze = _heart(time_s, rng, physiology)
     mean_s = rng.uniform(2.5, 6.0)
-    lengths = _lengths(time_s, mean_s, habits.breath_variability, rng)
+    lengths = _lengths(time_s, mean_s, physiology.breath_variability, rng)
     onsets = np.concatenate([[-rng.uniform(0, mean_s)], lengths]).cumsum()
     breath, respiratory_phase, _ = _cycles(time_s, onsets)
     depth_mm = rng.uniform(6.0, 9.0) * rng.normal(1, 0.05, len(lengths))
-    depth_mm *= np.where(rng.random(len(lengths)) < habits.deep_breath_share, _DEEPER, 1.0)
-    drift_mm = rng.uniform(-1, 1) * habits.drift_mm * time_s / max(time_s[-1], 1e-9)
+    depth_mm *= np.where(rng.random(len(lengths)) < physiology.deep_breath_share, _DEEPER, 1.0)
+    drift_mm = rng.uniform(-1, 1) * physiology.drift_mm * time_s / max(time_s[-1], 1e-9)
     displacement_mm = np.maximum(depth_mm[breath] * np.sin(np.pi * respiratory_phase) ** 4 + drift_mm, 0.0)
     return Motion(
         phase,
         since_s,
         is_ectopic,
-        habits.heartbeat * squeeze,
+        physiology.heartbeat * squeeze,
         respiratory_phase,
-        habits.breathing * displacement_mm,
+        physiology.breathing * displacement_mm,
     )
 
 
@@ -125,11 +125,13 @@ def _cycles(time_s: NDArray, onsets: NDArray) -> tuple[NDArray, NDArray, NDArray
     return cycle, elapsed / np.diff(onsets)[cycle], elapsed
 
 
-def _heart(time_s: NDArray, rng: np.random.Generator, habits: Habits) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+def _heart(
+    time_s: NDArray, rng: np.random.Generator, physiology: Physiology
+) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     mean_s = rng.uniform(0.7, 1.2)
-    normal = _lengths(time_s, mean_s, habits.heart_rate_variability, rng)
+    normal = _lengths(time_s, mean_s, physiology.heart_rate_variability, rng)
     first = rng.uniform(0, mean_s)
-    is_early = rng.random(len(normal)) < habits.ectopic_share
+    is_early = rng.random(len(normal)) < physiology.ectopic_share
     is_early[1:] &= ~is_early[:-1]
     is_early[-1] = False
     early = rng.uniform(*_PREMATURE, len(normal))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from recon.errors import DataError
 from recon.readouts.trajectory import GOLDEN_ANGLE_DEG
-from recon.simulation.chest.motion import Habits
+from recon.simulation.chest.motion import Physiology
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Protocol:
         B1: the true flip angle over the nominal one.
     infarct : bool
         A scar of longer T1 in the wall of the left ventricle.
-    habits : Habits
+    physiology : Physiology
         Of the heart and the breath.
     """
 
@@ -60,7 +60,7 @@ class Protocol:
     truth_interval_ms: float = 50.0
     flip_angle_scale: float = 1.0
     infarct: bool = False
-    habits: Habits = field(default_factory=Habits)
+    physiology: Physiology = field(default_factory=Physiology)
 
     def __post_init__(self) -> None:
         if self.readouts < 4:

@@ -9,12 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from recon.readouts.timeline import Timeline
 from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
 from recon.simulation.chest.coils import CoilModel, loop_coils
 from recon.simulation.chest.motion import Motion, random_motion, rest
 from recon.simulation.chest.phantom import Ellipses, Phantom, coverage, random_phantom
 from recon.simulation.chest.protocol import Protocol
-from recon.simulation.chest.signal import Timing, Tissue, ir_flash_timing, random_tissues, transverse_signal
+from recon.simulation.chest.signal import Tissue, ir_flash_timeline, random_tissues, transverse_signal
 from recon.simulation.chest.spokes import shifted_spectra
 from recon.threads import available_cpus
 
@@ -31,7 +32,7 @@ class SimulatedScan:
     phantom : Phantom
     tissues : dict of str to Tissue
     coils : CoilModel
-    timing : Timing
+    timeline : Timeline
         Of every readout, navigators (even) and imaging spokes (odd).
     motion : Motion
         At the time of every readout.
@@ -46,7 +47,7 @@ class SimulatedScan:
     phantom: Phantom
     tissues: dict[str, Tissue]
     coils: CoilModel
-    timing: Timing
+    timeline: Timeline
     motion: Motion
     signal: dict[str, NDArray]
     noise_factor: NDArray
@@ -202,15 +203,15 @@ def simulate_scan(protocol: Protocol, seed: int) -> SimulatedScan:
     anatomy, magnetic, body, receiver = (np.random.default_rng([seed, stream]) for stream in range(4))
     tissues = random_tissues(magnetic)
     phantom = random_phantom(anatomy, protocol.infarct)
-    timing = ir_flash_timing(
+    timeline = ir_flash_timeline(
         protocol.readouts, protocol.tr_ms, protocol.readouts_per_inversion, protocol.inversion_delay_ms
     )
-    motion = random_motion(timing.time_s, body, protocol.habits)
+    motion = random_motion(timeline.time_s, body, protocol.physiology)
     signals = {"air": np.zeros(protocol.readouts)}
     for name, tissue in tissues.items():
         signals[name] = transverse_signal(
             tissue,
-            timing,
+            timeline,
             protocol.tr_ms,
             protocol.flip_angle_scale * protocol.flip_angle_deg,
             protocol.inversion_delay_ms,
@@ -220,4 +221,6 @@ def simulate_scan(protocol: Protocol, seed: int) -> SimulatedScan:
     mixing = np.eye(protocol.coils) + 0.15 * receiver.standard_normal((protocol.coils, protocol.coils))
     noise_factor = np.linalg.cholesky(mixing @ mixing.T) * abs(steady) / protocol.snr
     coils = loop_coils(protocol.coils, receiver)
-    return SimulatedScan(protocol, phantom, tissues, coils, timing, motion, signals, noise_factor.astype(complex), seed)
+    return SimulatedScan(
+        protocol, phantom, tissues, coils, timeline, motion, signals, noise_factor.astype(complex), seed
+    )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recon.readouts.timeline import Timeline
+
 
 @dataclass(frozen=True)
 class Tissue:
@@ -52,27 +54,8 @@ def random_tissues(rng: np.random.Generator) -> dict[str, Tissue]:
     return {tissue.name: tissue for tissue in tissues}
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Which pulse each readout follows.
-
-    Attributes
-    ----------
-    time_s : (readouts,) float64
-        Time of each readout since the start of the scan.
-    pulse : (readouts,) int
-        Excitation pulses since the last inversion.
-    inversion : (readouts,) int
-        Number of the inversion period.
-    """
-
-    time_s: NDArray
-    pulse: NDArray
-    inversion: NDArray
-
-
-def ir_flash_timing(readouts: int, tr_ms: float, readouts_per_inversion: int, delay_ms: float) -> Timing:
-    """Timing of readouts at constant TR between inversions that are followed by a delay.
+def ir_flash_timeline(readouts: int, tr_ms: float, readouts_per_inversion: int, delay_ms: float) -> Timeline:
+    """Timeline of readouts at constant TR between inversions that are followed by a delay.
 
     Parameters
     ----------
@@ -81,16 +64,16 @@ def ir_flash_timing(readouts: int, tr_ms: float, readouts_per_inversion: int, de
 
     Returns
     -------
-    Timing
+    Timeline
     """
     index = np.arange(readouts)
     inversion, pulse = np.divmod(index, readouts_per_inversion)
     time_ms = index * tr_ms + (inversion + 1) * delay_ms
-    return Timing(time_ms / 1000, pulse, inversion)
+    return Timeline(time_ms / 1000, pulse, inversion)
 
 
 def transverse_signal(
-    tissue: Tissue, timing: Timing, tr_ms: float, flip_angle_deg: float, delay_ms: float, efficiency: float
+    tissue: Tissue, timeline: Timeline, tr_ms: float, flip_angle_deg: float, delay_ms: float, efficiency: float
 ) -> NDArray:
     """Signed signal of a tissue at every readout, relative to the equilibrium magnetisation of water.
 
@@ -101,7 +84,7 @@ def transverse_signal(
     Parameters
     ----------
     tissue : Tissue
-    timing : Timing
+    timeline : Timeline
     tr_ms, flip_angle_deg, delay_ms : float
     efficiency : float
         Magnetisation M becomes ``-efficiency · M`` at an inversion.
@@ -115,8 +98,8 @@ def transverse_signal(
     delay = np.exp(-delay_ms / tissue.t1_ms)
     decay = recovery * np.cos(alpha)
     steady = (1 - recovery) / (1 - decay)
-    period = int(timing.pulse.max()) + 1
-    starts = np.empty(int(timing.inversion[-1]) + 1)
+    period = int(timeline.pulse.max()) + 1
+    starts = np.empty(int(timeline.inversion[-1]) + 1)
     fresh_starts = np.empty_like(starts)
     before = before_fresh = 1.0
     for number in range(len(starts)):
@@ -124,7 +107,7 @@ def transverse_signal(
         fresh_starts[number] = 1 - (1 + efficiency * before_fresh) * delay
         before = steady + (starts[number] - steady) * decay**period
         before_fresh = 1 - (1 - fresh_starts[number]) * recovery**period
-    pulsed = steady + (starts[timing.inversion] - steady) * decay**timing.pulse
-    fresh = 1 - (1 - fresh_starts[timing.inversion]) * recovery**timing.pulse
+    pulsed = steady + (starts[timeline.inversion] - steady) * decay**timeline.pulse
+    fresh = 1 - (1 - fresh_starts[timeline.inversion]) * recovery**timeline.pulse
     magnetisation = (1 - tissue.inflow) * pulsed + tissue.inflow * fresh
     return tissue.proton_density * np.sin(alpha) * magnetisation

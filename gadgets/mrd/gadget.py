@@ -1,0 +1,96 @@
+"""What all gadgets of malibu share: one stream, its measurements one after the other, and what must not be lost."""
+
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar
+from xml.etree.ElementTree import Element
+
+import sigpy
+from gadgetron.external.connection import Connection
+
+from gadgets.configuration import StreamParameters
+from gadgets.device import choose_device
+from gadgets.mrd.connection import GadgetStream
+from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.rescue import loaded_early, rescued
+from recon.stages import StageClock
+
+Parameters = TypeVar("Parameters", bound=StreamParameters)
+Network = TypeVar("Network")
+
+
+class StreamGadget(ABC, Generic[Parameters, Network]):
+    """Reconstructs each measurement of a stream as soon as it is complete; a method says how."""
+
+    def handle(self, connection: Connection) -> None:
+        """Serve the measurements of one stream; each ends with ``ACQ_LAST_IN_MEASUREMENT`` or with the stream.
+
+        Parameters
+        ----------
+        connection : gadgetron.external.connection.Connection
+            Config and header are read already; the items follow.
+
+        Raises
+        ------
+        MalibuError, DataError
+            On bad parameters, streams or data; the client has received the text as an ERROR message.
+        """
+        with GadgetStream(connection, type(self).__name__) as stream:
+            parameters = self.parse(stream.configuration)
+            stream.set_timeouts(parameters.message_timeout_s, parameters.idle_timeout_s)
+            device = choose_device(parameters.device)
+            network = loaded_early(
+                lambda: self.load(parameters, device, stream.header), keep_error=parameters.rescue_folder is not None
+            )
+            measurement, goes_on = Measurement(), True
+            while goes_on:
+                clock = StageClock()
+                with rescued(measurement, stream.header, parameters.rescue_folder):
+                    with clock.stage("receive"):
+                        goes_on = measurement.receive(stream, self.accept)
+                    if measurement.holds_data or measurement.number == 0:
+                        self.serve(stream, measurement, parameters, device, network(), clock)
+                measurement = measurement.following()
+
+    @abstractmethod
+    def parse(self, configuration: Element | None) -> Parameters:
+        """Read the gadget's parameters.
+
+        Raises
+        ------
+        ParameterError
+            If a name is unknown or a value impossible.
+        """
+
+    @abstractmethod
+    def load(self, parameters: Parameters, device: sigpy.Device, header: Any) -> Network:
+        """Load and warm up what a reconstruction needs, before its first readout comes.
+
+        Raises
+        ------
+        ParameterError
+            If it cannot be used.
+        """
+
+    @abstractmethod
+    def accept(self, measurement: Measurement, item: Any) -> None:
+        """Keep one item of the stream.
+
+        Raises
+        ------
+        StreamError
+            If the gadget takes no such item.
+        DataError
+            If it does not fit the items before it.
+        """
+
+    @abstractmethod
+    def serve(
+        self,
+        stream: GadgetStream,
+        measurement: Measurement,
+        parameters: Parameters,
+        device: sigpy.Device,
+        network: Network,
+        clock: StageClock,
+    ) -> None:
+        """Reconstruct a measurement and send its images."""

@@ -1,0 +1,74 @@
+"""How a volume was cut, compared with what the networks were trained for and with what the operator says."""
+
+import logging
+from collections.abc import Sequence
+
+from gadgets.errors import ParameterError
+from recon.errors import DataError
+from recon.super_resolution import UNCUT, CartesianVolume
+
+log = logging.getLogger(__name__)
+
+_TOLERATED = 1.25
+"""Ratio of two accelerations that still count as alike: a network for 4x4 also serves 52/12 = 4.33 and 77/20 = 3.85."""
+
+
+def check_acceleration(
+    volume: CartesianVolume,
+    given: tuple[float, float] | None,
+    trained: Sequence[tuple[float, float, float]],
+    mismatch: str = "error",
+) -> None:
+    """Compare how a volume was cut with how the network's training volumes were.
+
+    Parameters
+    ----------
+    volume : CartesianVolume
+    given : (2,) tuple of float, or None
+        What the operator says.
+    trained : sequence of (3,) tuple of float
+        Accelerations (z, y, x) that the network knows.
+    mismatch : {"error", "warn"}
+        What to do if they differ.
+
+    Raises
+    ------
+    DataError
+        If nothing tells how it was cut, it was not cut at all, or otherwise than the training volumes, unless
+        ``mismatch=warn``.
+    ParameterError
+        If the parameter ``acceleration`` contradicts the data.
+    """
+    found = volume.factors
+    if found and given and volume.is_cut and not _alike(found, given):
+        raise ParameterError(
+            f"acceleration={_text(given)}, but header and data say {_text(found)} (slice x phase); "
+            "correct it, or leave it at auto"
+        )
+    factors = given or found
+    try:
+        if factors is None:
+            raise DataError("neither header nor data tell how much was cut; set acceleration, as 4x4 (slice x phase)")
+        if max(factors) < UNCUT:
+            raise DataError(
+                "the volume was not cut at all: nothing is to be restored; if it was zero-filled upstream, "
+                "set acceleration, as 4x4 (slice x phase)"
+            )
+        if not any(_alike(factors, known[:2]) for known in trained):
+            raise DataError(
+                f"the lines were cut by {_text(factors)} (slice x phase), those of the network's training by "
+                f"{' or '.join(_text(known[:2]) for known in trained)}; give weights for that as first_stage "
+                "(`malibu nets` lists those shipped), or set mismatch=warn"
+            )
+    except DataError as error:
+        if mismatch == "error":
+            raise
+        log.warning("%s", error)
+
+
+def _alike(found: tuple[float, ...], wanted: tuple[float, ...]) -> bool:
+    return all(1 / _TOLERATED <= f / w <= _TOLERATED for f, w in zip(found, wanted, strict=True))
+
+
+def _text(factors: tuple[float, ...]) -> str:
+    return "x".join(f"{factor:.3g}" for factor in factors)

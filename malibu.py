@@ -1,0 +1,281 @@
+"""malibu in a notebook: read a scan, reconstruct it, write images.
+
+Everything is imported when it is first used. Arrays are NumPy's, units stand in the names, and the classes are those of
+:mod:`recon`, which knows no files. Research use only; not a medical device.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gadgets.multitasking.network import ArrayNetwork
+    from gadgets.super_resolution.network import ArrayRestorer
+    from recon.multitasking import Network, RadialScan, Result
+    from recon.super_resolution import CartesianVolume, Network as VolumeNetwork, RestoredVolume
+
+__all__ = [
+    "load_network",
+    "read_scan",
+    "read_volume",
+    "reconstruct",
+    "restore",
+    "simulate",
+    "write_images",
+]
+
+
+def read_scan(path: str | Path, group: str = "dataset", **parameters: Any) -> "list[RadialScan]":
+    """Read the radial Multitasking scan of an ISMRMRD file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Raw data (.h5).
+    group : str
+        HDF5 group of the measurement.
+    **parameters
+        Parameters of the gadget that say how the file is read: ``navigator``, ``golden_angle_deg``, ``tr_ms``,
+        ``skip_inversions``, ``heart_source`` and others (``malibu parameters`` lists them).
+
+    Returns
+    -------
+    list of RadialScan
+        One for each slice.
+
+    Raises
+    ------
+    ScanFileError, DataError, ParameterError
+        If the file cannot be read, or is no such scan; the message names cause and remedy.
+    """
+    from gadgets.mrd.files import ScanFile
+    from gadgets.multitasking.parameters import MultitaskingParameters
+    from gadgets.multitasking.readouts import read_slices
+
+    with ScanFile(Path(path), group) as file:
+        return [measured.scan for measured in read_slices(file, _checked(MultitaskingParameters, parameters))]
+
+
+def simulate(preset: str = "tiny", seed: int = 0, **changes: Any) -> "RadialScan":
+    """Simulate a Multitasking scan of a beating, breathing heart.
+
+    Parameters
+    ----------
+    preset : {"tiny", "standard"}
+        64×64 and 12 s, or 160×160 and 60 s.
+    seed : int
+        Subject; equal seeds give equal scans.
+    **changes
+        Settings that replace the preset's, as ``duration_s=30`` or ``ectopic_share=0.05``.
+
+    Returns
+    -------
+    RadialScan
+
+    Raises
+    ------
+    ParameterError
+        If a setting is not known or impossible.
+    """
+    from gadgets.evaluation.truth import slice_of_simulation
+    from gadgets.multitasking.parameters import MultitaskingParameters
+    from gadgets.simulated.radial import protocol_with
+    from recon.simulation.chest import simulate_scan
+
+    simulated = simulate_scan(protocol_with(preset, changes), seed)
+    return slice_of_simulation(simulated, _checked(MultitaskingParameters, {})).scan
+
+
+def read_volume(path: str | Path, group: str = "dataset", **parameters: Any) -> "list[CartesianVolume]":
+    """Read Cartesian volumes whose phase-encoding directions were cut short.
+
+    Parameters
+    ----------
+    path : str or Path
+        ISMRMRD file of raw 3-D k-space, or of images.
+    group : str
+        HDF5 group of the measurement, for raw data.
+    **parameters
+        Parameters of the super-resolution gadget that say how the file is read: ``matrix``, ``coil_combination``.
+
+    Returns
+    -------
+    list of CartesianVolume
+        At the full matrix, zero-filled in k-space.
+
+    Raises
+    ------
+    ScanFileError, DataError, ParameterError
+        If the file cannot be read, or holds no such volume.
+    """
+    from gadgets.mrd.files import ScanFile, open_source
+    from gadgets.mrd.measurement import Measurement
+    from gadgets.super_resolution.gadget import measured_volumes
+    from gadgets.super_resolution.parameters import SuperResolutionParameters
+
+    checked = _checked(SuperResolutionParameters, parameters)
+    with open_source(Path(path), group) as file:
+        if isinstance(file, ScanFile):
+            measurement = Measurement.of(file.items())
+        else:
+            measurement = Measurement()
+            measurement.images.extend(file.items())
+        return [measured.volume for measured in measured_volumes(file.header, measurement, checked)]
+
+
+def load_network(*weights: str | Path, device: str = "auto") -> "ArrayNetwork | ArrayRestorer":
+    """Load networks by the names of shipped weights, or from files.
+
+    Parameters
+    ----------
+    *weights : str or Path
+        One name or ``.safetensors`` file for Multitasking (``"multitasking_mdcn"``); one or two, stage by stage, for
+        super-resolution (``"sr_coronary_l1", "gan_coronary_dragan"``). ``malibu nets`` lists the shipped ones.
+    device : str
+        ``auto``, ``cpu`` or ``cuda:N``.
+
+    Returns
+    -------
+    callable
+        U₀ → U for :func:`reconstruct`, or zero-filled magnitude → stages for :func:`restore`.
+
+    Raises
+    ------
+    ParameterError
+        If the weights cannot be used.
+    """
+    from gadgets.device import choose_device
+    from gadgets.errors import ParameterError
+    from gadgets.multitasking.network import open_network
+    from gadgets.super_resolution.network import load_restorer
+    from gadgets.super_resolution.parameters import SuperResolutionParameters
+    from nets.architectures.registry import ARCHITECTURES
+    from nets.weights import WeightsError, read_card, weights_path
+
+    if not 1 <= len(weights) <= 2:
+        raise ParameterError(f"{len(weights)} weights were given; give one, or two stages of super-resolution")
+    paths = [weights_path(str(given)) for given in weights]
+    try:
+        task = ARCHITECTURES[read_card(paths[0]).architecture].task
+    except WeightsError as error:
+        raise ParameterError(str(error)) from error
+    chosen = choose_device(device)
+    if not task.startswith("super-resolution"):
+        return open_network(paths[0], chosen)
+    stages = {"first_stage": str(paths[0]), "second_stage": str(paths[-1]), "stages": ("one", "two")[len(paths) - 1]}
+    return load_restorer(_checked(SuperResolutionParameters, stages), chosen)
+
+
+def reconstruct(
+    scan: "RadialScan", network: "Network | None" = None, device: str = "auto", **settings: Any
+) -> "Result":
+    """Reconstruct a Multitasking scan.
+
+    Parameters
+    ----------
+    scan : RadialScan
+    network : callable, optional
+        U₀ → U on ``(L, N, N)`` complex64 arrays: from :func:`load_network`, or any function. Without one the
+        back-projection is shown, or ``reconstruction="admm"`` is minimised.
+    device : str
+        ``auto``, ``cpu`` or ``cuda:N``.
+    **settings
+        Fields of :class:`recon.multitasking.Settings`.
+
+    Returns
+    -------
+    Result
+        ``cine()``, ``recovery()``, ``frames(c, r, n)``, ``t1_map``, the temporal model, coil maps, seconds.
+
+    Raises
+    ------
+    DataError
+        If the scan cannot be reconstructed.
+    """
+    import recon
+    from gadgets.device import choose_device
+
+    chosen = recon.multitasking.Settings(**settings)
+    return recon.multitasking.reconstruct(scan, chosen, network, choose_device(device))
+
+
+def restore(volume: "CartesianVolume", network: "VolumeNetwork", **settings: Any) -> "RestoredVolume":
+    """Restore a volume by super-resolution networks.
+
+    Parameters
+    ----------
+    volume : CartesianVolume
+    network : callable
+        From :func:`load_network`, or any function from a magnitude to a list of magnitudes.
+    **settings
+        Fields of :class:`recon.super_resolution.Settings`: ``data_consistency``, ``acceleration``.
+
+    Returns
+    -------
+    RestoredVolume
+
+    Raises
+    ------
+    DataError, ParameterError
+        If the volume was cut otherwise than those that the networks were trained on.
+    """
+    import recon
+    from gadgets.super_resolution.acceleration import check_acceleration
+
+    chosen = recon.super_resolution.Settings(**settings)
+    if hasattr(network, "factors"):
+        check_acceleration(volume, chosen.acceleration, network.factors)
+    return recon.super_resolution.restore(volume, network, chosen)
+
+
+def write_images(
+    path: str | Path,
+    source: "RadialScan | CartesianVolume",
+    result: "Result | RestoredVolume",
+    network: Any = None,
+    **parameters: Any,
+) -> Path:
+    """Write the image series of a result as an ISMRMRD file, with the series numbers and Meta of the gadget.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write; it takes its name when it is complete.
+    source : RadialScan or CartesianVolume
+        What was reconstructed: times and geometry.
+    result : Result or RestoredVolume
+    network : callable, optional
+        The network that was used; the images' Meta name its weights.
+    **parameters
+        Parameters of the gadget that say what is sent: ``images``, ``frames``, ``t1_frames`` and others.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is not known or impossible.
+    """
+    from recon.multitasking import RadialScan, Result
+
+    if isinstance(source, RadialScan) and isinstance(result, Result):
+        from gadgets.multitasking.images import write_series
+        from gadgets.multitasking.parameters import MultitaskingParameters
+
+        return write_series(Path(path), source, result, _checked(MultitaskingParameters, parameters), network)
+    return _write_volume(Path(path), source, result, parameters, network)
+
+
+def _write_volume(path: Path, volume: Any, restored: Any, parameters: dict[str, Any], network: Any) -> Path:
+    from gadgets.super_resolution.images import write_series
+    from gadgets.super_resolution.parameters import SuperResolutionParameters
+
+    return write_series(path, volume, restored, _checked(SuperResolutionParameters, parameters), network)
+
+
+def _checked(model: Any, parameters: dict[str, Any]) -> Any:
+    """Parameters of a gadget, with its own error texts."""
+    from gadgets.configuration import checked
+
+    return checked(model, parameters)

@@ -1,0 +1,189 @@
+"""MR Multitasking of one slice, from readouts to spatial factor and T1 map: arrays in, arrays out."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import sigpy
+from numpy.typing import NDArray
+
+from recon.errors import DataError
+from recon.multitasking.result import Result
+from recon.multitasking.scan import RadialScan
+from recon.multitasking.selection import t1_state
+from recon.multitasking.settings import Settings
+from recon.multitasking.spatial_factor import Network, estimate
+from recon.multitasking.temporal_basis import temporal_basis
+from recon.readouts.coils import compression_matrix, estimate_maps
+from recon.readouts.density import ramp_weights
+from recon.readouts.noise import apply_to_coils, prewhitening_matrix
+from recon.readouts.trajectory import samples_within
+from recon.relaxometry.t1 import T1Map, fit_t1
+from recon.spatial.back_projection import SubspaceProblem
+from recon.spatial.encoding import coil_images
+from recon.spatial.frames import body_mask, frames, time_average
+from recon.spatial.nufft import choose_backend, plan_nufft
+from recon.stages import StageClock
+from recon.temporal.model import TemporalModel
+from recon.temporal.navigator import readout_profiles
+
+log = logging.getLogger(__name__)
+
+_T1_STEP = 4
+"""Every fourth imaging pulse enters the T1 fit: a curve of five smooth functions needs no more of some 340."""
+
+
+@dataclass(frozen=True)
+class EncodedScan:
+    """A slice's data with everything that encodes them: the inverse problem ``d = E_Φ(U)``.
+
+    Attributes
+    ----------
+    problem : SubspaceProblem
+        Data, trajectory, Φ and coil maps on the device.
+    temporal : TemporalModel
+    to_coils : (virtual coils, coils) complex64
+        Prewhitening and compression.
+    """
+
+    problem: SubspaceProblem
+    temporal: TemporalModel
+    to_coils: NDArray
+
+
+def reconstruct(
+    scan: RadialScan,
+    settings: Settings | None = None,
+    network: Network | None = None,
+    device: sigpy.Device = sigpy.cpu_device,
+    clock: StageClock | None = None,
+) -> Result:
+    """Reconstruct one slice: navigator → Φ → coil maps → back-projection → network or ADMM → T1.
+
+    Parameters
+    ----------
+    scan : RadialScan
+    settings : Settings, optional
+    network : callable, optional
+        U₀ → U on ``(L, N, N)`` complex64 arrays of the device. Without one, and unless the settings choose ADMM, the
+        back-projection itself is the result.
+    device : sigpy.Device
+    clock : StageClock, optional
+        Goes on counting seconds; by default a new one starts.
+
+    Returns
+    -------
+    Result
+        In host memory.
+
+    Raises
+    ------
+    DataError
+        If the scan cannot be reconstructed; the message names cause and remedy.
+    """
+    settings, clock = settings or Settings(), clock or StageClock()
+    encoded = encode(scan, settings, device, clock)
+    with device:
+        found = estimate(encoded.problem, settings, clock, network)
+    with clock.stage("T1 map"):
+        t1_map = map_t1(found.maps, encoded.temporal, settings)
+    return Result(
+        spatial_factor=found.maps,
+        back_projection=found.back_projection,
+        method=found.method,
+        temporal=encoded.temporal,
+        t1_map=t1_map,
+        coil_maps=sigpy.to_device(encoded.problem.coil_maps, sigpy.cpu_device),
+        settings=settings,
+        prewhitened=scan.noise is not None,
+        nufft=encoded.problem.backend,
+        device="cpu" if device.id < 0 else f"cuda:{device.id}",
+        seconds=clock.seconds,
+    )
+
+
+def encode(
+    scan: RadialScan,
+    settings: Settings | None = None,
+    device: sigpy.Device = sigpy.cpu_device,
+    clock: StageClock | None = None,
+) -> EncodedScan:
+    """Turn a scan into the data, temporal basis and coil maps of ``d = E_Φ(U)``, on the device.
+
+    Parameters
+    ----------
+    scan : RadialScan
+    settings : Settings, optional
+    device : sigpy.Device
+    clock : StageClock, optional
+
+    Returns
+    -------
+    EncodedScan
+
+    Raises
+    ------
+    DataError
+        If the scan cannot be reconstructed.
+    """
+    settings, clock = settings or Settings(), clock or StageClock()
+    matrix = settings.matrix or scan.matrix
+    backend = choose_backend(settings.nufft, on_gpu=device.id >= 0)
+    with clock.stage("prewhiten and compress coils"):
+        to_coils = _to_virtual_coils(scan, settings.coils)
+        inside = samples_within(scan.trajectory, matrix)
+        imaging = apply_to_coils(to_coils, scan.imaging.kspace[:, :, inside])
+        kspace = sigpy.to_device(np.ascontiguousarray(imaging.swapaxes(0, 1)), device)
+        trajectory = sigpy.to_device(np.ascontiguousarray(scan.trajectory[:, inside]), device)
+    with clock.stage("temporal basis"):
+        profiles = readout_profiles(apply_to_coils(to_coils, scan.navigators.kspace), scan.matrix)
+        temporal = temporal_basis(profiles, scan, settings)
+    with device, clock.stage("coil maps"):
+        plan = plan_nufft(trajectory, matrix, backend)
+        coil_maps = estimate_maps(coil_images(plan, ramp_weights(trajectory), kspace), settings.coil_maps)
+        basis = sigpy.to_device(temporal.basis, device)
+        if not temporal.kept.all():
+            kept = sigpy.to_device(np.flatnonzero(temporal.kept), device)
+            kspace, trajectory = kspace[:, kept], trajectory[kept]
+    return EncodedScan(SubspaceProblem(kspace, trajectory, basis, coil_maps, backend), temporal, to_coils)
+
+
+def _to_virtual_coils(scan: RadialScan, coils: int) -> NDArray:
+    """Prewhitening, then compression: ``(virtual coils, coils)`` complex64."""
+    if scan.noise is None:
+        whitening = np.eye(scan.imaging.kspace.shape[1], dtype=np.complex64)
+    else:
+        whitening = prewhitening_matrix(scan.noise.samples, scan.noise.dwell_ratio)
+    return compression_matrix(apply_to_coils(whitening, scan.imaging.kspace), coils) @ whitening
+
+
+def map_t1(spatial_factor: NDArray, temporal: TemporalModel, settings: Settings) -> T1Map | None:
+    """Fit T1 at one state of motion, inside the body; None if no T1 map is wanted or possible.
+
+    What cannot be fitted is logged: it must not cost the other images.
+
+    Parameters
+    ----------
+    spatial_factor : (L, N, N) complex64
+        U.
+    temporal : TemporalModel
+    settings : Settings
+
+    Returns
+    -------
+    T1Map or None
+    """
+    gated = temporal.gated
+    if gated is None or not settings.t1_map:
+        return None
+    state = t1_state(gated, settings.t1_cardiac_bin, settings.t1_respiratory_bin)
+    mixing = gated.tensor.recovery_of(*state)
+    coordinates = frames(spatial_factor, mixing)
+    pulses = np.unique(temporal.imaging.pulse)[::_T1_STEP]
+    body = body_mask(np.abs(time_average(spatial_factor, temporal.basis)))
+    basis = gated.tensor.recovery[pulses]
+    try:
+        return fit_t1(coordinates, basis, pulses, gated.sequence, body, mixing.T @ mixing, settings.inflow)
+    except DataError as error:
+        log.warning("no T1 map: %s", error)
+        return None

@@ -1,0 +1,227 @@
+"""A radial Multitasking scan of one slice as arrays: what a console, a file or a notebook hands to the method."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from numpy.typing import NDArray
+
+from recon.errors import DataError
+from recon.readouts.geometry import Geometry
+from recon.readouts.timeline import Timeline
+from recon.temporal.navigator import navigator_of_spokes
+
+_TR_MS = (0.5, 1000.0)
+"""No FLASH readout is shorter, and a smaller number is one of seconds; longer ones are microseconds."""
+
+_FLIP_ANGLES_DEG = (0.2, 90.0)
+"""Below lie angles in radians: 5 degrees are 0.087."""
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Inversion-recovery FLASH as the protocol has it; None stands for what nobody said.
+
+    Attributes
+    ----------
+    tr_ms : float or None
+        Repetition time.
+    ti_ms : float or None
+        From the inversion to the first excitation.
+    flip_angle_deg : float or None
+        Nominal flip angle.
+    """
+
+    tr_ms: float | None
+    ti_ms: float | None = None
+    flip_angle_deg: float | None = None
+
+    @property
+    def known_tr_ms(self) -> float:
+        """The repetition time.
+
+        Raises
+        ------
+        DataError
+            If it is not known, or cannot be milliseconds.
+        """
+        if not self.tr_ms:
+            raise DataError("the header's sequenceParameters have no TR; set the parameter tr_ms")
+        low, high = _TR_MS
+        if not low <= self.tr_ms <= high:
+            raise DataError(
+                f"TR = {self.tr_ms:g} cannot be milliseconds; ISMRMRD headers give TR in ms (3.6, not 0.0036)"
+            )
+        return self.tr_ms
+
+    @property
+    def known_ti_ms(self) -> float:
+        """The inversion time, which the tensor model needs.
+
+        Raises
+        ------
+        DataError
+            If it is not known.
+        """
+        if self.ti_ms is None:
+            raise DataError(
+                "the header's sequenceParameters have no TI; set the parameter ti_ms, or temporal_model=realtime"
+            )
+        return self.ti_ms
+
+    @property
+    def known_flip_angle_deg(self) -> float:
+        """The nominal flip angle, which the tensor model needs.
+
+        Raises
+        ------
+        DataError
+            If it is not known, or cannot be degrees.
+        """
+        if not self.flip_angle_deg:
+            raise DataError(
+                "the header's sequenceParameters have no flipAngle_deg; "
+                "set the parameter flip_angle_deg, or temporal_model=realtime"
+            )
+        low, high = _FLIP_ANGLES_DEG
+        if not low <= self.flip_angle_deg <= high:
+            raise DataError(
+                f"flip angle {self.flip_angle_deg:g} cannot be degrees; ISMRMRD headers give degrees (5, not 0.087)"
+            )
+        return self.flip_angle_deg
+
+    def timeline(self, index: NDArray, pulse: NDArray, inversion: NDArray) -> Timeline:
+        """Times of readouts at constant TR between inversions, each of which is followed by TI.
+
+        Parameters
+        ----------
+        index : (readouts,) int
+            Position of each among all readouts.
+        pulse : (readouts,) int
+            Excitation pulses since the inversion.
+        inversion : (readouts,) int
+            Number of the inversion.
+
+        Returns
+        -------
+        Timeline
+
+        Raises
+        ------
+        DataError
+            If TR is not known.
+        """
+        time_ms = index * self.known_tr_ms + (inversion + 1) * (self.ti_ms or 0.0)
+        return Timeline(time_ms / 1000, pulse, inversion)
+
+
+@dataclass(frozen=True)
+class NoiseScan:
+    """Receiver noise without excitation.
+
+    Attributes
+    ----------
+    samples : (coils, samples) complex64
+    dwell_ratio : float
+        Dwell time of the imaging readouts over that of the noise scan, times the receiver's relative noise bandwidth.
+    """
+
+    samples: NDArray
+    dwell_ratio: float = 1.0
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A waveform on the time axis of the scan.
+
+    Attributes
+    ----------
+    time_s : (samples,) float64
+    values : (samples,) float64
+    """
+
+    time_s: NDArray
+    values: NDArray
+
+
+@dataclass(frozen=True)
+class Readouts:
+    """Readouts of one kind, in the order of acquisition.
+
+    Attributes
+    ----------
+    kspace : (readouts, coils, samples) complex64
+    timeline : Timeline
+    index : (readouts,) int
+        Position of each among all readouts of the slice, those of the other kind and dropped ones included; rising.
+    """
+
+    kspace: NDArray
+    timeline: Timeline
+    index: NDArray
+
+    def __len__(self) -> int:
+        """Count the readouts."""
+        return len(self.kspace)
+
+
+@dataclass(frozen=True)
+class RadialScan:
+    """One slice of a golden-angle radial scan with navigators.
+
+    Attributes
+    ----------
+    imaging : Readouts
+        Imaging spokes.
+    navigators : Readouts
+        Spokes that were all measured at one angle.
+    trajectory : (spokes, samples, 2) float32
+        (kx, ky) of the imaging spokes in cycles per field of view.
+    matrix : int
+        Image matrix N that the protocol asks for.
+    sequence : Sequence
+    geometry : Geometry
+    noise : NoiseScan or None
+        Without one, coils are not prewhitened, and pixel values are in the receiver's units.
+    ecg, respiration : Signal or None
+        Waveforms; used only if the settings ask for them.
+
+    Raises
+    ------
+    DataError
+        If the arrays do not fit together.
+    """
+
+    imaging: Readouts
+    navigators: Readouts
+    trajectory: NDArray
+    matrix: int
+    sequence: Sequence
+    geometry: Geometry
+    noise: NoiseScan | None = None
+    ecg: Signal | None = None
+    respiration: Signal | None = None
+
+    def __post_init__(self) -> None:
+        spokes, coils, samples = self.imaging.kspace.shape
+        if self.trajectory.shape != (spokes, samples, 2):
+            raise DataError(
+                f"the trajectory has shape {self.trajectory.shape}; {spokes} spokes of {samples} samples need "
+                f"({spokes}, {samples}, 2)"
+            )
+        for name, found in (
+            ("the navigators have", self.navigators.kspace.shape[1]),
+            ("the noise scan has", coils if self.noise is None else len(self.noise.samples)),
+        ):
+            if found != coils:
+                raise DataError(f"{name} {found} coils, the imaging readouts {coils}; give the same coils in both")
+        for kind, readouts in (("imaging spokes", self.imaging), ("navigators", self.navigators)):
+            lengths = {len(readouts.index), len(readouts.timeline.time_s), len(readouts.timeline.pulse)}
+            if lengths | {len(readouts.timeline.inversion)} != {len(readouts)}:
+                raise DataError(f"index and timeline of the {len(readouts)} {kind} are not of that length")
+
+    @cached_property
+    def navigator_of_spoke(self) -> NDArray:
+        """(spokes,) int: the navigator that saw the state of each imaging spoke."""
+        return navigator_of_spokes(
+            self.navigators.index, self.navigators.timeline, self.imaging.index, self.imaging.timeline
+        )

@@ -1,0 +1,132 @@
+"""How a Multitasking scan is reconstructed: the one place of every default."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from recon.relaxometry.t1 import INFLOW
+from recon.spatial.admm import AdmmSettings
+from recon.temporal.model import TensorSettings
+from recon.temporal.self_gating import GatingSettings
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Choices of the method; the parameters of the gadget have the same names.
+
+    Attributes
+    ----------
+    temporal_model : {"tensor", "realtime"}
+        Low-rank tensor over cardiac phase, respiration and recovery; or the navigator's principal components.
+    rank : int
+        Basis functions L.
+    energy : float or None
+        Keep fewer than ``rank``: those that hold this share of the energy.
+    cardiac_bins, respiratory_bins : int
+        Cardiac phases, and respiratory states by displacement.
+    recovery_rank : int
+        Functions of the T1-recovery basis.
+    cardiac_rank, respiratory_rank : int or None
+        Multilinear ranks of these axes; None keeps them whole.
+    heart_source : {"self", "ecg"}
+        Beats from the navigator, or from the scan's ECG.
+    respiration_source : {"self", "waveform"}
+        Breathing from the navigator, or from the scan's respiration signal.
+    lowest_heart_rate, highest_heart_rate : float
+        Beats per minute between which the heart is looked for.
+    keep_ectopic : bool
+        Leave ectopic beats in the cardiac bins.
+    matrix : int or None
+        Image matrix N; None takes the scan's.
+    coils : int
+        Virtual coils to keep.
+    coil_maps : {"espirit", "walsh"}
+    nufft : {"auto", "finufft", "cufinufft", "sigpy"}
+    reconstruction : {"network", "backprojection", "admm"}
+        How the spatial factor U comes from the back-projection U₀.
+    gridding : {"folded", "exact"}
+        Fold the scan onto a fan of lines first (3e-4 accurate), or grid every spoke.
+    consistency_steps : int
+        CG steps after the network that let the measured data overrule it; 0: none.
+    consistency_weight : float
+        Weight of the network against the data, over the sampling density.
+    sparsity : {"wavelet", "differences"}
+        What ADMM keeps sparse.
+    relative_lambda : float
+        ADMM's penalty over the data's scale.
+    iterations, cg_iterations : int
+        ADMM's outer iterations, and the CG steps in each.
+    memory_gb : float
+        What the Toeplitz kernel and its working arrays may take.
+    t1_map : bool
+        Whether T1 is fitted.
+    t1_cardiac_bin : int
+        Cardiac phase of the T1 map; 0 is end-diastole.
+    t1_respiratory_bin : int or None
+        Respiratory state of the T1 map; None is end-expiration.
+    flip_angle_scale : float
+        B1: true flip angle over nominal.
+    inflow : float
+        Share of fresh spins in flowing blood, for its T1; 0: none.
+    """
+
+    temporal_model: Literal["tensor", "realtime"] = "tensor"
+    rank: int = TensorSettings.rank
+    energy: float | None = TensorSettings.energy
+    cardiac_bins: int = TensorSettings.cardiac_bins
+    respiratory_bins: int = TensorSettings.respiratory_bins
+    recovery_rank: int = TensorSettings.recovery_rank
+    cardiac_rank: int | None = TensorSettings.cardiac_rank
+    respiratory_rank: int | None = TensorSettings.respiratory_rank
+    heart_source: Literal["self", "ecg"] = "self"
+    respiration_source: Literal["self", "waveform"] = "self"
+    lowest_heart_rate: float = GatingSettings.lowest_heart_rate
+    highest_heart_rate: float = GatingSettings.highest_heart_rate
+    keep_ectopic: bool = TensorSettings.keep_ectopic
+    matrix: int | None = None
+    coils: int = 8
+    coil_maps: Literal["espirit", "walsh"] = "espirit"
+    nufft: Literal["auto", "finufft", "cufinufft", "sigpy"] = "auto"
+    reconstruction: Literal["network", "backprojection", "admm"] = "network"
+    gridding: Literal["folded", "exact"] = "folded"
+    consistency_steps: int = 0
+    consistency_weight: float = 0.1
+    sparsity: Literal["wavelet", "differences"] = AdmmSettings.sparsity
+    relative_lambda: float = AdmmSettings.relative_lambda
+    iterations: int = AdmmSettings.iterations
+    cg_iterations: int = AdmmSettings.cg_iterations
+    memory_gb: float = 4.0
+    t1_map: bool = True
+    t1_cardiac_bin: int = 0
+    t1_respiratory_bin: int | None = None
+    flip_angle_scale: float = 1.0
+    inflow: float = INFLOW
+
+    @property
+    def tensor(self) -> TensorSettings:
+        """What of this the temporal tensor takes."""
+        return TensorSettings(
+            rank=self.rank,
+            energy=self.energy,
+            cardiac_bins=self.cardiac_bins,
+            respiratory_bins=self.respiratory_bins,
+            recovery_rank=self.recovery_rank,
+            cardiac_rank=self.cardiac_rank,
+            respiratory_rank=self.respiratory_rank,
+            gating=GatingSettings(self.lowest_heart_rate, self.highest_heart_rate),
+            keep_ectopic=self.keep_ectopic,
+        )
+
+    @property
+    def admm(self) -> AdmmSettings:
+        """What of this ADMM takes."""
+        return AdmmSettings(
+            sparsity=self.sparsity,
+            relative_lambda=self.relative_lambda,
+            iterations=self.iterations,
+            cg_iterations=self.cg_iterations,
+        )
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the Toeplitz kernel and its working arrays may take."""
+        return int(self.memory_gb * 2**30)

@@ -1,0 +1,139 @@
+"""The ways to a slice's spatial factor: back-projection, a network on it, or iterative ADMM from it."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import sigpy
+from numpy.typing import NDArray
+
+from recon.errors import DataError
+from recon.multitasking.settings import Settings
+from recon.spatial.admm import admm
+from recon.spatial.back_projection import (
+    SubspaceProblem,
+    back_project,
+    back_project_and_adjoint,
+    back_project_exactly,
+    normal_operator,
+)
+from recon.spatial.consistency import enforce_data
+from recon.spatial.fold import is_radial
+from recon.stages import StageClock
+
+log = logging.getLogger(__name__)
+
+Network = Callable[[NDArray], NDArray]
+"""U₀ → U, both (L, N, N) complex64 on one device. An attribute ``name`` says what people call it."""
+
+
+@dataclass(frozen=True)
+class SpatialFactor:
+    """The spatial factor of a slice, and the method that found it.
+
+    Attributes
+    ----------
+    maps : (L, N, N) complex64
+        U, in host memory.
+    back_projection : (L, N, N) complex64
+        U₀, in host memory; the same array if nothing was done to it.
+    method : str
+        Name for people.
+    """
+
+    maps: NDArray
+    back_projection: NDArray
+    method: str
+
+
+def estimate(
+    problem: SubspaceProblem, settings: Settings, clock: StageClock, network: Network | None = None
+) -> SpatialFactor:
+    """Estimate the spatial factor by the method that the settings name.
+
+    Parameters
+    ----------
+    problem : SubspaceProblem
+        On its device, which is the current one.
+    settings : Settings
+    clock : StageClock
+    network : callable, optional
+        U₀ → U; without it, the back-projection stands in.
+
+    Returns
+    -------
+    SpatialFactor
+
+    Raises
+    ------
+    DataError
+        If the result is not finite.
+    """
+    if settings.reconstruction == "admm":
+        result = _iterated(problem, settings, clock)
+    elif settings.reconstruction == "network" and network is not None:
+        result = _by_network(problem, settings, clock, network)
+    else:
+        with clock.stage("back-projection"):
+            maps = sigpy.to_device(_back_projection(problem, settings), sigpy.cpu_device)
+        absent = "" if settings.reconstruction == "backprojection" else " (no usable weights)"
+        result = SpatialFactor(maps, maps, f"backprojection{absent}")
+    if not np.isfinite(result.maps).all():
+        raise DataError(
+            f"the result of {result.method} with NUFFT back end {problem.backend} is not finite; "
+            "choose another back end"
+        )
+    return result
+
+
+def name_of(network: Network) -> str:
+    """What people call a network: its attribute ``name``, else the name of the function."""
+    return str(getattr(network, "name", None) or getattr(network, "__name__", "network"))
+
+
+def _by_network(problem: SubspaceProblem, settings: Settings, clock: StageClock, network: Network) -> SpatialFactor:
+    consistent = settings.consistency_steps > 0
+    with clock.stage("back-projection"):
+        if consistent:
+            initial, adjoint_data = back_project_and_adjoint(problem)
+        else:
+            initial = _back_projection(problem, settings)
+    with clock.stage("network"):
+        maps = network(initial)
+    if consistent:
+        with clock.stage("Toeplitz kernel"):
+            normal = normal_operator(problem, settings.memory_bytes)
+        with clock.stage("data consistency"):
+            weight, steps = settings.consistency_weight, settings.consistency_steps
+            maps = enforce_data(normal, adjoint_data, maps, weight, steps)
+    return _on_host(maps, initial, f"{name_of(network)}{' with data consistency' if consistent else ''}")
+
+
+def _iterated(problem: SubspaceProblem, settings: Settings, clock: StageClock) -> SpatialFactor:
+    with clock.stage("back-projection"):
+        initial, adjoint_data = back_project_and_adjoint(problem)
+    with clock.stage("Toeplitz kernel"):
+        normal = normal_operator(problem, settings.memory_bytes)
+    with clock.stage("ADMM"):
+        progress = _log_progress(settings.iterations)
+        maps = admm(normal, adjoint_data, initial, settings.admm, progress).spatial_factor
+    return _on_host(maps, initial, "admm")
+
+
+def _on_host(maps: NDArray, initial: NDArray, method: str) -> SpatialFactor:
+    cpu = sigpy.cpu_device
+    return SpatialFactor(sigpy.to_device(maps, cpu), sigpy.to_device(initial, cpu), method)
+
+
+def _back_projection(problem: SubspaceProblem, settings: Settings) -> NDArray:
+    if settings.gridding == "exact":
+        return back_project_exactly(problem)
+    if is_radial(sigpy.to_device(problem.trajectory)):
+        return back_project(problem)
+    log.warning("the spokes are not straight through k = 0: every spoke is gridded")
+    return back_project_exactly(problem)
+
+
+def _log_progress(total: int) -> Callable[[int, float], None]:
+    return lambda iteration, residual: log.info("ADMM %d of %d, residual %.1e", iteration, total, residual)

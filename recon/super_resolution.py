@@ -1,0 +1,134 @@
+"""Super-resolution of one Cartesian volume: arrays and a callable network in, the restored volume out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recon.cartesian import centre_mask, lines_measured, put_back_measured
+from recon.errors import DataError
+from recon.readouts.geometry import Geometry
+from recon.stages import StageClock
+
+Network = Callable[[NDArray], Sequence[NDArray]]
+"""Zero-filled magnitude (z, y, x) float32 → what each of its stages makes of it, of the same shape."""
+
+UNCUT = 1.01
+"""Accelerations up to this are rounding: the axis was measured fully."""
+
+
+@dataclass(frozen=True)
+class CartesianVolume:
+    """A volume of which only a part of the k-space lines was measured, at its full matrix.
+
+    Attributes
+    ----------
+    zero_filled : (z, y, x) complex64
+        Image whose k-space holds the measured lines and zeros; x is the readout. Magnitudes have zero phase.
+    factors : (2,) tuple of float, or None
+        How many times fewer lines along slice (z) and phase direction (y); None if nothing tells.
+    measured : (z, y, 1) or (z, y, x) bool, or None
+        Samples of the k-space of ``zero_filled``, centre at n // 2, that were measured; None if nothing tells.
+    geometry : Geometry
+    """
+
+    zero_filled: NDArray
+    factors: tuple[float, float] | None = None
+    measured: NDArray | None = None
+    geometry: Geometry = field(default_factory=lambda: Geometry((0.0, 0.0, 0.0)))
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the data themselves say that lines were left out."""
+        return self.factors is not None and max(self.factors) > UNCUT
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Choices of the method.
+
+    Attributes
+    ----------
+    data_consistency : bool
+        Put the measured lines back into the result.
+    acceleration : (2,) tuple of float, or None
+        Fewer lines along slice and phase direction, where the data do not tell.
+    """
+
+    data_consistency: bool = False
+    acceleration: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class RestoredVolume:
+    """A volume before and after its networks.
+
+    Attributes
+    ----------
+    zero_filled : (z, y, x) float32
+        Magnitude that the first stage was given.
+    first_stage, result : (z, y, x) float32
+        After the first stage; after the last stage and data consistency.
+    """
+
+    zero_filled: NDArray
+    first_stage: NDArray
+    result: NDArray
+
+
+def restore(
+    volume: CartesianVolume, network: Network, settings: Settings | None = None, clock: StageClock | None = None
+) -> RestoredVolume:
+    """Restore a volume: zero-filled magnitude → network's stages → data consistency, if wanted.
+
+    Parameters
+    ----------
+    volume : CartesianVolume
+    network : callable
+    settings : Settings, optional
+    clock : StageClock, optional
+
+    Returns
+    -------
+    RestoredVolume
+
+    Raises
+    ------
+    DataError
+        If the result is not finite.
+    """
+    settings, clock = settings or Settings(), clock or StageClock()
+    zero_filled = np.abs(volume.zero_filled).astype(np.float32)
+    with clock.stage("network"):
+        stages = network(zero_filled)
+    result = stages[-1]
+    if settings.data_consistency and np.ptp(zero_filled) > 0:
+        with clock.stage("data consistency"):
+            result = put_back_measured(result, volume.zero_filled, measured_samples(volume, settings.acceleration))
+    if not np.isfinite(result).all():
+        where = getattr(network, "device", "its device")
+        raise DataError(f"the network's result is not finite on {where}; set precision=float32 or device=cpu")
+    return RestoredVolume(zero_filled, stages[0], result)
+
+
+def measured_samples(volume: CartesianVolume, acceleration: tuple[float, float] | None = None) -> NDArray:
+    """Tell which samples of a volume's k-space were measured: what data consistency may put back.
+
+    The data's own answer counts. Only where they know nothing of a cut, since the volume was zero-filled upstream, the
+    given acceleration tells the number of lines.
+
+    Parameters
+    ----------
+    volume : CartesianVolume
+    acceleration : (2,) tuple of float, optional
+
+    Returns
+    -------
+    (z, y, 1) or (z, y, x) bool
+    """
+    if volume.measured is not None and (volume.is_cut or acceleration is None):
+        return volume.measured
+    z, y = volume.zero_filled.shape[:2]
+    along_slice, along_phase = acceleration or volume.factors or (1.0, 1.0)
+    return centre_mask((z, y), (lines_measured(z, along_slice), lines_measured(y, along_phase)))[..., None]

@@ -1,0 +1,148 @@
+"""The network inside the Multitasking gadget."""
+
+import importlib.util
+import json
+import logging
+from pathlib import Path
+
+import ismrmrd
+import numpy as np
+import pytest
+
+from gadgets.errors import ParameterError, RemoteError
+from gadgets.multitasking.network import load_network
+from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.multitasking.series import SERIES
+from nets.architectures.registry import build
+from nets.weights import MULTITASKING, ModelCard, card_config, load_weights, save_weights, shipped
+from tests.support.replays import replay_here
+
+CONFIG = {"growth": 32, "blocks": 1, "dilations": (1,)}
+
+
+@pytest.fixture(scope="module")
+def identity_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that hands its input through: what must not change on the way becomes visible."""
+    path = tmp_path_factory.mktemp("weights") / "identity.safetensors"
+    card = ModelCard("mdcn", card_config("mdcn", CONFIG), "U0", "nothing", 0, version="9.9")
+    save_weights(path, build("mdcn", CONFIG), card)
+    return path
+
+
+def arrays(images: dict[int, list[ismrmrd.Image]], kind: str) -> np.ndarray:
+    return np.stack([image.data[0, 0] for image in images[SERIES[kind].number]])
+
+
+@pytest.fixture(scope="module")
+def by_network(tiny_file: Path, identity_weights: Path) -> dict[int, list[ismrmrd.Image]]:
+    output = identity_weights.with_name("images.h5")
+    return replay_here(tiny_file, output, reconstruction="mdcn", weights=str(identity_weights))
+
+
+def test_an_identity_network_changes_nothing(by_network: dict, tiny_images: dict) -> None:
+    for kind in ("basis_maps", "time_average", "realtime"):
+        ours, plain = arrays(by_network, kind), arrays(tiny_images, kind)
+        assert np.linalg.norm(ours - plain) < 1e-5 * np.linalg.norm(plain)
+
+
+def test_back_projection_is_sent_for_comparison(by_network: dict, tiny_images: dict) -> None:
+    assert SERIES["back_projection"].number not in tiny_images
+    before = by_network[SERIES["back_projection"].number]
+    shown = "cine_bright" if "CardiacBin" in before[0].meta else "realtime"
+    assert np.allclose(arrays(by_network, "back_projection"), arrays(by_network, shown), rtol=1e-3, atol=1e-3)
+    assert before[0].meta["MalibuReconstruction"] == "backprojection"
+    assert "backprojection, research use only" in before[0].meta["ImageComments"]
+
+
+def test_meta_says_which_network_made_the_images(by_network: dict, identity_weights: Path) -> None:
+    meta = by_network[SERIES["time_average"].number][0].meta
+    assert meta["MalibuReconstruction"] == meta["MalibuNetwork"] == "mdcn"
+    assert meta["MalibuWeightsSha256"] == load_weights(identity_weights).sha256
+    assert meta["MalibuWeightsVersion"] == "9.9"
+    assert meta["MalibuNetworkDevice"] == "cpu"
+    assert "mdcn, research use only" in meta["ImageComments"]
+    assert "network" in json.loads(by_network[1][0].meta["MalibuStageSeconds"])
+
+
+def test_network_is_ready_before_the_first_readout_and_kept(
+    tiny_file: Path, identity_weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    wanted = {"reconstruction": "mdcn", "weights": str(identity_weights), "images": "time_average"}
+    replay_here(tiny_file, tmp_path / "a.h5", **wanted)
+    lines = [record.getMessage() for record in caplog.records]
+    loaded = next(number for number, line in enumerate(lines) if line.startswith("mdcn is loaded on cpu"))
+    received = next(number for number, line in enumerate(lines) if line.startswith("received"))
+    assert loaded < received
+    parameters = MultitaskingParameters(weights=str(identity_weights))
+    import sigpy
+
+    assert load_network(parameters, sigpy.cpu_device, 16) is load_network(parameters, sigpy.cpu_device, 32)
+
+
+def test_lower_rank_goes_through_the_same_network(tiny_file: Path, identity_weights: Path, tmp_path: Path) -> None:
+    wanted = {"rank": "5", "images": "basis_maps"}
+    plain = replay_here(tiny_file, tmp_path / "a.h5", **wanted)
+    ours = replay_here(tiny_file, tmp_path / "b.h5", reconstruction="mdcn", weights=str(identity_weights), **wanted)
+    assert np.allclose(arrays(ours, "basis_maps"), arrays(plain, "basis_maps"), rtol=1e-3, atol=1e-2)
+
+
+def test_without_usable_weights_the_scan_is_refused_by_name(short_file: Path, tmp_path: Path) -> None:
+    wanted = {"reconstruction": "mdcn", "weights": str(tmp_path / "none.safetensors"), "rank": "3"}
+    with pytest.raises(RemoteError, match=r"weights: .*none.safetensors does not exist"):
+        replay_here(short_file, tmp_path / "a.h5", **wanted)
+
+
+def test_or_the_back_projection_is_shown_and_marked(
+    short_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spoiled = tmp_path / "weights.safetensors"
+    spoiled.write_bytes(b"\x80\x02weights")
+    wanted = {"rank": "3", "images": "time_average", "temporal_model": "realtime"}
+    plain = replay_here(short_file, tmp_path / "a.h5", **wanted)
+    shown = replay_here(
+        short_file,
+        tmp_path / "b.h5",
+        reconstruction="mdcn",
+        weights=str(spoiled),
+        without_weights="backprojection",
+        **wanted,
+    )
+    assert np.array_equal(arrays(shown, "time_average"), arrays(plain, "time_average"))
+    assert shown[1][0].meta["MalibuReconstruction"] == "backprojection (no usable weights)"
+    assert "pickle" in caplog.text
+    assert "back-projection is shown instead" in caplog.text
+
+
+def test_rank_above_the_network_is_refused_before_the_scan(identity_weights: Path) -> None:
+    import sigpy
+
+    parameters = MultitaskingParameters(rank=33, weights=str(identity_weights))
+    with pytest.raises(ParameterError, match="rank 33 is above the 32 basis maps"):
+        load_network(parameters, sigpy.cpu_device, 16)
+
+
+def test_torch_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import sigpy
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    parameters = MultitaskingParameters(weights=str(tmp_path / "any.safetensors"))
+    with pytest.raises(ParameterError, match="needs torch, which is not installed"):
+        load_network(parameters, sigpy.cpu_device, 16)
+
+
+def test_data_consistency_follows_the_network(tiny_file: Path, identity_weights: Path, tmp_path: Path) -> None:
+    wanted = {"reconstruction": "mdcn", "weights": str(identity_weights), "images": "basis_maps", "rank": "8"}
+    without = replay_here(tiny_file, tmp_path / "a.h5", **wanted)
+    consistent = replay_here(tiny_file, tmp_path / "b.h5", consistency_steps="3", **wanted)
+    assert consistent[SERIES["basis_maps"].number][0].meta["MalibuReconstruction"] == "mdcn with data consistency"
+    assert not np.allclose(arrays(consistent, "basis_maps"), arrays(without, "basis_maps"), rtol=1e-2)
+
+
+def test_shipped_weights_are_small_and_say_what_they_are() -> None:
+    path = shipped(MULTITASKING)
+    loaded = load_weights(path, "mdcn", {"rank": 32})
+    assert path.stat().st_size < 12e6
+    assert "simulated" in loaded.card.training_data
+    assert loaded.card.licence == "MIT"
+    assert 0 < loaded.card.metrics["val_nrmse"] < 0.5 * loaded.card.metrics["val_input_nrmse"]

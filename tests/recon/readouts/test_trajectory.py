@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from recon.errors import DataError
+from recon.readouts.density import centre_share, ramp_weights
+from recon.readouts.trajectory import (
+    GOLDEN_ANGLE_DEG,
+    golden_angles_rad,
+    radial_trajectory,
+    recognise_unit,
+    samples_within,
+)
+
+
+def test_golden_angle() -> None:
+    assert pytest.approx(111.2461, abs=1e-4) == GOLDEN_ANGLE_DEG
+    assert np.allclose(np.rad2deg(golden_angles_rad(np.arange(4))), [0, 111.2461, 222.4922, 333.7384], atol=1e-3)
+
+
+@given(st.integers(8, 200), st.integers(1, 3), st.floats(0, 2 * np.pi))
+def test_spoke_passes_the_centre_and_reaches_half_the_matrix(matrix: int, oversampling: int, angle: float) -> None:
+    spoke = radial_trajectory(np.array([angle]), oversampling * matrix, matrix)[0]
+    assert np.all(spoke[oversampling * matrix // 2] == 0)
+    assert np.linalg.norm(spoke[0]) == pytest.approx(oversampling * matrix // 2 / oversampling, rel=1e-5)
+    assert np.linalg.norm(spoke[1] - spoke[0]) == pytest.approx(1 / oversampling, rel=1e-3)
+
+
+@given(st.integers(16, 512), st.sampled_from([1, 2]), st.integers(0, 2))
+def test_every_known_unit_is_recognised(matrix: int, oversampling: int, convention: int) -> None:
+    encoded = oversampling * matrix
+    cycles_per_fov = radial_trajectory(golden_angles_rad(np.arange(20)), encoded, matrix)
+    factor = (1 / matrix, 1.0, encoded / matrix)[convention]
+    unit = recognise_unit(cycles_per_fov * factor, matrix, encoded)
+    assert np.allclose(cycles_per_fov * factor * unit.cycles_per_fov, cycles_per_fov, rtol=1e-5)
+
+
+@pytest.mark.parametrize("reach", [np.pi, 0.1, 296.0, 0.0, np.nan])
+def test_impossible_units_are_refused(reach: float) -> None:
+    with pytest.raises(DataError, match="trajectory"):
+        recognise_unit(np.array([[reach, 0.0]]), 160, 320)
+
+
+def test_ramp_weights_cover_the_disc() -> None:
+    weights = ramp_weights(radial_trajectory(golden_angles_rad(np.arange(5)), 320, 160))
+    assert np.allclose(weights.sum(axis=1), np.pi * 80**2, rtol=2e-2)
+    assert weights[:, 160] == pytest.approx(np.pi * 0.5**2 * centre_share(np.array([0.5]))[0])
+    assert (np.diff(weights[:, 160:], axis=1) > 0).all()
+
+
+@pytest.mark.parametrize("spacing", [0.05, 0.5, 0.7, 1.0])
+def test_centre_share_is_the_sum_of_the_repeated_kernel(spacing: float) -> None:
+    """At 0.45 fields of view, 0.45 Δk of the period; the far terms of the sum are integrated."""
+    distance, terms = 64 / (45 * np.pi) * spacing, np.arange(1, 20_000)
+    total = np.sum((distance + terms) ** -2.0) + np.sum((distance - terms) ** -2.0) + 2 / 20_000
+    assert centre_share(np.array([spacing]))[0] == pytest.approx(total / (2 * np.pi**2), rel=1e-3)
+
+
+def test_samples_that_a_smaller_matrix_can_hold() -> None:
+    trajectory = radial_trajectory(golden_angles_rad(np.arange(5)), 320, 160)
+    inside = samples_within(trajectory, 128)
+    assert (inside.start, inside.stop) == (160 - 128, 160 + 128 + 1)
+    assert samples_within(trajectory, 160) == slice(0, 320)

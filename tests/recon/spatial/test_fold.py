@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from recon.errors import DataError
+from recon.readouts.density import ramp_weights
+from recon.readouts.trajectory import GOLDEN_ANGLE_DEG
+from recon.spatial.back_projection import back_project, back_project_and_adjoint, back_project_exactly
+from recon.spatial.encoding import coil_encoding
+from recon.spatial.fold import Fold, line_fan
+from tests.support.linear import assert_adjoint
+from tests.support.problems import FIBONACCI_DEG, problem
+
+
+@pytest.mark.parametrize("matrix", [32, 33])
+@pytest.mark.parametrize("spokes", [150, 700])
+@pytest.mark.parametrize("rank", [1, 4])
+def test_folded_equals_exact_back_projection(matrix: int, spokes: int, rank: int) -> None:
+    posed = problem(matrix, spokes, rank)
+    exact = back_project_exactly(posed)
+    assert np.linalg.norm(back_project(posed) - exact) < 1e-3 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("samples", [64, 65, 61])
+def test_samples_need_not_be_symmetric_about_the_centre(samples: int) -> None:
+    posed = problem(32, 400, 2, samples=samples)
+    exact = back_project_exactly(posed)
+    assert np.linalg.norm(back_project(posed) - exact) < 1e-3 * np.linalg.norm(exact)
+
+
+def test_few_distinct_angles_fold_without_interpolation() -> None:
+    """Fibonacci angles fall on 377 lines, some of them backwards: the fold is exact, up to the NUFFT's own error."""
+    posed = problem(80, 1200, 3, FIBONACCI_DEG)
+    fan = line_fan(posed.trajectory, 80)
+    assert fan.lines == 377
+    assert sorted(np.concatenate([np.arange(1200)[fan.spokes_of(line)] for line in range(2 * 377)]).tolist()) == list(
+        range(1200)
+    )
+    exact = back_project_exactly(posed)
+    assert np.linalg.norm(back_project(posed) - exact) < 5e-5 * np.linalg.norm(exact)
+
+
+def test_plain_adjoint_comes_from_the_same_fold() -> None:
+    posed = problem(32, 300, 3)
+    from recon.spatial.encoding import SubspaceNufft
+    from recon.spatial.nufft import plan_nufft
+
+    e_phi = coil_encoding(posed.coil_maps, SubspaceNufft(plan_nufft(posed.trajectory, 32), posed.temporal_basis))
+    exact = e_phi.H(posed.kspace)
+    initial, adjoint_data = back_project_and_adjoint(posed)
+    assert np.linalg.norm(adjoint_data - exact) < 1e-3 * np.linalg.norm(exact)
+    assert np.array_equal(initial, back_project(posed))
+
+
+@pytest.mark.parametrize("angle_deg", [GOLDEN_ANGLE_DEG, FIBONACCI_DEG, 0.0])
+def test_fold_is_adjoint(angle_deg: float) -> None:
+    posed = problem(24, 500, 3, angle_deg)
+    assert_adjoint(Fold(line_fan(posed.trajectory, 24), posed.temporal_basis, 3))
+
+
+def test_lines_do_not_grow_with_the_scan() -> None:
+    short, long = (line_fan(problem(32, spokes, 1).trajectory, 32) for spokes in (400, 4000))
+    assert short.trajectory.shape == long.trajectory.shape
+
+
+def test_what_is_not_radial_is_refused() -> None:
+    trajectory = problem(32, 20, 1).trajectory
+    with pytest.raises(DataError, match="not one of straight"):
+        line_fan(trajectory + np.float32(0.3), 32)
+    with pytest.raises(DataError, match="not one of straight"):
+        line_fan(np.sign(trajectory) * trajectory**2, 32)
+
+
+def test_ramp_weights_of_the_lines_are_those_of_the_spokes() -> None:
+    posed = problem(32, 300, 1)
+    fan = line_fan(posed.trajectory, 32)
+    assert np.allclose(ramp_weights(fan.trajectory)[0, fan.forward_radii], ramp_weights(posed.trajectory)[0], rtol=1e-3)

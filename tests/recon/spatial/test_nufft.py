@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import sigpy
+from sigpy import linop
+
+from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
+from recon.spatial.nufft import NufftPlan, choose_backend, plan_nufft
+from tests.support.linear import assert_adjoint, complex_normal, slow_dft
+
+
+class PlanLinop(linop.Linop):
+    """A plan as a Linop, so that it takes the same test as all operators."""
+
+    def __init__(self, plan: NufftPlan, batch: int, adjoint: bool = False) -> None:
+        self.plan, self.batch, self.is_adjoint = plan, batch, adjoint
+        shapes = (batch, *plan.data_shape), (batch, plan.matrix, plan.matrix)
+        super().__init__(*(reversed(shapes) if adjoint else shapes))
+
+    def _apply(self, array: np.ndarray) -> np.ndarray:
+        return self.plan.adjoint(array) if self.is_adjoint else self.plan.forward(array)
+
+    def _adjoint_linop(self) -> linop.Linop:
+        return PlanLinop(self.plan, self.batch, not self.is_adjoint)
+
+
+def spokes(matrix: int, count: int = 40) -> np.ndarray:
+    return radial_trajectory(golden_angles_rad(np.arange(count)), 2 * matrix, matrix)
+
+
+@pytest.mark.parametrize("backend", ["sigpy", "finufft"])
+@pytest.mark.parametrize("matrix", [16, 17, 31])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_plan_against_slow_dft(backend: str, matrix: int, batch: int) -> None:
+    rng = np.random.default_rng(matrix)
+    trajectory = spokes(matrix)
+    plan = plan_nufft(trajectory, matrix, backend)
+    images = complex_normal(rng, (batch, matrix, matrix))
+    exact = slow_dft(images, trajectory)
+    assert np.linalg.norm(plan.forward(images) - exact) < 1e-4 * np.linalg.norm(exact)
+    assert_adjoint(PlanLinop(plan, batch))
+
+
+@pytest.mark.parametrize("backend", ["sigpy", "finufft"])
+def test_batch_of_any_size_gives_the_same_images(backend: str) -> None:
+    trajectory = spokes(24)
+    data = complex_normal(np.random.default_rng(0), (13, *trajectory.shape[:2]))
+    plan = plan_nufft(trajectory, 24, backend)
+    together = plan.adjoint(data)
+    apart = np.concatenate([plan.adjoint(one[None]) for one in data])
+    assert np.linalg.norm(together - apart) < 1e-5 * np.linalg.norm(apart)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_finufft_gives_the_same_bits_every_time(batch: int) -> None:
+    trajectory = spokes(64, 400)
+    data = complex_normal(np.random.default_rng(0), (batch, *trajectory.shape[:2]))
+    first = plan_nufft(trajectory, 64, "finufft").adjoint(data)
+    for _ in range(4):
+        assert np.array_equal(first, plan_nufft(trajectory, 64, "finufft").adjoint(data))
+
+
+def test_back_end_must_fit_the_device() -> None:
+    assert choose_backend("auto", on_gpu=False) == "finufft"
+    with pytest.raises(ValueError, match="cufinufft needs a GPU"):
+        choose_backend("cufinufft", on_gpu=False)
+    with pytest.raises(ValueError, match="finufft runs on the CPU"):
+        choose_backend("finufft", on_gpu=True)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("backend", ["sigpy", "cufinufft"])
+def test_gpu_agrees_with_cpu(backend: str) -> None:
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    if backend == "cufinufft":
+        pytest.importorskip("cufinufft", reason="cuFINUFFT is not installed")
+    if not cupy.cuda.is_available():
+        pytest.skip("no GPU")
+    trajectory = spokes(64, 100)
+    data = complex_normal(np.random.default_rng(0), (5, *trajectory.shape[:2]))
+    on_cpu = plan_nufft(trajectory, 64, "finufft").adjoint(data)
+    on_gpu = plan_nufft(cupy.asarray(trajectory), 64, backend).adjoint(cupy.asarray(data))
+    assert np.linalg.norm(sigpy.to_device(on_gpu) - on_cpu) < 1e-3 * np.linalg.norm(on_cpu)

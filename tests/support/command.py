@@ -1,0 +1,16 @@
+"""The installed command, run as a user runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+MALIBU = Path(sys.executable).with_name("malibu")
+
+
+def malibu(*arguments: str | Path, code: int = 0) -> tuple[str, str]:
+    """Run the installed command; return stdout and stderr with their line breaks and colours taken out."""
+    run = subprocess.run(
+        [MALIBU, *map(str, arguments)], capture_output=True, text=True, check=False, env={"COLUMNS": "200", "PATH": ""}
+    )
+    assert run.returncode == code, run.stderr
+    return run.stdout, run.stderr
