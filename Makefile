@@ -25,17 +25,17 @@ test: $(VENV)/.installed-dev
 # cp runs/multitasking_mdcn_refined/multitasking_mdcn_refined.safetensors nets/shipped/multitasking_mdcn.safetensors
 weights: $(VENV)/.installed-dev
 	$(BIN)/malibu prepare pairs --simulate 210 --seed 1000 --workers 2
-	$(BIN)/python -m nets.training.train_multitasking fit --config configs/train/multitasking_mdcn.yaml
-	$(BIN)/python -m nets.training.train_multitasking fit --config configs/train/multitasking_mdcn_refined.yaml
+	$(BIN)/python -m nets.training fit --config configs/train/multitasking_mdcn.yaml
+	$(BIN)/python -m nets.training fit --config configs/train/multitasking_mdcn_refined.yaml
 
 # Those of super-resolution, two hours on one core; then:
 # cp runs/sr_*_l1/sr_*_l1.safetensors runs/gan_coronary_dragan/gan_coronary_dragan.safetensors nets/shipped
 sr-weights: $(VENV)/.installed-dev
 	$(BIN)/malibu prepare-volumes volumes/coronary --domain coronary --count 100
 	$(BIN)/malibu prepare-volumes volumes/brain --domain brain --count 100
-	$(BIN)/python -m nets.training.train_super_resolution fit --config configs/train/sr_coronary_l1.yaml
-	$(BIN)/python -m nets.training.train_super_resolution fit --config configs/train/sr_brain_l1.yaml
-	$(BIN)/python -m nets.training.train_dragan fit --config configs/train/gan_coronary_dragan.yaml
+	$(BIN)/python -m nets.training fit --config configs/train/sr_coronary_l1.yaml
+	$(BIN)/python -m nets.training fit --config configs/train/sr_brain_l1.yaml
+	$(BIN)/python -m nets.training fit --config configs/train/gan_coronary_dragan.yaml
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,4 +1,4 @@
-"""Complex maps as channels of a real network, and the instance-wise normalisation (dissertation 6.3.2)."""
+"""Data on the scale of a network: complex maps as normalised channels, volumes over a percentile."""
 
 from dataclasses import dataclass
 
@@ -47,3 +47,26 @@ def normalisation_of(channels: Tensor) -> Normalisation:
     """
     deviation, mean = torch.std_mean(channels.double(), correction=0)
     return Normalisation(float(mean), float(deviation) if deviation > 0 else 1.0)
+
+
+Factors = tuple[float, float, float]
+"""How many times fewer lines were measured along z, y, x."""
+
+_QUANTILE = 0.999
+"""Share of the voxels below the intensity that counts as one; a single bright voxel does not move it."""
+
+
+def intensity_scale(volume: Tensor) -> float:
+    """What a volume is divided by before a network sees it: its 99.9th percentile, which one bright voxel cannot move.
+
+    Parameters
+    ----------
+    volume : (z, y, x) float32 Tensor
+        The low-resolution one: the only one there is at the scanner.
+
+    Returns
+    -------
+    float
+    """
+    rank = max(1, round(_QUANTILE * volume.numel()))
+    return float(volume.flatten().kthvalue(rank).values)

@@ -16,13 +16,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from gadgets import RESEARCH_LABEL, __version__
-from gadgets.cli.networks import nets, prepare
+from gadgets.cli.networks import nets, prepare_pairs
 from gadgets.cli.options import (
+    LOOK,
+    MEASURE,
+    SCAN,
+    SET_UP,
+    TRAIN,
     ConfigOption,
     DeviceOption,
     GroupOption,
+    JsonOption,
+    NewScanArgument,
     Preset,
+    ReportFolder,
     ScanArgument,
+    SeedOption,
     SetOption,
     WeightsOption,
     configuration_text,
@@ -45,14 +54,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help=f"Scanner-side Multitasking MRI and super-resolution, ISMRMRD in and out ({RESEARCH_LABEL}).\n\n"
-    "Try it: malibu simulate scan.h5 --preset tiny, then malibu replay scan.h5 -o images.h5 --report report.",
+    "Try it: malibu simulate-scan scan.h5 --preset tiny, then malibu replay scan.h5 -o images.h5 --report report.",
 )
-
-app.command()(prepare)
-app.command()(nets)
-app.command()(simulate_volume)
-app.command()(prepare_volumes)
-app.add_typer(evaluate)
 
 
 class _State:
@@ -76,11 +79,10 @@ def options(
         raise typer.Exit
 
 
-@app.command()
-def simulate(
-    scan: Annotated[Path, typer.Argument(help="File to write; the truth goes to NAME.truth.h5.", show_default=False)],
+def simulate_scan(
+    scan: NewScanArgument,
     preset: Annotated[Preset, typer.Option(help="tiny: 64x64, 12 s; standard: 160x160, 60 s, 8 coils.")] = Preset.tiny,
-    seed: Annotated[int, typer.Option(min=0, help="Subject; equal seeds give equal scans.")] = 0,
+    seed: SeedOption = 0,
     duration_s: Annotated[float | None, typer.Option(help="Length of the scan.", show_default="preset's")] = None,
     coils: Annotated[int | None, typer.Option(min=1, max=128, help="Receive coils.", show_default="preset's")] = None,
     snr: Annotated[float | None, typer.Option(help="Signal to noise.", show_default="preset's")] = None,
@@ -88,20 +90,19 @@ def simulate(
         list[str] | None, typer.Option("--set", help="NAME=VALUE: ectopic_share=0.05, infarct=true, breathing=0, ...")
     ] = None,
 ) -> None:
-    """Simulate a Multitasking scan: a beating, breathing heart with exact k-space, and its truth beside it."""
+    """Simulate a scan: radial Multitasking of a beating, breathing heart, and its truth beside it."""
     from gadgets.simulated.radial import protocol_with, truth_path, write_simulation
-    from recon.simulation.chest import simulate_scan
+    from recon.simulation.chest import simulate_scan as simulated
 
     given: dict[str, Any] = {"duration_s": duration_s, "coils": coils, "snr": snr}
     settings = {name: value for name, value in given.items() if value is not None} | overrides_of(set_)
     protocol = protocol_with(preset.value, settings)
     with progress_bar() as progress:
         task = progress.add_task("simulating readouts", total=protocol.readouts)
-        write_simulation(simulate_scan(protocol, seed), scan, lambda count: progress.advance(task, count))
+        write_simulation(simulated(protocol, seed), scan, lambda count: progress.advance(task, count))
     out.print(f"wrote {scan} ({protocol.readouts} readouts) and {truth_path(scan)}")
 
 
-@app.command()
 def replay(
     scan: ScanArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="ISMRMRD image file to write.", show_default=False)],
@@ -109,7 +110,7 @@ def replay(
     set_: SetOption = None,
     device: DeviceOption = None,
     weights: WeightsOption = None,
-    report: Annotated[Path | None, typer.Option(help="Folder for report.html and PNGs.", show_default=False)] = None,
+    report: Annotated[Path | None, typer.Option(help=ReportFolder, show_default=False)] = None,
     host: Annotated[str | None, typer.Option(help="Send to a running Gadgetron there.", show_default=False)] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of that Gadgetron.")] = 9002,
     timeout_s: Annotated[float, typer.Option(min=1, help="Longest wait for an answer.")] = 3600.0,
@@ -158,7 +159,6 @@ def _run(file: "Source", output: Path, configuration: bytes, sock: socket.socket
     out.print(f"wrote {output} ({count} images, {RESEARCH_LABEL})")
 
 
-@app.command()
 def info(
     scan: ScanArgument, config: ConfigOption = None, set_: SetOption = None, group: GroupOption = "dataset"
 ) -> None:
@@ -182,7 +182,6 @@ def info(
         raise typer.Exit(1)
 
 
-@app.command()
 def benchmark(
     scan: ScanArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write.")] = Path("benchmark.html"),
@@ -190,7 +189,7 @@ def benchmark(
         str, typer.Option(help="exact, backprojection, mdcn, mdcn+data, admm; separated by commas.")
     ] = "backprojection,mdcn,admm",
     repeat: Annotated[int, typer.Option(min=1, help="Runs of each method; seconds are medians.")] = 1,
-    json_: Annotated[Path | None, typer.Option("--json", help="Figures for scripts.", show_default=False)] = None,
+    json_: JsonOption = None,
     config: ConfigOption = None,
     set_: SetOption = None,
     device: DeviceOption = None,
@@ -221,29 +220,44 @@ def benchmark(
     out.print(f"wrote {write_benchmark_page(result, output)} ({RESEARCH_LABEL})")
 
 
-@app.command()
 def parameters(
     gadget: Annotated[str, typer.Argument(help="MultitaskingGadget or SuperResolutionGadget.")] = "MultitaskingGadget",
 ) -> None:
     """List the parameters of a gadget with their defaults."""
+    from gadgets.configuration import parameter_names
     from gadgets.registry import gadget_entry
 
     table = Table("parameter", "default", "meaning")
-    for name, field in type(gadget_entry(gadget).parse(None, {})).model_fields.items():
+    model = type(gadget_entry(gadget).parse(None, {}))
+    for name in parameter_names(model):
+        field = model.model_fields[name]
         default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
         table.add_row(name, "none" if default is None else str(default), field.description)
     out.print(table)
 
 
-@app.command()
 def report(
     images: Annotated[Path, typer.Argument(help="Image file that malibu replay wrote.", show_default=False)],
-    folder: Annotated[Path, typer.Argument(help="Folder for report.html and PNGs.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help=ReportFolder, show_default=False)],
 ) -> None:
     """Make a report with pictures of an image file."""
     from gadgets.reports.multitasking import write_report
 
     out.print(f"wrote {write_report(images, folder)}")
+
+
+for _panel, _commands in {
+    SCAN: (simulate_scan, simulate_volume, replay, info),
+    LOOK: (report,),
+    MEASURE: (benchmark,),
+    TRAIN: (prepare_pairs, prepare_volumes, nets),
+    SET_UP: (parameters,),
+}.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
+app.add_typer(evaluate, rich_help_panel=MEASURE)
+app.command("simulate", hidden=True)(simulate_scan)
+app.command("prepare", hidden=True)(prepare_pairs)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The commands of ``malibu`` that are about networks: ``nets`` and ``prepare``."""
+"""The commands of ``malibu`` that are about networks: ``nets`` and ``prepare-pairs``."""
 
 import json
 from pathlib import Path
@@ -11,6 +11,7 @@ from gadgets import RESEARCH_LABEL
 from gadgets.cli.options import (
     ConfigOption,
     DeviceOption,
+    FirstSeedOption,
     GroupOption,
     Preset,
     SetOption,
@@ -52,11 +53,11 @@ def nets(
         out.print(table)
 
 
-def prepare(
+def prepare_pairs(
     folder: Annotated[Path, typer.Argument(help="Folder for the pairs.", show_default=False)],
     scans: Annotated[list[Path] | None, typer.Argument(help="ISMRMRD scans; ADMM makes the labels.")] = None,
     simulate: Annotated[int, typer.Option(min=0, help="Simulated subjects; the truth is the label.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the first simulated subject.")] = 1000,
+    seed: FirstSeedOption = 1000,
     preset: Annotated[Preset, typer.Option(help="Protocol that the simulated scans vary.")] = Preset.standard,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     config: ConfigOption = None,
@@ -64,9 +65,9 @@ def prepare(
     device: DeviceOption = None,
     group: GroupOption = "dataset",
 ) -> None:
-    """Make training pairs (back-projection, truth or ADMM), split by subject; run again, it goes on where it was."""
+    """Make training pairs for Multitasking, from scans or simulated, split by subject; run again, it goes on."""
     from gadgets.configuration import configuration_of
-    from gadgets.datasets.jobs import prepare_pairs, scan_jobs, simulation_jobs
+    from gadgets.datasets.jobs import prepare_pairs as prepare, scan_jobs, simulation_jobs
     from gadgets.multitasking.parameters import parse_parameters
     from recon.simulation.chest import PRESETS
 
@@ -75,7 +76,7 @@ def prepare(
     jobs = scan_jobs(scans or [], folder, group) + simulation_jobs(seed, simulate)
     with progress_bar() as progress:
         task = progress.add_task("scans", total=len(jobs))
-        failed = prepare_pairs(
+        failed = prepare(
             jobs, folder, PRESETS[preset.value], wanted, group, workers, lambda job: progress.advance(task)
         )
     out.print(f"{len(jobs) - len(failed)} of {len(jobs)} scans have their pairs in {folder}")

@@ -1,4 +1,4 @@
-"""What the commands of ``malibu`` share: options, consoles, and how values are read."""
+"""What the commands of ``malibu`` share: panels, options, consoles, and how values are read."""
 
 from enum import Enum
 from pathlib import Path
@@ -19,6 +19,9 @@ from gadgets.errors import ParameterError
 
 console = Console(stderr=True)
 out = Console()
+
+SCAN, LOOK, MEASURE, TRAIN, SET_UP = "scan", "look", "measure", "train", "set up"
+"""Panels of the help, in the order of a user's work."""
 
 ScanArgument = Annotated[Path, typer.Argument(help="ISMRMRD raw-data file (.h5).", show_default=False)]
 GroupOption = Annotated[str, typer.Option(help="HDF5 group of the measurement.")]
@@ -43,11 +46,32 @@ WeightsOption = Annotated[
 ]
 
 
+NewScanArgument = Annotated[
+    Path, typer.Argument(help="File to write; the truth goes to NAME.truth.h5.", show_default=False)
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Subject; equal seeds give equal scans.")]
+FirstSeedOption = Annotated[int, typer.Option(min=0, help="Seed of the first simulated subject.")]
+JsonOption = Annotated[Path | None, typer.Option("--json", help="Figures for scripts.", show_default=False)]
+ReportFolder = "Folder for report.html and PNGs."
+
+
 class Preset(str, Enum):
     """Ready-made simulations."""
 
     tiny = "tiny"
     standard = "standard"
+
+
+class DomainName(str, Enum):
+    """What simulated volumes look like."""
+
+    coronary = "coronary"
+    brain = "brain"
+
+
+DomainOption = Annotated[DomainName, typer.Option(help="What the volumes look like.")]
+ShapeOption = Annotated[str, typer.Option(help="Full matrix as ZxYxX; x is the readout.")]
+AccelerationOption = Annotated[str, typer.Option(help="Fewer lines along slice x phase direction: 4x4 is 16x.")]
 
 
 def progress_bar() -> Progress:
@@ -84,3 +108,14 @@ def overrides_of(settings: list[str] | None, device: str | None = None, weights:
         overrides[name.strip()] = value.strip()
     given = {"device": device, "weights": str(weights.resolve()) if weights else None}
     return overrides | {name: value for name, value in given.items() if value}
+
+
+def numbers(text: str, count: int, name: str) -> tuple[float, ...]:
+    """Read ``4x4`` or ``48x96x96``."""
+    try:
+        values = tuple(float(value) for value in text.split("x"))
+    except ValueError:
+        values = ()
+    if len(values) != count or min(values) < 1:
+        raise ParameterError(f"{name} {text!r} must be {count} numbers of at least 1 with an x between them")
+    return values

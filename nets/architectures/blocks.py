@@ -53,7 +53,7 @@ def up(dims: int, inputs: int, outputs: int, bias: bool) -> nn.Module:
     return _UP[dims](inputs, outputs, 2, stride=2, bias=bias)
 
 
-def fold(volume: Tensor, factors: tuple[int, int, int]) -> Tensor:
+def boxes_to_channels(volume: Tensor, factors: tuple[int, int, int]) -> Tensor:
     """Voxels of each small box become channels: (batch, c, z, y, x) → (batch, c · box, z / a, y / b, x / d)."""
     batch, channels, *sizes = volume.shape
     (a, b, d), (z, y, x) = factors, (size // factor for size, factor in zip(sizes, factors, strict=True))
@@ -61,8 +61,8 @@ def fold(volume: Tensor, factors: tuple[int, int, int]) -> Tensor:
     return boxes.reshape(batch, channels * a * b * d, z, y, x)
 
 
-def unfold(features: Tensor, factors: tuple[int, int, int]) -> Tensor:
-    """Undo :func:`fold`."""
+def channels_to_boxes(features: Tensor, factors: tuple[int, int, int]) -> Tensor:
+    """Undo :func:`boxes_to_channels`."""
     (a, b, d), (batch, channels, z, y, x) = factors, features.shape
     boxes = features.reshape(batch, channels // (a * b * d), a, b, d, z, y, x).permute(0, 1, 5, 2, 6, 3, 7, 4)
     return boxes.reshape(batch, channels // (a * b * d), a * z, b * y, d * x)

@@ -8,7 +8,15 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from nets.architectures.blocks import DenseBlock, MultiLevel, SelfAttention, conv, fold, norm, unfold
+from nets.architectures.blocks import (
+    DenseBlock,
+    MultiLevel,
+    SelfAttention,
+    boxes_to_channels,
+    channels_to_boxes,
+    conv,
+    norm,
+)
 
 
 @dataclass(frozen=True)
@@ -208,7 +216,7 @@ class Mdcsrn(nn.Module):
         sizes, factors = volume.shape[2:], self.config.fold
         missing = [-size % factor for size, factor in zip(sizes, factors, strict=True)]
         padded = nn.functional.pad(volume, [0, missing[2], 0, missing[1], 0, missing[0]], mode="replicate")
-        restored = unfold(self._inside(fold(padded, factors)), factors)
+        restored = channels_to_boxes(self._inside(boxes_to_channels(padded, factors)), factors)
         return restored[:, :, : sizes[0], : sizes[1], : sizes[2]]
 
     def _inside(self, volume: Tensor) -> Tensor:

@@ -1,15 +1,14 @@
-"""The degradation that super-resolution learns to undo, the outer lines of k-space were not measured; and its scale."""
+"""The degradation that super-resolution learns to undo: the outer lines of k-space were not measured."""
 
 import math
 
 import torch
 from torch import Tensor
 
-_AXES = (-3, -2, -1)
-_QUANTILE = 0.999
-_WIDEST_GRAIN = 1.5
+from nets.scaling import Factors
 
-Factors = tuple[float, float, float]
+_AXES = (-3, -2, -1)
+_WIDEST_GRAIN = 1.5
 
 
 def lines_measured(size: int, factor: float) -> int:
@@ -95,19 +94,3 @@ def smooth_phase(shape: tuple[int, ...], generator: torch.Generator, strength: f
         slope, wave, start = torch.randn(3, generator=generator)
         phase = phase + strength * (slope * grid + 0.5 * wave * torch.sin(2 * grid + start))
     return torch.polar(torch.ones_like(phase), phase)
-
-
-def intensity_scale(volume: Tensor) -> float:
-    """What a volume is divided by before a network sees it: its 99.9th percentile, which one bright voxel cannot move.
-
-    Parameters
-    ----------
-    volume : (z, y, x) float32 Tensor
-        The low-resolution one: the only one there is at the scanner.
-
-    Returns
-    -------
-    float
-    """
-    rank = max(1, round(_QUANTILE * volume.numel()))
-    return float(volume.flatten().kthvalue(rank).values)

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from nets.data.degradation import Factors, intensity_scale, measured_part, random_texture, smooth_phase
+from nets.data.degradation import measured_part, random_texture, smooth_phase
 from nets.data.pairs import ShuffledEpochs
 from nets.data.volume_files import read_volume, volume_files
+from nets.scaling import Factors, intensity_scale
 
 
 def degraded_pair(path: Path, factors: Factors, texture: float, seed: int) -> tuple[Tensor, Tensor]:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from nets.architectures.registry import ARCHITECTURES
-from nets.data.degradation import Factors, intensity_scale
-from nets.inference.spatial_factor import Precision, Runner, apply_in_patches
+from nets.inference.patches import Precision, Runner, apply_in_patches
+from nets.scaling import Factors, intensity_scale
 from nets.weights import LoadedNetwork, WeightsError, load_weights
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ class SuperResolution:
     patch : (3,) tuple of int
         (z, y, x) voxels with margins.
     margin : int, optional
-        What is cut from each side of a patch; by default half the receptive field: then the result is that of the whole
-        volume.
+        What is cut from each side of a patch; by default what the network's sight along each axis asks for: then the
+        result is that of the whole volume.
 
     Attributes
     ----------
@@ -56,22 +56,11 @@ class SuperResolution:
         margin: int | None = None,
     ) -> None:
         self.stages = [load_weights(path) for path in weights]
-        self.patch, self.precision = patch, precision
+        self.patch = patch
         self.factors = _common_factors(self.stages)
         self.margins = [_margins(stage, margin) for stage in self.stages]
         self._boxes = [getattr(stage.network.config, "fold", (1, 1, 1)) for stage in self.stages]
-        self.runners = [self._on(stage.network, device) for stage in self.stages]
-
-    def _on(self, network: nn.Module, device: str) -> Runner:
-        try:
-            return Runner(network, device, self.precision)
-        except torch.cuda.OutOfMemoryError:
-            return self._on_cpu(network)
-
-    def _on_cpu(self, network: nn.Module) -> Runner:
-        log.warning("the GPU's memory does not suffice: the network runs on the CPU")
-        torch.cuda.empty_cache()
-        return Runner(network, "cpu", self.precision)
+        self.runners = [Runner(stage.network, device, precision, name=stage.card.architecture) for stage in self.stages]
 
     @property
     def device(self) -> str:
@@ -114,11 +103,7 @@ class SuperResolution:
         padded = nn.functional.pad(volume[None], [0, missing[2], 0, missing[1], 0, missing[0]], mode="replicate")[0]
         patch = tuple(max(step, extent - extent % step) for extent, step in zip(self.patch, box, strict=True))
         margins = tuple(cut + -cut % step for cut, step in zip(self.margins[number], box, strict=True))
-        try:
-            restored = apply_in_patches(self.runners[number], padded, patch, margins)
-        except torch.cuda.OutOfMemoryError:
-            self.runners[number] = self._on_cpu(self.stages[number].network)
-            restored = apply_in_patches(self.runners[number], padded, patch, margins)
+        restored = apply_in_patches(self.runners[number], padded, patch, margins)
         return restored[:, : sizes[0], : sizes[1], : sizes[2]]
 
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from nets.architectures.blocks import fold, unfold
+from nets.architectures.blocks import boxes_to_channels, channels_to_boxes
 from nets.architectures.registry import build
-from nets.data.degradation import intensity_scale, lines_measured, random_texture, smooth_phase, truncate_kspace
+from nets.data.degradation import lines_measured, random_texture, smooth_phase, truncate_kspace
 from nets.data.volume_files import Volume, read_volume, volume_files, write_volume
 from nets.data.volumes import CentrePatches, VolumePatches, VolumesData, degraded_pair
 from nets.inference.super_resolution import SuperResolution
+from nets.scaling import intensity_scale
 from nets.training.losses import measured_error
 from nets.weights import ModelCard, WeightsError, card_config, save_weights
 
@@ -183,8 +184,8 @@ def test_folded_networks_have_no_seams_either(shape, kernel, along_x: int, tmp_p
 @pytest.mark.parametrize("factors", [(1, 1, 1), (4, 2, 1), (2, 3, 5)])
 def test_folding_is_undone_and_the_folded_network_starts_as_the_identity(factors: tuple[int, int, int]) -> None:
     volume = torch.rand(2, 3, 8, 12, 10)[:, :, : 8 - 8 % factors[0], :, :]
-    assert torch.equal(unfold(fold(volume, factors), factors), volume)
-    box = fold(torch.arange(8.0).reshape(1, 1, 2, 2, 2), (2, 1, 2))
+    assert torch.equal(channels_to_boxes(boxes_to_channels(volume, factors), factors), volume)
+    box = boxes_to_channels(torch.arange(8.0).reshape(1, 1, 2, 2, 2), (2, 1, 2))
     assert box[0, :, 0, 0, 0].tolist() == [0, 1, 4, 5]
     odd = torch.rand(1, 1, 9, 7, 11)
     for growth, residual in ((16, False), (2, True)):

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from nets.architectures.registry import build
-from nets.inference.spatial_factor import Runner, SpatialFactorNetwork, apply_in_patches
+from nets.inference.patches import apply_in_patches
+from nets.inference.spatial_factor import SpatialFactorNetwork
 from nets.scaling import normalisation_of, to_channels, to_maps
 from nets.weights import ModelCard, WeightsError, card_config, save_weights
 
@@ -75,15 +76,15 @@ def test_a_gpu_without_memory_hands_over_to_the_cpu(
 ) -> None:
     expected = SpatialFactorNetwork(weights)(maps_of(4, 16, 16))
     network, runs = SpatialFactorNetwork(weights), []
+    original = network.module.forward
 
-    def full(self: Runner, images: torch.Tensor) -> torch.Tensor:
+    def full(images: torch.Tensor) -> torch.Tensor:
         runs.append(1)
         if len(runs) == 1:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return original(self, images)
+        return original(images)
 
-    original = Runner.__call__
-    monkeypatch.setattr(Runner, "__call__", full)
+    monkeypatch.setattr(network.module, "forward", full)
     assert torch.equal(network(maps_of(4, 16, 16)), expected)
     assert "runs on the CPU" in caplog.text
     assert network.device == "cpu"

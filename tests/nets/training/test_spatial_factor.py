@@ -10,8 +10,8 @@ import torch
 import yaml
 
 from nets.architectures.registry import build
+from nets.training.__main__ import main
 from nets.training.losses import weight_penalty
-from nets.training.train_multitasking import main
 from nets.weights import load_weights
 from tests.support.pairs import fill
 from tests.support.replays import ROOT
@@ -91,7 +91,7 @@ def test_resumed_training_has_the_same_loss_curve(tmp_path: Path) -> None:
     epochs = "--trainer.max_epochs=4"
     whole = fit(folder, tmp_path / "whole", config, epochs)
     cut = tmp_path / "cut"
-    kill = "--trainer.callbacks+=tests.nets.test_training.KillInThirdEpoch"
+    kill = "--trainer.callbacks+=tests.nets.training.test_spatial_factor.KillInThirdEpoch"
     with pytest.raises(KilledError):
         fit(folder, cut, config, epochs, kill)
     resumed = fit(folder, cut, config, epochs, f"--ckpt_path=runs/{config.stem}/checkpoints/last.ckpt")

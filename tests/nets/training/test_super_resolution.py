@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from nets.architectures.discriminators import Discriminator, DiscriminatorConfig
 from nets.architectures.registry import build
 from nets.data.volume_files import SPLITS, Volume, write_volume
-from nets.training import train_dragan, train_super_resolution
+from nets.training.__main__ import main
 from nets.training.adversarial import GanTraining, gradient_penalty
 from nets.training.domain_figure import principal_places, separability
 from nets.training.losses import measured_error
@@ -57,7 +57,7 @@ def small_weights(path: Path) -> Path:
     return path
 
 
-def run_in(folder: Path, main, arguments: list[str]) -> None:
+def run_in(folder: Path, arguments: list[str]) -> None:
     before = Path.cwd()
     folder.mkdir(exist_ok=True)
     os.chdir(folder)
@@ -77,7 +77,7 @@ def test_every_voxelwise_configuration_trains_two_steps(config: Path, tmp_path: 
     architecture = yaml.safe_load(config.read_text())["model"]["architecture"]
     arguments = [f"--config={config}", f"--model.network={SMALL[architecture]}", "--model.weights=null"]
     arguments += [*QUIET, *limits(config)]
-    run_in(tmp_path, train_super_resolution.main, arguments)
+    run_in(tmp_path, arguments)
     loaded = load_weights(tmp_path / f"runs/{config.stem}/{config.stem}.safetensors", architecture)
     assert loaded.card.preprocessing["factors"] == [[2, 2, 1] if "brain" in config.stem else [4, 4, 1]]
     assert loaded.card.training_data.startswith("2 volumes (2 simulated) of 2 domains")
@@ -104,7 +104,7 @@ def test_every_adversarial_configuration_trains_two_steps(config: Path, tmp_path
         "--data.patch=[32,32,32]",
         *limits(config),
     ]
-    run_in(tmp_path, train_dragan.main, arguments)
+    run_in(tmp_path, arguments)
     run = tmp_path / "runs" / config.stem
     loaded, before = load_weights(run / f"{config.stem}.safetensors"), load_weights(start)
     changed = [n for n, v in loaded.network.state_dict().items() if not torch.equal(v, before.network.state_dict()[n])]

@@ -1,0 +1,144 @@
+"""Applying trained networks: device, precision and memory are decided here, once; volumes go through patch by patch."""
+
+import itertools
+import logging
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from nets.architectures.registry import receptive_field
+
+log = logging.getLogger(__name__)
+
+Precision = Literal["float32", "bfloat16"]
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class Runner:
+    """A network on its device, ready to be applied again and again.
+
+    If the memory of a GPU does not suffice, when the network is put there or when it runs, the CPU takes over.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In evaluation mode.
+    device : str
+        ``cpu`` or ``cuda:N``.
+    precision : {"float32", "bfloat16"}
+        Of weights and activations; what goes in and comes out is float32.
+    compiled : bool
+        Use ``torch.compile``: the first run of each shape takes long.
+    name : str
+        What the log calls it.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        device: str = "cpu",
+        precision: Precision = "float32",
+        compiled: bool = False,
+        name: str = "the network",
+    ) -> None:
+        self.module, self.dtype, self.compiled, self.name = network, _DTYPES[precision], compiled, name
+        is_planar = any(isinstance(module, nn.Conv2d) for module in network.modules())
+        self.layout = torch.channels_last if is_planar else torch.channels_last_3d
+        try:
+            self._move(device)
+        except torch.cuda.OutOfMemoryError:
+            self._move_to_cpu()
+
+    def _move(self, device: str) -> None:
+        self.device = torch.device(device)
+        placed = self.module.to(device=self.device, dtype=self.dtype).to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.network: Callable[[Tensor], Tensor] = torch.compile(placed) if self.compiled else placed
+
+    def _move_to_cpu(self) -> None:
+        log.warning("the GPU's memory does not suffice for %s: it runs on the CPU", self.name)
+        torch.cuda.empty_cache()
+        self._move("cpu")
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor) -> Tensor:
+        """(batch, channels, ...) float32 → network's output, float32, on the runner's device."""
+        try:
+            return self._run(images)
+        except torch.cuda.OutOfMemoryError:
+            self._move_to_cpu()
+            return self._run(images)
+
+    def _run(self, images: Tensor) -> Tensor:
+        images = images.to(device=self.device, dtype=self.dtype).contiguous(memory_format=self.layout)
+        return self.network(images).float()
+
+
+def apply_in_patches(
+    network: Callable[[Tensor], Tensor],
+    volume: Tensor,
+    patch: tuple[int, ...],
+    margin: int | tuple[int, ...] | None = None,
+) -> Tensor:
+    """Apply a network patch by patch; memory is bounded by the patch, not by the volume.
+
+    Patches overlap by twice the margin, which is cut away from each result; at the volume's own borders nothing is
+    cut. Where the margin covers half the receptive field, the result is that of the whole volume.
+
+    Parameters
+    ----------
+    network : callable
+        (1, channels, ...) → the same matrix.
+    volume : (channels, ...) float32 Tensor
+    patch : tuple of int
+        What the network sees at once, margins included.
+    margin : int or tuple of int, optional
+        Along all axes, or each. Default: what the network's receptive field asks for.
+
+    Returns
+    -------
+    (outputs, ...) float32 Tensor
+        On the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the margins leave nothing of a patch.
+    """
+    if margin is None:
+        field = receptive_field(network) if isinstance(network, nn.Module) else None
+        if field is None:
+            raise ValueError("the network sees the whole volume: give a margin")
+        margin = field // 2
+    sizes = volume.shape[1:]
+    margins = (margin,) * len(sizes) if isinstance(margin, int) else margin
+    if any(length > extent and extent <= 2 * cut for length, extent, cut in zip(sizes, patch, margins, strict=True)):
+        raise ValueError(f"patches of {patch} voxels leave nothing inside margins of {margin}; take larger patches")
+    spans = [_spans(length, extent, cut) for length, extent, cut in zip(sizes, patch, margins, strict=True)]
+    result: Tensor | None = None
+    for place in itertools.product(*spans):
+        seen = tuple(slice(span.start, span.stop) for span, _ in place)
+        kept = tuple(slice(inner.start, inner.stop) for _, inner in place)
+        part = network(volume[(slice(None), *seen)][None])[0].float().cpu()
+        if result is None:
+            result = torch.empty(len(part), *sizes)
+        inside = tuple(slice(k.start - s.start, k.stop - s.start) for k, s in zip(kept, seen, strict=True))
+        result[(slice(None), *kept)] = part[(slice(None), *inside)]
+    if result is None:
+        raise ValueError(f"the volume is empty: {tuple(volume.shape)}")
+    return result
+
+
+def _spans(length: int, extent: int, margin: int) -> list[tuple[range, range]]:
+    """What each patch sees along an axis, and what of it is kept."""
+    if length <= extent:
+        return [(range(length), range(length))]
+    starts = [*range(0, length - extent, extent - 2 * margin), length - extent]
+    spans, done = [], 0
+    for start in starts:
+        stop = length if start + extent == length else start + extent - margin
+        if stop > done:
+            spans.append((range(start, start + extent), range(done, stop)))
+            done = stop
+    return spans
