@@ -12,6 +12,7 @@ import numpy as np
 import sigpy
 from numpy.typing import NDArray
 
+# The axes z, y, x of a volume.
 _AXES = (-3, -2, -1)
 
 _CALIBRATION = 24

@@ -199,7 +199,8 @@ def benchmark(
     """Compare reconstruction methods on one scan, and with the truth where there is one."""
     from gadgets.configuration import configuration_of
     from gadgets.evaluation.multitasking import run_benchmark
-    from gadgets.mrd.files import ScanFile, complete_file
+    from gadgets.files import complete_file
+    from gadgets.mrd.files import ScanFile
     from gadgets.multitasking.parameters import parse_parameters
     from gadgets.reports.benchmark import COLUMN_GROUPS, HEADER, cells, write_benchmark_page
 

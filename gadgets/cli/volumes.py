@@ -92,9 +92,9 @@ def evaluate_sr(
         evaluate_volumes,
         loaded_subjects,
         simulated_subjects,
-        write_picture,
     )
-    from gadgets.mrd.files import complete_file
+    from gadgets.files import complete_file
+    from gadgets.reports.evaluation import write_picture
     from gadgets.super_resolution.parameters import parse_super_resolution
 
     parameters = parse_super_resolution(None, overrides_of(set_, device))

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from gadgets.errors import OPERATOR_ERRORS, ParameterError
-from gadgets.mrd.files import ScanFile, complete_file
+from gadgets.files import complete_file
+from gadgets.mrd.files import ScanFile
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.simulated.radial import is_truth
 from nets.data.pair_files import SPLITS, pair_files, write_pair

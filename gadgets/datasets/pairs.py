@@ -18,7 +18,9 @@ from recon.simulation.chest import Protocol, simulate_scan
 from recon.simulation.chest.motion import Physiology
 from recon.stages import StageClock
 
+# True images from which a label is computed: many times the rank of 32.
 _TRUTH_IMAGES = 400
+# Matrices of training scans, relative to 160; half of the scans keep the full one.
 _MATRICES = (96, 112, 128, 160, 160, 160)
 
 

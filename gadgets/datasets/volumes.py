@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from gadgets import __version__
-from gadgets.mrd.files import complete_file
+from gadgets.files import complete_file
 from nets.data.volume_files import SPLITS, Volume, write_volume
 from recon.simulation.angiogram.volume import Domain, simulate_angiogram
 

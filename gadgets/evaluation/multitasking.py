@@ -39,6 +39,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """What each method changes in the parameters; exact grids every spoke, mdcn+data is followed by data consistency."""
 
+# Frames of each method that are compared, evenly over the scan.
 _FRAMES = 24
 
 

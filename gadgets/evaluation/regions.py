@@ -8,8 +8,11 @@ from scipy.ndimage import binary_erosion
 
 from recon.relaxometry.t1 import T1Map
 
+# Segments of the left ventricle's wall, as in the AHA model of a mid-ventricular slice.
 _SEGMENTS = 6
+# Regions of fewer voxels are not compared: their median is too noisy.
 _LEAST_VOXELS = 8
+# Side of the blocks, in voxels, whose medians the Bland-Altman plot compares.
 _BLOCK = 8
 _SHAPES = {
     "left ventricle": "blood",

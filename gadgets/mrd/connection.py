@@ -27,8 +27,11 @@ CLOSE_BYTES = constants.GadgetMessageIdentifier.pack(constants.GADGET_MESSAGE_CL
 SENDABLE_TYPES = (ismrmrd.DATATYPE_USHORT, ismrmrd.DATATYPE_FLOAT, ismrmrd.DATATYPE_CXFLOAT)
 """Pixel types that every Gadgetron writer takes; int16 fails in the server."""
 
+# A field of more than 1 GiB means that the stream is out of step, not that so much data comes.
 _LARGEST_READ = 2**30
+# After an error the rest of the stream is read until it pauses for this long.
 _DRAIN_PAUSE_S = 10.0
+# A closing socket reads on until the peer is silent for this long: closing early resets it.
 _LINGER_S = 0.5
 
 

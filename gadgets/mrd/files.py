@@ -1,7 +1,5 @@
 """ISMRMRD files: scans read and written in chunks, images written; complete files only."""
 
-import contextlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,25 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.errors import ScanFileError
+from gadgets.files import complete_file, partial_path
 from gadgets.mrd.header import parse_header
 
+# Readouts read or written at a time.
 _CHUNK = 256
-
-
-def _partial_path(path: Path) -> Path:
-    return path.with_name(f".{path.name}.partial-{os.getpid()}")
-
-
-@contextlib.contextmanager
-def complete_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its name only if the enclosed block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial_path(path)
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 class ScanFile:
@@ -252,7 +236,7 @@ class ImageFile:
         self.incomplete_path = path.with_name(f"{path.stem}.incomplete.h5")
         self.count = 0
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = _partial_path(path)
+        self._partial = partial_path(path)
         self._dataset = ismrmrd.Dataset(str(self._partial), "dataset", mode="w")
         self._dataset.write_xml_header(header_xml)
 

@@ -16,6 +16,7 @@ from gadgets.multitasking.readouts import sequence_of, slices_of
 from recon.errors import DataError
 from recon.readouts.trajectory import recognise_unit
 
+# Readouts that are looked at, evenly over the scan: the answer comes at once.
 _SAMPLED_READOUTS = 200
 _COUNTERS = ("kspace_encode_step_1", "slice", "average", "repetition", "segment", "phase", "set", "contrast")
 

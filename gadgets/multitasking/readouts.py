@@ -18,6 +18,7 @@ from recon.readouts.trajectory import golden_angles_rad, radial_trajectory, reco
 
 log = logging.getLogger(__name__)
 
+# ISMRMRD counts flags from 1, bits from 0.
 _NAVIGATOR_MASK = 1 << (ismrmrd.ACQ_IS_NAVIGATION_DATA - 1)
 
 

@@ -193,6 +193,7 @@ def _back_projection(result: "Result", scan: "RadialScan", parameters: "Multitas
     return pictures
 
 
+# Series numbers are part of the interface: consoles sort by them.
 SERIES = {
     "time_average": Series(1, "time average", _time_average, needs_tensor=False),
     "realtime": Series(2, "real-time", _realtime, needs_tensor=False),

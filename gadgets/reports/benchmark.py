@@ -36,6 +36,7 @@ where there is one."""
 COLUMN_GROUPS = (tuple(range(7)), (0, *range(7, 11)), (0, *range(11, len(HEADER))))
 """Columns of the tables for a terminal: resources and the truth; the cardiac cycle; ADMM and T1."""
 
+# Differences are shown this many times brighter than the frames.
 _DIFFERENCE_GAIN = 4
 
 

@@ -14,10 +14,15 @@ from scipy.ndimage import gaussian_filter
 from gadgets.multitasking.series import GATING_ROWS, SERIES
 from gadgets.reports.page import png_of
 
+# Each voxel is drawn as 3 x 3 pixels.
 _ENLARGE = 3
+# Time that each frame of an animation is shown, in ms.
 _FRAME_MS = 80
+# Seconds of the scan that the gating plot shows.
 _SHOWN_S = 20.0
+# Top of the T1 colour scale in ms, just above blood at 3 T.
 _T1_LIMIT_MS = 2200
+# Top of the colour scale of T1's standard deviation, in ms.
 _DEVIATION_LIMIT_MS = 200
 
 

@@ -12,13 +12,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image as PilImage
 
-from gadgets.mrd.files import complete_file, read_images
+from gadgets.files import complete_file
+from gadgets.mrd.files import read_images
 from gadgets.multitasking.series import SERIES
 from gadgets.reports.motion import animation, grey, motion_pictures
 from gadgets.reports.page import figure_html, png_of, table_html, write_page
 from gadgets.reports.super_resolution import is_super_resolved, volume_pictures
 
+# Basis maps that the report shows.
 _SHOWN_MAPS = 16
+# Temporal basis functions that the report shows.
 _SHOWN_FUNCTIONS = 6
 
 

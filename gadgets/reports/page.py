@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from gadgets import RESEARCH_LABEL, __version__
-from gadgets.mrd.files import complete_file
+from gadgets.files import complete_file
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>

@@ -9,14 +9,18 @@ import ismrmrd
 import numpy as np
 
 from gadgets import __version__
-from gadgets.mrd.files import ImageFile, complete_file, write_scan
+from gadgets.files import complete_file
+from gadgets.mrd.files import ImageFile, write_scan
 from gadgets.simulated.radial import truth_path
 from recon.cartesian import combine_coils
 from recon.simulation.angiogram.scan import CartesianScan, scan_angiogram
 from recon.simulation.angiogram.volume import Angiogram, Domain, simulate_angiogram
 
+# Sampling interval of simulated Cartesian scans in microseconds.
 _DWELL_US = 5.0
+# Side of a voxel in mm, as of the coronary volumes of Chen 2021.
 _VOXEL_MM = 1.0
+# Off centre, and differently along each axis, so that a mixed-up axis shows.
 _POSITION_MM = (12.0, -7.0, 25.0)
 
 

@@ -12,14 +12,20 @@ from pydantic import TypeAdapter, ValidationError
 
 from gadgets import __version__
 from gadgets.errors import ParameterError
-from gadgets.mrd.files import complete_file, write_scan
+from gadgets.files import complete_file
+from gadgets.mrd.files import write_scan
 from recon.simulation.chest import PRESETS, Protocol, SimulatedScan
 
+# Simulated scans start at ten o'clock, in ms since midnight.
 _START_OF_SCAN_MS = 10 * 3600 * 1000
+# Sampling interval of simulated radial scans in microseconds: 320 samples take 0.64 ms.
 _DWELL_US = 2.0
+# Sampling interval of the simulated ECG and respiration, in ms.
 _WAVEFORM_SAMPLE_MS = 2.5
+# Samples in one waveform message: one second.
 _WAVEFORM_SAMPLES = 400
 _TRUTH = ".truth.h5"
+# True images drawn and written at a time.
 _TRUTH_CHUNK = 32
 
 

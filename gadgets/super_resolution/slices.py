@@ -16,7 +16,9 @@ from recon.super_resolution import CartesianVolume
 
 log = logging.getLogger(__name__)
 
+# Slices of one series differ by less than this in each direction cosine (0.06 degrees).
 _SAME_DIRECTION = 1e-3
+# Slice distances may differ by this share from their median; more is a gap or a double.
 _EVEN_SPACING = 0.02
 
 

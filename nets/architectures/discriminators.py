@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nets.architectures.blocks import Norm, conv, norm
 
+# Slope of LeakyReLU below zero, as in SRGAN (Ledig 2017).
 _SLOPE = 0.2
 
 

@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from nets.architectures.blocks import DenseBlock, conv
 
+# Factor on each residual: beta of Wang 2020.
 _RESIDUAL_SCALE = 0.2
 
 

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from nets.scaling import Factors
 
+# The axes z, y, x of a volume.
 _AXES = (-3, -2, -1)
+# Largest standard deviation, in voxels, of the Gaussian that gives random texture its grain.
 _WIDEST_GRAIN = 1.5
 
 

@@ -13,6 +13,7 @@ from nets.training.schedules import Turns
 from nets.training.super_resolution import INTENDED_INPUT, Batch, judged
 from nets.weights import load_weights, starting_network
 
+# Weight of the gradient penalty, as in WGAN-GP (Gulrajani 2017).
 _GRADIENT_PENALTY = 10.0
 _PAPER = Turns()
 

@@ -12,6 +12,7 @@ from nets.architectures.discriminators import DraganDiscriminator
 from nets.data.volumes import VolumesData
 from nets.training.adversarial import GanTraining
 
+# Patches of each domain that the figure shows.
 _PATCHES = 64
 
 

@@ -4,7 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
+# Directions around the centreline along which the signal is read, 15 degrees apart.
 _RAYS = 24
+# Distance of the samples along a ray, in voxels.
 _STEP = 0.25
 
 

@@ -47,6 +47,7 @@ class SubspaceNufft(linop.Linop):
         data = xp.zeros(self.plan.data_shape, dtype=xp.complex64)
         for chunk in self._chunks():
             readouts = self.plan.forward(spatial_factor[chunk])
+            # d[t,s] = Σ_l Φ[l,t] (F u_l)[t,s]: every spoke sees its own mixture of basis maps
             data += xp.einsum("lt,lts->ts", self.temporal_basis[chunk], readouts)
         return data
 

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 ACCURACY = 1e-5
 """Relative tolerance asked of FINUFFT; the float32 result is no better at any cost."""
 
+# Most bytes of k-space that one batch of transforms may take: 256 MiB.
 _BATCH_BYTES = 256 * 2**20
 
 

@@ -132,6 +132,7 @@ def sampling_density(kernel: NDArray) -> NDArray:
     """
     xp = sigpy.get_array_module(kernel)
     matrix = kernel.shape[0] // 2
+    # mean diagonal: tr K(k) / L at each k-space point
     spread = xp.fft.ifft2(xp.einsum("yxll->yx", kernel) / kernel.shape[-1])
     apart = xp.abs(xp.fft.fftfreq(2 * matrix, 1 / (2 * matrix)))
     share = xp.maximum(1 - apart / matrix, 0)

@@ -7,8 +7,11 @@ from numpy.typing import NDArray
 
 from recon.temporal.heart import interpolation
 
+# A beat is ectopic if its interval is below this share of the median of those around it.
 _EARLY = 0.8
+# Intervals on either side whose median is the normal one: ten beats follow a changing rate.
 _NEIGHBOURS = 5
+# Percentiles of the respiratory signal at the centres of its first and last bin.
 _TAILS = (0.5, 99.5)
 
 

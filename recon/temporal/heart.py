@@ -12,28 +12,40 @@ from recon.temporal.motion import Band, NavigatorSeries, band_pass, products, un
 
 @dataclass(frozen=True)
 class HeartSettings:
-    """How the cardiac phase is followed; ORIGINS.
+    """Sizes and penalties of the search for the cardiac phase; "tuned" means set by hand on simulated scans.
+
+    A nat is one unit of natural log-likelihood.
 
     Attributes
     ----------
-    knots : int
-    phases : int
-    block : int
-    candidates : int
-    iterations : int
-    pace_penalty : float
-    irregularity_penalty : float
-    quiet_share : float
+    template_knots : int
+        Knots of the template of one heartbeat, joined linearly: as many as there are cardiac bins by default.
+    phase_steps : int
+        Phases per heartbeat among which the most likely path is found: three per knot, 17 ms at 60 per minute.
+    navigators_per_block : int
+        Navigators that share one phase in the path search: 29 ms at TR 3.6 ms. A choice of speed.
+    rate_candidates : int
+        Strongest heart rates of the spectrum that are followed and compared. Sidebands at multiples of the
+        inversion rate fit almost as well as the true rate, so the strongest alone is not enough.
+    path_rounds : int
+        Rounds of fitting the template and finding the path through it. Tuned.
+    pace_penalty_nats : float
+        Cost per block of a pace that differs from the mean pace by the mean pace itself, so of standing still for a
+        block: minus the logarithm of a Laplace prior of scale pace / 6. Tuned.
+    irregularity_penalty_nats : float
+        Plausibility lost per unit of irregularity: 0.1 of irregularity weighs as much as 22 % more energy left. Tuned.
+    quiet_cycle_share : float
+        Length, over a heartbeat, of the rest whose middle is called end-diastole: 150 ms at 60 per minute. Tuned.
     """
 
-    knots: int = 20
-    phases: int = 60
-    block: int = 4
-    candidates: int = 3
-    iterations: int = 4
-    pace_penalty: float = 6.0
-    irregularity_penalty: float = 2.0
-    quiet_share: float = 0.15
+    template_knots: int = 20
+    phase_steps: int = 60
+    navigators_per_block: int = 4
+    rate_candidates: int = 3
+    path_rounds: int = 4
+    pace_penalty_nats: float = 6.0
+    irregularity_penalty_nats: float = 2.0
+    quiet_cycle_share: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -61,7 +73,7 @@ class HeartPhase:
     @property
     def terms(self) -> NDArray:
         """(times, knots - 1) float64: what the phase adds to a model that has a constant."""
-        return interpolation(self.phase, self.settings.knots)[:, 1:]
+        return interpolation(self.phase, self.settings.template_knots)[:, 1:]
 
     def irregularity(self, time_s: NDArray) -> float:
         """Median deviation of the intervals between triggers from their median, relative to it."""
@@ -73,7 +85,7 @@ class HeartPhase:
     @property
     def quiet(self) -> float:
         """Phase, in [0, 1), in the middle of the longest rest: end-diastole."""
-        width = max(1, round(self.settings.quiet_share * len(self.change)))
+        width = max(1, round(self.settings.quiet_cycle_share * len(self.change)))
         around = np.convolve(np.tile(self.change, 3), np.ones(width), "same")[len(self.change) : 2 * len(self.change)]
         return float((np.argmin(around) + 0.5) / len(self.change))
 
@@ -107,7 +119,7 @@ def track_heart(
     known : (times, terms) float64
         Static and respiratory terms of the model.
     band : Band
-        Motion from the lowest rate to twice the highest.
+        Motion from a little below the lowest rate to part of the second harmonic of the highest.
     range_hz : (2,) tuple of float
         Lowest and highest heart rate.
     settings : HeartSettings
@@ -118,7 +130,7 @@ def track_heart(
     """
     signals = band.strongest(0.9 * range_hz[0], np.inf, 5)
     found = []
-    for rate_hz in _rates(band, range_hz, settings.candidates):
+    for rate_hz in _rates(band, range_hz, settings.rate_candidates):
         heart = follow_heart(series, known, _first_phase(signals, rate_hz, series.rate_hz), settings)
         extra = np.concatenate([known[:, series.known.shape[1] :], heart.terms], axis=1)
         found.append((plausibility(unexplained(series, extra), heart, series), heart))
@@ -128,7 +140,7 @@ def track_heart(
 
 def plausibility(left: float, heart: HeartPhase, series: NavigatorSeries) -> float:
     """How good a model is that leaves a share of the navigator's energy: the less, and the more regular, the better."""
-    return -float(np.log(left)) - heart.settings.irregularity_penalty * heart.irregularity(series.time_s)
+    return -float(np.log(left)) - heart.settings.irregularity_penalty_nats * heart.irregularity(series.time_s)
 
 
 def _rates(band: Band, range_hz: tuple[float, float], candidates: int) -> NDArray:
@@ -171,16 +183,17 @@ def follow_heart(series: NavigatorSeries, known: NDArray, phase: NDArray, settin
     -------
     HeartPhase
     """
-    phases = np.arange(settings.phases) / settings.phases
-    for _ in range(settings.iterations):
-        patterns = _fit_template(series, known, phase, settings.knots)
+    phases = np.arange(settings.phase_steps) / settings.phase_steps
+    for _ in range(settings.path_rounds):
+        patterns = _fit_template(series, known, phase, settings.template_knots)
         static = patterns[: known.shape[1]]
         # template(p) = Σ_q h_q(p) C_q: the patterns of the knots, interpolated to every phase
-        template = np.einsum("pq,qlk->plk", interpolation(phases, settings.knots), patterns[len(static) :])
+        template = np.einsum("pq,qlk->plk", interpolation(phases, settings.template_knots), patterns[len(static) :])
         # rest(t) = D(t) - Σ_j m_j(t) C_j u(t): what static and respiratory terms leave
         seen = np.einsum("tl,jlk->tjk", series.recovery, static)
+        # rest without static and breathing terms: y[t,k] − Σ_j m[t,j] S[t,j,k]
         rest = series.features - np.einsum("tjk,tj->tk", seen, known)
-        phase = _most_likely(_cost(rest, template, series.recovery, settings.block), phase, settings)
+        phase = _most_likely(_cost(rest, template, series.recovery, settings.navigators_per_block), phase, settings)
     return HeartPhase(phase, _change(template), settings)
 
 
@@ -199,6 +212,7 @@ def _cost(rest: NDArray, template: NDArray, recovery: NDArray, block: int) -> ND
     """Misfit of each phase of the template over blocks of navigators, in units of the noise: ``(blocks, phases)``."""
     # ‖rest - Σ_l template_l u_l‖² - ‖rest‖² = Σ_lm u_l u_m ⟨template_l, template_m⟩ - 2 Σ_l u_l ⟨rest, template_l⟩
     linear = np.einsum("tpl,tl->tp", np.einsum("tk,plk->tpl", rest, template, optimize=True), recovery)
+    # Q[l,m,p] = Σ_k T[p,l,k] T[p,m,k], so that ‖T(p) u(t)‖² = Σ_lm u_l u_m Q[l,m,p]
     quadratic = products(recovery, recovery) @ np.einsum("plk,pmk->lmp", template, template).reshape(-1, len(template))
     misfit = quadratic - 2 * linear
     noise = np.median(np.sum(rest**2, axis=1) + misfit.min(axis=1)) / rest.shape[1]
@@ -211,7 +225,7 @@ def _most_likely(cost: NDArray, previous: NDArray, settings: HeartSettings) -> N
     blocks, phases = cost.shape
     pace = max((previous[-1] - previous[0]) / blocks * phases, 0.05)
     advance = np.arange(int(np.ceil(3 * pace)) + 1)
-    penalty = settings.pace_penalty * np.abs(advance - pace) / pace
+    penalty = settings.pace_penalty_nats * np.abs(advance - pace) / pace
     origin = (np.arange(phases)[:, None] - advance) % phases
     score, steps = cost[0], np.zeros((blocks, phases), dtype=int)
     for block in range(1, blocks):
@@ -225,7 +239,7 @@ def _most_likely(cost: NDArray, previous: NDArray, settings: HeartSettings) -> N
         taken[block] = steps[block, first]
         first = (first - taken[block]) % phases
     path = (first + np.cumsum(taken)) / phases
-    middle = np.arange(blocks) * settings.block + (settings.block - 1) / 2
+    middle = np.arange(blocks) * settings.navigators_per_block + (settings.navigators_per_block - 1) / 2
     return np.interp(np.arange(len(previous)), middle, path)
 
 

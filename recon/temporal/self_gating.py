@@ -22,29 +22,59 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class GatingSettings:
-    """Where breathing and heartbeat are looked for, and when they count as resolved; ORIGINS.
+    """Where breathing and heartbeat are looked for, and when they count as resolved.
+
+    "Tuned" means set by hand on simulated scans. A share is that of the navigator's variation, left by all other terms
+    of the model, that a signal explains; a nat is one unit of natural log-likelihood.
 
     Attributes
     ----------
     lowest_heart_rate, highest_heart_rate : float
-        Beats per minute.
+        Beats per minute between which the heart is looked for.
     respiration_hz : (2,) tuple of float
-        Lowest and highest rate.
+        Lowest and highest respiratory rate: 6 to 30 breaths a minute.
+    lowest_motion_hz : float
+        Motion slower than this is taken for drift, not breathing. Half the lowest respiratory rate (0.1 Hz).
+    breathing_cutoff_ratio : float
+        Where the respiratory signal ends, over the highest respiratory rate: part of the second harmonic stays.
+        With 0.5 Hz that is 0.7 Hz, the lowest heart rate.
+    least_breaths : float
+        Breaths at the lowest respiratory rate that a scan must hold for breathing to be looked for (15 s). Tuned.
+    least_beats : float
+        Beats at the lowest heart rate that a scan must hold for any gating at all (7.1 s). Tuned; five seconds
+        must be too few (tests/recon/temporal).
+    cardiac_bandwidth_ratio : float
+        Upper end of the band in which the heartbeat is looked for, over the highest heart rate (4 Hz for 2.5 Hz):
+        part of the second harmonic. The navigator rate must be at least four times the highest heart rate.
+    breathing_gain_nats : float
+        Breathing is kept if it raises the model's plausibility, -ln(energy left) - penalty for irregular beats, by
+        this much: at equal regularity, if it removes 14 % of the energy that the heart alone leaves. Tuned.
+    breathing_share_without_heart : float
+        Share of the navigator's variation that breathing must explain where no heartbeat is found. Tuned.
+    heart_share : float
+        Share of the variation left by breathing that a heartbeat must explain. Tuned; held from both sides by
+        tests/recon/temporal.
+    regular_heart_share : float
+        The same for a heartbeat that is regular, for noisy scans. Tuned.
+    regular_interval_deviation : float
+        Largest median deviation of beat intervals from their median, over the median, that counts as regular.
+        Twice what 4 % of heart-rate variability gives (0.67 * 0.04 = 0.027). Tuned.
+    heart : HeartSettings
     """
 
     lowest_heart_rate: float = 42
     highest_heart_rate: float = 150
     respiration_hz: tuple[float, float] = (0.1, 0.5)
-    slowest_hz: float = 0.05
-    slow_share: float = 1.4
+    lowest_motion_hz: float = 0.05
+    breathing_cutoff_ratio: float = 1.4
     least_breaths: float = 1.5
     least_beats: float = 5
-    harmonics: float = 1.6
-    breathing_gain: float = 0.15
-    breathing_alone: float = 0.6
-    heart_quality: float = 0.6
-    regular_heart_quality: float = 0.25
-    regular: float = 0.06
+    cardiac_bandwidth_ratio: float = 1.6
+    breathing_gain_nats: float = 0.15
+    breathing_share_without_heart: float = 0.6
+    heart_share: float = 0.6
+    regular_heart_share: float = 0.25
+    regular_interval_deviation: float = 0.06
     heart: HeartSettings = field(default_factory=HeartSettings)
 
     @property
@@ -55,7 +85,7 @@ class GatingSettings:
     @property
     def slow_hz(self) -> float:
         """Frequency at which the respiratory signal ends."""
-        return self.slow_share * self.respiration_hz[1]
+        return self.breathing_cutoff_ratio * self.respiration_hz[1]
 
 
 @dataclass(frozen=True)
@@ -108,15 +138,17 @@ def self_gate(series: NavigatorSeries, settings: GatingSettings | None = None) -
 def _breathing_and_heart(series: NavigatorSeries, settings: GatingSettings) -> tuple[NDArray, NDArray, HeartPhase]:
     """Respiratory signal, the terms that breathing adds to the model, and the heart, by turns."""
     slow_hz = settings.slow_hz
-    band = band_components(series, series.known, settings.slowest_hz, settings.harmonics * settings.heart_hz[1], 3)
+    band = band_components(
+        series, series.known, settings.lowest_motion_hz, settings.cardiac_bandwidth_ratio * settings.heart_hz[1], 3
+    )
     start = np.concatenate(
-        [band.strongest(settings.slowest_hz, slow_hz, 2), band.strongest(slow_hz, np.inf, 2)], axis=1
+        [band.strongest(settings.lowest_motion_hz, slow_hz, 2), band.strongest(slow_hz, np.inf, 2)], axis=1
     )
     terms = _slow_terms(low_pass(refine(series, start), series.rate_hz, slow_hz))
     heart = _track(series, terms, settings)
     beating = replace(series, known=np.concatenate([series.known, heart.terms], axis=1))
-    again = band_components(beating, beating.known, settings.slowest_hz, 1.2 * slow_hz, 3)
-    motion = refine(beating, again.strongest(settings.slowest_hz, slow_hz, 3), smoothing_s=0.1)
+    again = band_components(beating, beating.known, settings.lowest_motion_hz, 1.2 * slow_hz, 3)
+    motion = refine(beating, again.strongest(settings.lowest_motion_hz, slow_hz, 3), smoothing_s=0.1)
     terms = _slow_terms(low_pass(motion, series.rate_hz, slow_hz))
     heart = follow_heart(series, np.concatenate([series.known, terms], axis=1), heart.phase, settings.heart)
     return _respiration(motion, series.rate_hz, settings), terms, heart
@@ -131,7 +163,7 @@ def _judged(
     heart_quality = 1 - left_by_both / left_by_breathing
     if not _is_beating(heart, heart_quality, series, settings):
         respiration_quality = 1 - left_by_breathing / left_by_none
-        seen = respiration if respiration_quality > settings.breathing_alone else None
+        seen = respiration if respiration_quality > settings.breathing_share_without_heart else None
         return SelfGating(seen, None, respiration_quality, heart_quality)
     alone = _without_breathing(series, settings)
     if alone.heart is None:
@@ -139,7 +171,7 @@ def _judged(
     left_by_heart = unexplained(series, alone.heart.terms)
     respiration_quality = 1 - left_by_both / left_by_heart
     gain = plausibility(left_by_both, heart, series) - plausibility(left_by_heart, alone.heart, series)
-    if gain < settings.breathing_gain:
+    if gain < settings.breathing_gain_nats:
         return replace(alone, respiration_quality=respiration_quality)
     return SelfGating(respiration, heart, respiration_quality, heart_quality)
 
@@ -147,14 +179,18 @@ def _judged(
 def _is_beating(heart: HeartPhase, quality: float, series: NavigatorSeries, settings: GatingSettings) -> bool:
     """A heart explains most of the variation, or, in noise, a part of it and beats regularly."""
     irregularity = heart.irregularity(series.time_s)
-    needed = settings.regular_heart_quality if irregularity < settings.regular else settings.heart_quality
+    needed = (
+        settings.regular_heart_share if irregularity < settings.regular_interval_deviation else settings.heart_share
+    )
     return bool(np.isfinite(irregularity)) and quality > needed
 
 
 def _track(series: NavigatorSeries, terms: NDArray, settings: GatingSettings) -> HeartPhase:
     known = np.concatenate([series.known, terms], axis=1)
     low_hz, high_hz = settings.heart_hz
-    band = band_components(series, known, 0.85 * low_hz, settings.harmonics * high_hz, series.recovery.shape[1])
+    band = band_components(
+        series, known, 0.85 * low_hz, settings.cardiac_bandwidth_ratio * high_hz, series.recovery.shape[1]
+    )
     return track_heart(series, known, band, settings.heart_hz, settings.heart)
 
 

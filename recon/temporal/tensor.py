@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from recon.errors import DataError
 from recon.temporal.motion import products
 
+# Most rounds of alternating least squares; one linear solution is exact at full ranks.
 _ALTERNATIONS = 30
+# The alternation ends when the residual falls by less than this share.
 _TOLERANCE = 1e-6
 
 
@@ -42,7 +44,7 @@ class BinWeights:
         return products(products(self.cardiac, self.respiratory), self.recovery)
 
 
-def complete(features: NDArray, places: BinWeights, ranks: tuple[int, int], smoothness: float = 0.03) -> NDArray:
+def complete(features: NDArray, weights: BinWeights, ranks: tuple[int, int], smoothness: float = 0.03) -> NDArray:
     """Fill the tensor whose cells the readouts touch, most of them not at all, at low multilinear rank.
 
     Least squares over the readouts plus a small roughness penalty between neighbouring bins, by alternation over
@@ -52,7 +54,7 @@ def complete(features: NDArray, places: BinWeights, ranks: tuple[int, int], smoo
     ----------
     features : (times, K) float64
         Navigators.
-    places : BinWeights
+    weights : BinWeights
     ranks : (2,) tuple of int
         Of the cardiac and the respiratory axis.
     smoothness : float
@@ -63,23 +65,24 @@ def complete(features: NDArray, places: BinWeights, ranks: tuple[int, int], smoo
     (K, C, R, T) float64
         Coefficients of U_τ in every cell.
     """
-    bins = (places.cardiac.shape[1], places.respiratory.shape[1])
+    bins = (weights.cardiac.shape[1], weights.respiratory.shape[1])
     ranks = (min(ranks[0], bins[0]), min(ranks[1], bins[1]))
     factors = [_smooth_basis(bins[0], ranks[0], periodic=True), _smooth_basis(bins[1], ranks[1], periodic=False)]
     rough = (_roughness(bins[0], periodic=True), _roughness(bins[1], periodic=False))
     last = np.inf
     for _ in range(_ALTERNATIONS):
-        core = _solve_core(features, places, factors, rough, smoothness)
+        core = _solve_core(features, weights, factors, rough, smoothness)
         if ranks == bins:
             break
         for axis in range(2):
             if ranks[axis] < bins[axis]:
-                factors[axis], core = _solve_factor(features, places, factors, core, axis, rough[axis], smoothness)
-        error = float(np.linalg.norm(features - _predict(places, factors, core)))
+                factors[axis], core = _solve_factor(features, weights, factors, core, axis, rough[axis], smoothness)
+        error = float(np.linalg.norm(features - _predict(weights, factors, core)))
         if last - error <= _TOLERANCE * max(error, 1e-300):
             break
         last = error
-    core = _solve_core(features, places, factors, rough, smoothness)
+    core = _solve_core(features, weights, factors, rough, smoothness)
+    # X = G ×₂ U_c ×₃ U_r: X[k,c,r,τ] = Σ_ab G[k,a,b,τ] U_c[c,a] U_r[r,b]
     return np.einsum("kabt,ca,rb->kcrt", core, factors[0], factors[1])
 
 
@@ -99,16 +102,16 @@ def _roughness(bins: int, periodic: bool) -> NDArray:
 
 
 def _solve_core(
-    features: NDArray, places: BinWeights, factors: list[NDArray], rough: tuple[NDArray, NDArray], smoothness: float
+    features: NDArray, weights: BinWeights, factors: list[NDArray], rough: tuple[NDArray, NDArray], smoothness: float
 ) -> NDArray:
     cardiac, respiratory = factors
-    reduced = BinWeights(places.cardiac @ cardiac, places.respiratory @ respiratory, places.recovery)
+    reduced = BinWeights(weights.cardiac @ cardiac, weights.respiratory @ respiratory, weights.recovery)
     design = reduced.products()
-    orders = places.recovery.shape[1]
+    orders = weights.recovery.shape[1]
     spread = np.kron(cardiac.T @ rough[0] @ cardiac, respiratory.T @ respiratory)
     spread += np.kron(cardiac.T @ cardiac, respiratory.T @ rough[1] @ respiratory)
     gram = design.T @ design
-    energy = np.diag((places.recovery**2).sum(axis=0)) / (len(cardiac) * len(respiratory))
+    energy = np.diag((weights.recovery**2).sum(axis=0)) / (len(cardiac) * len(respiratory))
     gram += smoothness * np.kron(spread, energy)
     gram[np.diag_indices_from(gram)] += 1e-9 * np.trace(gram) / len(gram)
     solution = np.linalg.solve(gram, design.T @ features)
@@ -117,7 +120,7 @@ def _solve_core(
 
 def _solve_factor(
     features: NDArray,
-    places: BinWeights,
+    weights: BinWeights,
     factors: list[NDArray],
     core: NDArray,
     axis: int,
@@ -125,22 +128,30 @@ def _solve_factor(
     smoothness: float,
 ) -> tuple[NDArray, NDArray]:
     """One factor by least squares, then made orthonormal; the core takes the change."""
-    mine, other = (places.cardiac, places.respiratory)[:: 1 - 2 * axis]
-    turned = core if axis == 0 else core.transpose(0, 2, 1, 3)
+    if axis == 0:
+        solved, other, turned = weights.cardiac, weights.respiratory, core
+    else:
+        solved, other, turned = weights.respiratory, weights.cardiac, core.transpose(0, 2, 1, 3)
+    # S[n,k,a,τ] = Σ_b G[k,a,b,τ] w[n,b]: the other axis at reading n, w = weights · factor
     seen = np.einsum("kabt,nb->nkat", turned, other @ factors[1 - axis], optimize=True)
-    seen = np.einsum("nkat,nt->nka", seen, places.recovery)
-    inner = np.einsum("nc,na->ca", mine, np.einsum("nka,nk->na", seen, features))
+    # S[n,k,a] = Σ_τ S[n,k,a,τ] U_τ[n,τ]: and the recovery at reading n
+    seen = np.einsum("nkat,nt->nka", seen, weights.recovery)
+    # s[n,a] = Σ_k S[n,k,a] y[n,k]: Sₙᵀ yₙ
+    inner = np.einsum("nc,na->ca", solved, np.einsum("nka,nk->na", seen, features))
+    # P[n,a,b] = Σ_k S[n,k,a] S[n,k,b]: Sₙᵀ Sₙ
     pairs = np.einsum("nka,nkb->nab", seen, seen)
-    bins, rank = mine.shape[1], seen.shape[2]
-    gram = np.einsum("nc,nd,nab->cadb", mine, mine, pairs, optimize=True).reshape(bins * rank, -1)
+    bins, rank = solved.shape[1], seen.shape[2]
+    # Gram matrix: N[(c,a),(d,b)] = Σ_n w[n,c] w[n,d] (Sₙᵀ Sₙ)[a,b]
+    gram = np.einsum("nc,nd,nab->cadb", solved, solved, pairs, optimize=True).reshape(bins * rank, -1)
     scale = np.trace(gram) / len(gram)
     gram += smoothness * scale * np.kron(rough, np.eye(rank)) + 1e-9 * scale * np.eye(len(gram))
     factor, change = np.linalg.qr(np.linalg.solve(gram, inner.ravel()).reshape(bins, rank))
+    # the core takes what QR took from the factor: G ← G ×₂ R, R[c,a]
     return factor, np.einsum("kabt,ca->kcbt" if axis == 0 else "kbat,ca->kbct", core, change)
 
 
-def _predict(places: BinWeights, factors: list[NDArray], core: NDArray) -> NDArray:
-    reduced = BinWeights(places.cardiac @ factors[0], places.respiratory @ factors[1], places.recovery)
+def _predict(weights: BinWeights, factors: list[NDArray], core: NDArray) -> NDArray:
+    reduced = BinWeights(weights.cardiac @ factors[0], weights.respiratory @ factors[1], weights.recovery)
     return reduced.products() @ core.reshape(len(core), -1).T
 
 
@@ -170,9 +181,9 @@ class TemporalTensor:
         """L."""
         return len(self.core)
 
-    def at(self, places: BinWeights) -> NDArray:
+    def at(self, weights: BinWeights) -> NDArray:
         """Φ at readouts: ``(L, times)`` float64."""
-        reduced = BinWeights(places.cardiac @ self.cardiac, places.respiratory @ self.respiratory, places.recovery)
+        reduced = BinWeights(weights.cardiac @ self.cardiac, weights.respiratory @ self.respiratory, weights.recovery)
         return self.core.reshape(self.rank, -1) @ reduced.products().T
 
     def cells(self, cardiac: NDArray, respiratory: NDArray, pulses: NDArray) -> NDArray:
@@ -194,6 +205,7 @@ class TemporalTensor:
 
     def recovery_of(self, cardiac: int, respiratory: int) -> NDArray:
         """What takes basis maps to recovery curves at one state of motion: ``(L, T)``, Φ = this · U_τᵀ."""
+        # Φ at one state of motion: M[l,τ] = Σ_ab G[l,a,b,τ] U_c[c,a] U_r[r,b], Φ = M U_τᵀ
         return np.einsum("labt,a,b->lt", self.core, self.cardiac[cardiac], self.respiratory[respiratory])
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from recon.cartesian import centre_region, lines_measured, to_kspace
 from recon.simulation.angiogram.volume import Angiogram
 
+# Readout oversampling of simulated Cartesian scans, as scanners do it.
 OVERSAMPLING = 2
 
 

@@ -34,6 +34,7 @@ class CoilModel:
         position = (np.arange(matrix) - matrix // 2) / matrix
         x_terms = np.exp(2j * np.pi * self.shift_cycles_per_fov[:, 0, None] * position)
         y_terms = np.exp(2j * np.pi * self.shift_cycles_per_fov[:, 1, None] * position)
+        # S_c(y,x) = Σ_m a[c,m] e^{2πi κ_m,y y} e^{2πi κ_m,x x}
         return np.einsum("cm,my,mx->cyx", self.coefficients, y_terms, x_terms).astype(np.complex64)
 
 
@@ -61,6 +62,7 @@ def loop_coils(coils: int, rng: np.random.Generator) -> CoilModel:
     angles = 2 * np.pi * (np.arange(coils) + rng.uniform(0, 1)) / coils
     places = 0.62 * np.stack([np.cos(angles), 0.85 * np.sin(angles)], axis=-1)
     distance = np.linalg.norm(grid[None] - places[:, None], axis=-1)
+    # phase gradient: r_g · place_c, turning across the body towards coil c
     turn = np.einsum("gd,cd->cg", grid, places) * rng.uniform(1.5, 3.0, size=(coils, 1))
     field = (1 + (distance / 0.45) ** 2) ** -1.5 * np.exp(1j * (turn + rng.uniform(0, 2 * np.pi, size=(coils, 1))))
     coefficients = np.linalg.lstsq(series, field.T, rcond=1e-6)[0].T

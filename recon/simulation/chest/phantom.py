@@ -98,6 +98,7 @@ class Phantom:
 _EJECTION = 0.32
 """Shortening of the ventricle's inner radius at end-systole."""
 
+# Thickness of the left ventricle's wall at end-diastole, in mm; normal adults have 6 to 10.
 _WALL_MM = 9.5
 
 _BREATHING_DIRECTION = np.array([-0.6, 0.8])

@@ -74,6 +74,7 @@ class Protocol:
         return 2 * round(self.duration_s * 1000 / self.tr_ms / 2)
 
 
+# The paper's scan (Chen 2021), and a small one that tests can simulate in seconds.
 PRESETS = {
     "tiny": Protocol(
         matrix=64,

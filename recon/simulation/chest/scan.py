@@ -19,6 +19,7 @@ from recon.simulation.chest.signal import Tissue, ir_flash_timeline, random_tiss
 from recon.simulation.chest.spokes import shifted_spectra
 from recon.threads import available_cpus
 
+# Readouts per task; each task's noise has its own seed, so another number gives other scans.
 _READOUTS_AT_A_TIME = 64
 
 

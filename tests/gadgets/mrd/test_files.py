@@ -15,7 +15,8 @@ from gadgetron.external.connection import Connection
 
 from gadgets.configuration import configuration_of
 from gadgets.errors import RemoteError, StreamError
-from gadgets.mrd.files import ScanFile, complete_file
+from gadgets.files import complete_file
+from gadgets.mrd.files import ScanFile
 from gadgets.mrd.replay import Progress, configuration_message, connect, hosted, replay
 from gadgets.multitasking.gadget import MultitaskingGadget
 from gadgets.multitasking.series import SERIES

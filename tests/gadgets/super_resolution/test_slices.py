@@ -58,10 +58,11 @@ def test_order_of_slices_does_not_matter(order: list[int], turned: int) -> None:
     low = blob((6, 8, 8))
     images = slices_of(low, directions)
     header = header_of((6, 8, 8))
-    (volume,) = volumes_of_images([images[index] for index in order], header)
+    (measured,) = volumes_of_images([images[index] for index in order], header)
+    volume = measured.volume
     assert np.array_equal(volume.zero_filled.real, low)
-    assert np.allclose(volume.head.position[:], images[3].getHead().position[:])
-    assert np.allclose(np.array(volume.head.slice_dir[:]), directions[2])
+    assert np.allclose(measured.head.position[:], images[3].getHead().position[:])
+    assert np.allclose(np.array(measured.head.slice_dir[:]), directions[2])
 
 
 def test_mirrored_directions_go_out_as_they_came(identity_network: Path, tmp_path: Path) -> None:
