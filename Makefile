@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := setup.cfg pyproject.toml constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test weights sr-weights clean
+.PHONY: demo test docs test-pythons weights sr-weights clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
-	test -f demo/scan.h5 || $(BIN)/malibu simulate demo/scan.h5 --preset standard --seed 1
+	test -f demo/scan.h5 || $(BIN)/malibu simulate-scan demo/scan.h5 --preset standard --seed 1
 	$(BIN)/malibu replay demo/scan.h5 -o demo/images.h5 --config configs/xml/multitasking.xml --report demo/report
 	test -f demo/coronary.h5 || $(BIN)/malibu simulate-volume demo/coronary.h5 --seed 1
 	$(BIN)/malibu replay demo/coronary.h5 -o demo/restored.h5 --config configs/xml/super_resolution_coronary.xml --report demo/super_resolution
@@ -21,10 +22,18 @@ test: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+	@echo "Open docs/_build/html/index.html in a browser."
+
+# The part of the suite that needs no torch, on each interpreter that the machine has.
+test-pythons:
+	$(PYTHON) tests/support/pythons.py
+
 # The shipped weights anew, two hours on 2 cores; then:
 # cp runs/multitasking_mdcn_refined/multitasking_mdcn_refined.safetensors nets/shipped/multitasking_mdcn.safetensors
 weights: $(VENV)/.installed-dev
-	$(BIN)/malibu prepare pairs --simulate 210 --seed 1000 --workers 2
+	$(BIN)/malibu prepare-pairs pairs --simulate 210 --seed 1000 --workers 2
 	$(BIN)/python -m nets.training fit --config configs/train/multitasking_mdcn.yaml
 	$(BIN)/python -m nets.training fit --config configs/train/multitasking_mdcn_refined.yaml
 
@@ -41,12 +50,16 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(SOURCES) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(INSTALL) -e .
 	touch $@
 
 $(VENV)/.installed-dev: $(SOURCES) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(INSTALL) -e ".[dev]"
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: $(SOURCES) | $(VENV)/bin/python
+	$(INSTALL) -e ".[docs]"
 	touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo docs/_build docs/gallery

@@ -51,8 +51,9 @@ def read_scan(path: str | Path, group: str = "dataset", **parameters: Any) -> "l
     from gadgets.multitasking.parameters import MultitaskingParameters
     from gadgets.multitasking.readouts import read_slices
 
+    checked = _checked(MultitaskingParameters, parameters)
     with ScanFile(Path(path), group) as file:
-        return [measured.scan for measured in read_slices(file, _checked(MultitaskingParameters, parameters))]
+        return [measured.scan for measured in read_slices(file, checked)]
 
 
 def simulate(preset: str = "tiny", seed: int = 0, **changes: Any) -> "RadialScan":
@@ -188,14 +189,16 @@ def reconstruct(
 
     Raises
     ------
+    ParameterError
+        If a setting is not known or impossible.
     DataError
         If the scan cannot be reconstructed.
     """
     import recon
     from gadgets.device import choose_device
+    from gadgets.multitasking.parameters import settings_of
 
-    chosen = recon.multitasking.Settings(**settings)
-    return recon.multitasking.reconstruct(scan, chosen, network, choose_device(device))
+    return recon.multitasking.reconstruct(scan, settings_of(settings), network, choose_device(device))
 
 
 def restore(volume: "CartesianVolume", network: "VolumeNetwork", **settings: Any) -> "RestoredVolume":

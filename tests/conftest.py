@@ -1,6 +1,7 @@
 """Small scans that many tests share, simulated once per run."""
 
 import dataclasses
+import importlib.util
 from pathlib import Path
 
 import ismrmrd
@@ -9,6 +10,20 @@ import pytest
 from gadgets.simulated.radial import write_simulation
 from recon.simulation.chest import PRESETS, SimulatedScan, simulate_scan
 from tests.support.replays import replay_here
+
+if importlib.util.find_spec("torch") is None:  # under tests/support/pythons.py
+    collect_ignore_glob = [
+        "nets/*",
+        "gadgets/cli/*",
+        "gadgets/datasets/*",
+        "gadgets/evaluation/*",
+        "gadgets/super_resolution/*",
+        "gadgets/mrd/test_gadget.py",
+        "gadgets/multitasking/test_network.py",
+        "test_docs.py",
+        "test_golden.py",
+        "test_malibu.py",
+    ]
 
 
 @pytest.fixture(scope="session")

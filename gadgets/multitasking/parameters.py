@@ -1,12 +1,15 @@
 """What a configuration may set, validated: one model for XML ``<configuration>``, and the command line."""
 
+import difflib
 import xml.etree.ElementTree as ElementTree
-from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gadgets.configuration import StreamParameters, as_list, named_once, read_parameters
+from gadgets.configuration import StreamParameters, as_list, checked, named_once, read_parameters
+from gadgets.errors import ParameterError
 from gadgets.multitasking.series import SERIES
 from recon.multitasking.settings import Settings
 
@@ -171,6 +174,36 @@ class MultitaskingParameters(StreamParameters):
         shared = {field.name: getattr(self, field.name) for field in fields(Settings) if hasattr(self, field.name)}
         shared["reconstruction"] = "network" if self.reconstruction == "mdcn" else self.reconstruction
         return Settings(**shared, t1_map=bool({"t1_map", "t1_uncertainty"} & set(self.images)))
+
+
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """Make settings of the reconstruction from values by name, checked as a configuration's are.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        Fields of :class:`recon.multitasking.Settings`.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown or a value is impossible.
+    """
+    known = [field.name for field in fields(Settings)]
+    for name in values:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+            raise ParameterError(f"unknown setting {name!r}; {hint}")
+    given = dict(values)
+    if given.get("reconstruction") == "network":
+        given["reconstruction"] = "mdcn"
+    t1_map = bool(given.pop("t1_map", Settings.t1_map))
+    return replace(checked(MultitaskingParameters, given).settings(), t1_map=t1_map)
 
 
 def parse_parameters(

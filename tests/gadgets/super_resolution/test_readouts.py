@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import sigpy
 
+import malibu
 from gadgets import RESEARCH_LABEL
 from gadgets.errors import ParameterError, RemoteError
 from gadgets.mrd.files import ScanFile, write_scan
 from gadgets.registry import gadget_entry
 from gadgets.simulated.cartesian import VolumeProtocol, write_volume_scan
 from gadgets.simulated.radial import truth_path
+from gadgets.super_resolution.slices import cut_of_header
 from nets.inference.super_resolution import SuperResolution
 from recon.cartesian import to_image, to_kspace, truncate
 from tests.support.peer import CLOSE, Peer, message, scan_messages
@@ -178,8 +180,56 @@ def test_elliptical_sampling_is_taken(raw: Path, identity_network: Path, tmp_pat
     source = raw_with(raw, tmp_path / "ellipse.h5", inside)
     with ScanFile(source) as few, ScanFile(raw) as all_:
         assert len(few) < len(all_)
+        lines = len(few) - 1
     series = restore_here(source, tmp_path / "out.h5", **one(identity_network))
     assert series[101][0].meta["MalibuAcceleration"] == "4x4"
+    (volume,) = malibu.read_volume(source)
+    assert volume.measured.shape == (*volume.zero_filled.shape[:2], 1)
+    assert volume.measured.sum() == lines
+
+
+def test_partial_echo_leaves_samples_unmeasured(raw: Path, tmp_path: Path) -> None:
+    """The first quarter of each readout is missing: data consistency must not put zeros back there."""
+    with ScanFile(raw) as file:
+        readouts, header = list(file.acquisitions()), file.header
+    for number, readout in enumerate(readouts):
+        if not is_noise(readout):
+            samples = readout.number_of_samples
+            cut = ismrmrd.Acquisition.from_array(np.ascontiguousarray(readout.data[:, samples // 4 :]))
+            cut.center_sample = samples // 2 - samples // 4
+            cut.idx.kspace_encode_step_1 = readout.idx.kspace_encode_step_1
+            cut.idx.kspace_encode_step_2 = readout.idx.kspace_encode_step_2
+            readouts[number] = cut
+    write_scan(tmp_path / "partial.h5", header, readouts)
+    (whole,), (volume,) = malibu.read_volume(raw), malibu.read_volume(tmp_path / "partial.h5")
+    columns = volume.zero_filled.shape[2]
+    lines = np.flatnonzero(whole.measured.any(axis=(1, 2)))
+    assert volume.measured.shape == volume.zero_filled.shape
+    seen = volume.measured[lines[0]].any(axis=0)
+    assert list(np.flatnonzero(seen)) == list(range(columns // 4, columns))
+
+
+def test_noise_bandwidth_of_the_header_scales_the_pixels(raw: Path, tmp_path: Path) -> None:
+    with ScanFile(raw) as file:
+        readouts, header = list(file.acquisitions()), file.header
+    header.acquisitionSystemInformation.relativeReceiverNoiseBandwidth = 4.0
+    write_scan(tmp_path / "wide.h5", header, readouts)
+    (plain,), (wide,) = malibu.read_volume(raw), malibu.read_volume(tmp_path / "wide.h5")
+    assert np.allclose(np.abs(wide.zero_filled), 2 * np.abs(plain.zero_filled), rtol=1e-4, atol=1e-3)
+
+
+def test_limits_of_the_header_tell_which_lines_were_measured(raw: Path) -> None:
+    """Partial Fourier: two lines before the centre, six from it on."""
+    with ScanFile(raw) as file:
+        header = file.header
+    space, limits = header.encoding[0].encodedSpace.matrixSize, header.encoding[0].encodingLimits
+    full = (space.z, space.y, 8)
+    limit = limits.kspace_encoding_step_1
+    limit.minimum, limit.center, limit.maximum = 2, 4, 9
+    factors, measured = cut_of_header(header, full)
+    first = space.y // 2 - 2
+    assert list(np.flatnonzero(measured[:, :, 0].any(axis=0))) == list(range(first, first + 8))
+    assert factors[1] == space.y / 8
 
 
 def test_sum_of_squares_and_maps_agree_where_there_is_signal(raw: Path, identity_network: Path, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, strategies as st
 
+import recon.cartesian
 from nets.architectures.blocks import boxes_to_channels, channels_to_boxes
 from nets.architectures.registry import build
 from nets.data.degradation import lines_measured, random_texture, smooth_phase, truncate_kspace
@@ -236,3 +238,9 @@ def test_stages_must_fit_each_other_and_the_task(tmp_path: Path) -> None:
     mdcn = save(tmp_path / "c.safetensors", build("mdcn", config), config, {}, "mdcn")
     with pytest.raises(WeightsError, match="mdcn is no network for super-resolution"):
         SuperResolution([mdcn])
+
+
+@given(st.integers(1, 600), st.one_of(st.integers(1, 12), st.floats(1, 12)))
+def test_training_cuts_as_many_lines_as_a_scan_measures(size: int, factor: float) -> None:
+    """Neither package may import the other: this holds both to one rule."""
+    assert lines_measured(size, factor) == recon.cartesian.lines_measured(size, factor)
