@@ -24,6 +24,10 @@ _LINES_PER_PIXEL = 9.6
 _BAND_PER_PIXEL = math.pi / math.sqrt(2)
 
 
+_SAME_ANGLE_RAD = 1e-6
+"""Spokes nearer than this are repetitions: above float32 rounding, and 5e-4 of a sample at the edge of 1024 pixels."""
+
+
 @dataclass(frozen=True)
 class LineFan:
     """Fixed lines, and how each spoke spreads on them.
@@ -130,15 +134,14 @@ def line_fan(trajectory: NDArray, matrix: int) -> LineFan:
     """
     angles, center, spacing = _radial_geometry(trajectory)
     half = math.ceil(_LINES_PER_PIXEL * matrix / 2)
-    line_angles: NDArray
-    distinct = np.unique(np.round(np.mod(angles, np.pi) / 1e-7).astype(np.int64) % round(np.pi / 1e-7))
     order = np.argsort(angles, kind="stable")
+    distinct, line_of_spoke = _distinct_lines(angles)
     if len(distinct) <= half:
-        line_angles = distinct * 1e-7
-        reach, taps = _exact_reach(angles[order], line_angles)
+        line_angles = distinct
+        reach, taps = _exact_reach(angles[order], line_of_spoke[order], line_angles)
     else:
         line_angles = np.pi / half * np.arange(half)
-        band = min(_BAND_PER_PIXEL * matrix / (2 * half), 0.45)
+        band = _BAND_PER_PIXEL * matrix / (2 * half)
         reach, taps = _interpolating_reach(angles[order], 2 * half, band)
     farthest = max(center, trajectory.shape[1] - 1 - center)
     radius = np.arange(-farthest, farthest + 1) * spacing
@@ -147,17 +150,30 @@ def line_fan(trajectory: NDArray, matrix: int) -> LineFan:
     return LineFan(lines, order, reach, taps, center, trajectory.shape[1])
 
 
-def _exact_reach(angles: NDArray, line_angles: NDArray) -> tuple[NDArray, list[NDArray]]:
-    reach, taps = [], []
-    for angle in np.concatenate([line_angles, line_angles + np.pi]):
-        first = int(np.searchsorted(angles, angle - 1e-6))
-        count = int(np.searchsorted(angles, angle + 1e-6)) - first
-        if angle < 1e-6:  # angles just below 2π are this line's too
-            before = len(angles) - int(np.searchsorted(angles, 2 * np.pi - 1e-6))
-            first, count = len(angles) - before, before + count
-        reach.append((first, count))
-        taps.append(np.ones(count, dtype=np.float32))
-    return np.array(reach), taps
+def _distinct_lines(angles: NDArray) -> tuple[NDArray, NDArray]:
+    """Angles modulo π that differ by more than rounding, and which of these lines each spoke has."""
+    folded = np.mod(angles, np.pi)
+    order = np.argsort(folded, kind="stable")
+    line = np.concatenate([[0], np.cumsum(np.diff(folded[order]) > _SAME_ANGLE_RAD)])
+    starts = np.flatnonzero(np.diff(line, prepend=-1))
+    distinct = folded[order][starts]
+    if len(distinct) > 1 and folded[order[0]] + np.pi - folded[order[-1]] <= _SAME_ANGLE_RAD:
+        line[line == line[-1]] = 0  # just below π lies the first line, run through backwards
+        distinct = distinct[:-1]
+    line_of_spoke = np.empty_like(line)
+    line_of_spoke[order] = line
+    return distinct, line_of_spoke
+
+
+def _exact_reach(angles: NDArray, line: NDArray, line_angles: NDArray) -> tuple[NDArray, list[NDArray]]:
+    """Each spoke belongs to the line that it has, forward or backward: a range of the spokes sorted by angle."""
+    backward = np.cos(angles - line_angles[line]) < 0
+    place = line + len(line_angles) * backward
+    count = np.bincount(place, minlength=2 * len(line_angles))
+    first = np.zeros_like(count)
+    begins = np.flatnonzero(place != np.roll(place, 1))
+    first[place[begins]] = begins
+    return np.stack([first, count], axis=1), [np.ones(number, dtype=np.float32) for number in count]
 
 
 def _interpolating_reach(angles: NDArray, lines: int, band: float) -> tuple[NDArray, list[NDArray]]:

@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from recon.errors import DataError
 from recon.readouts.density import ramp_weights
-from recon.readouts.trajectory import GOLDEN_ANGLE_DEG
+from recon.readouts.trajectory import GOLDEN_ANGLE_DEG, golden_angles_rad, radial_trajectory
 from recon.spatial.back_projection import back_project, back_project_and_adjoint, back_project_exactly
 from recon.spatial.encoding import coil_encoding
 from recon.spatial.fold import Fold, line_fan
@@ -74,3 +76,20 @@ def test_ramp_weights_of_the_lines_are_those_of_the_spokes() -> None:
     posed = problem(32, 300, 1)
     fan = line_fan(posed.trajectory, 32)
     assert np.allclose(ramp_weights(fan.trajectory)[0, fan.forward_radii], ramp_weights(posed.trajectory)[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize("jitter_rad", [0.0, 1e-8, 3e-8, 2e-7])
+@pytest.mark.parametrize("angle_deg", [FIBONACCI_DEG, 0.0, 90.0])
+def test_angles_that_repeat_but_for_rounding_count_once(jitter_rad: float, angle_deg: float) -> None:
+    """Also just below 0 and 180 degrees, where the first line is run through backwards."""
+    repeated = problem(32, 600, 2, angle_deg)
+    angles = golden_angles_rad(np.arange(600) % 55, angle_deg)
+    angles = angles + jitter_rad * np.random.default_rng(0).uniform(-1, 1, 600)
+    angles[::7] += np.pi
+    repeated = dataclasses.replace(repeated, trajectory=radial_trajectory(angles, 64, 32))
+    fan = line_fan(repeated.trajectory, 32)
+    counted = np.concatenate([np.arange(600)[fan.spokes_of(line)] for line in range(2 * fan.lines)])
+    assert sorted(counted.tolist()) == list(range(600))
+    exact = back_project_exactly(repeated)
+    assert np.linalg.norm(back_project(repeated) - exact) < 1e-4 * np.linalg.norm(exact)
+    assert fan.lines == len({round(float(a), 3) for a in np.mod(golden_angles_rad(np.arange(55), angle_deg), np.pi)})
