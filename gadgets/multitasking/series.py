@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ from recon.errors import DataError
 from recon.temporal.bins import nearest_bin
 
 if TYPE_CHECKING:
-    from gadgets.multitasking.parameters import MultitaskingParameters
     from recon.multitasking import Frames, RadialScan, Result
 
 GATING_ROWS = ("time_s", "respiration", "respiratory_bin", "cardiac_phase", "cardiac_bin", "kept")
@@ -36,7 +35,27 @@ class Picture:
     meta: dict[str, Any] = field(default_factory=dict)
 
 
-Maker = Callable[["Result", "RadialScan", "MultitaskingParameters"], list[Picture]]
+class Choices(Protocol):
+    """What the parameters choose among the frames of a result."""
+
+    @property
+    def frames(self) -> str:
+        """Real-time frames, as first:last:step of the imaging spokes, or auto."""
+
+    @property
+    def bright_blood_ti_ms(self) -> float | None:
+        """Inversion time of the bright-blood cine."""
+
+    @property
+    def dark_blood_ti_ms(self) -> float | None:
+        """Inversion time of the dark-blood cine."""
+
+    @property
+    def t1_frames(self) -> int:
+        """Inversion times of the T1-recovery series."""
+
+
+Maker = Callable[["Result", "RadialScan", Choices], list[Picture]]
 
 
 @dataclass(frozen=True)
@@ -64,12 +83,12 @@ class Series:
     animation: str = ""
 
 
-def _time_average(result: "Result", scan: "RadialScan", parameters: "MultitaskingParameters") -> list[Picture]:
+def _time_average(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
     return [Picture(result.time_average(), meta={"DataRole": ["Image", "AVE"]})]
 
 
-def _realtime(result: "Result", scan: "RadialScan", parameters: "MultitaskingParameters") -> list[Picture]:
-    series, spokes = result.realtime(parameters.frames)
+def _realtime(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
+    series, spokes = result.realtime(choices.frames)
     window, sequence = window_of(series), scan.sequence
     timeline, pictures = scan.imaging.timeline, []
     for image, spoke in zip(series, spokes, strict=True):
@@ -83,14 +102,14 @@ def _realtime(result: "Result", scan: "RadialScan", parameters: "MultitaskingPar
     return pictures
 
 
-def _basis_maps(result: "Result", scan: "RadialScan", parameters: "MultitaskingParameters") -> list[Picture]:
+def _basis_maps(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
     return [
         Picture(basis_map, meta={"DataRole": "SpatialFactor", "BasisIndex": index})
         for index, basis_map in enumerate(result.spatial_factor)
     ]
 
 
-def _temporal_basis(result: "Result", scan: "RadialScan", parameters: "MultitaskingParameters") -> list[Picture]:
+def _temporal_basis(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
     basis = result.temporal.basis
     if basis.shape[1] > COUNTER_LIMIT:
         raise DataError(
@@ -118,27 +137,27 @@ def _pictures(result: "Result", shown: "Frames") -> list[Picture]:
     return pictures
 
 
-def _cine_bright(result: "Result", scan: "RadialScan", parameters: "MultitaskingParameters") -> list[Picture]:
-    return _pictures(result, result.cine(parameters.bright_blood_ti_ms)) if result.beats else []
+def _cine_bright(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
+    return _pictures(result, result.cine(choices.bright_blood_ti_ms)) if result.beats else []
 
 
-def _cine_dark(result: "Result", scan: "RadialScan", parameters: "MultitaskingParameters") -> list[Picture]:
-    return _pictures(result, result.cine(parameters.dark_blood_ti_ms, dark_blood=True)) if result.beats else []
+def _cine_dark(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
+    return _pictures(result, result.cine(choices.dark_blood_ti_ms, dark_blood=True)) if result.beats else []
 
 
-def _t1_recovery(result: "Result", scan: "RadialScan", parameters: "MultitaskingParameters") -> list[Picture]:
-    return _pictures(result, result.recovery(parameters.t1_frames)) if result.temporal.gated else []
+def _t1_recovery(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
+    return _pictures(result, result.recovery(choices.t1_frames)) if result.temporal.gated else []
 
 
-def _respiratory(result: "Result", scan: "RadialScan", parameters: "MultitaskingParameters") -> list[Picture]:
-    return _pictures(result, result.respiration(parameters.bright_blood_ti_ms)) if result.breathes else []
+def _respiratory(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
+    return _pictures(result, result.respiration(choices.bright_blood_ti_ms)) if result.breathes else []
 
 
-def _t1_map(result: "Result", scan: "RadialScan", parameters: "MultitaskingParameters") -> list[Picture]:
+def _t1_map(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
     return [] if result.t1_map is None else _milliseconds(result, result.t1_map.t1_ms, "T1MAP", 2000, "Hot Metal")
 
 
-def _t1_uncertainty(result: "Result", scan: "RadialScan", parameters: "MultitaskingParameters") -> list[Picture]:
+def _t1_uncertainty(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
     return [] if result.t1_map is None else _milliseconds(result, result.t1_map.uncertainty_ms, "T1SD", 200, "Rainbow")
 
 
@@ -163,7 +182,7 @@ def _milliseconds(result: "Result", values_ms: NDArray, role: str, width_ms: int
     return [Picture(np.clip(np.rint(values_ms), 0, COUNTER_LIMIT).astype(np.uint16), meta=meta)]
 
 
-def _gating(result: "Result", scan: "RadialScan", parameters: "MultitaskingParameters") -> list[Picture]:
+def _gating(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
     gated = result.temporal.gated
     if gated is None:
         return []
@@ -182,12 +201,12 @@ def _gating(result: "Result", scan: "RadialScan", parameters: "MultitaskingParam
     return [Picture(np.stack([rows[name] for name in GATING_ROWS]).astype(np.float32), meta=meta)]
 
 
-def _back_projection(result: "Result", scan: "RadialScan", parameters: "MultitaskingParameters") -> list[Picture]:
+def _back_projection(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
     """The bright-blood cine, or else the real-time frames, as they were before network or ADMM."""
     if result.back_projection is result.spatial_factor:
         return []
     before = result.before()
-    pictures = _cine_bright(before, scan, parameters) or _realtime(before, scan, parameters)
+    pictures = _cine_bright(before, scan, choices) or _realtime(before, scan, choices)
     for picture in pictures:
         picture.meta |= {"MalibuReconstruction": "backprojection"}
     return pictures
