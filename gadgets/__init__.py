@@ -1,10 +1,5 @@
 """Gadgets of malibu: streams, parameters, images and commands around the reconstruction."""
 
-from importlib.metadata import PackageNotFoundError, version
+from nets import RESEARCH_USE as RESEARCH_LABEL, __version__
 
-try:
-    __version__ = version("malibu")
-except PackageNotFoundError:  # on PYTHONPATH only, as Gadgetron's own Python folder may be
-    __version__ = "0+unknown"
-
-RESEARCH_LABEL = "research use only - not a medical device"
+__all__ = ["RESEARCH_LABEL", "__version__"]

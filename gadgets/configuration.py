@@ -47,7 +47,7 @@ def read_parameters(
     Parameters
     ----------
     model : type
-        Of the gadget's parameters.
+        Model of the gadget's parameters.
     configuration : Element or None
         None gives the defaults.
     overrides : dict of str to str, optional

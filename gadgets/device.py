@@ -58,7 +58,7 @@ def ready_torch(device: sigpy.Device, instead: str = "") -> str:
     Parameters
     ----------
     device : sigpy.Device
-        Of the reconstruction.
+        Device of the reconstruction.
     instead : str
         What else the operator may do where torch is missing.
 

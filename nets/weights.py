@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from nets import RESEARCH_USE
 from nets.architectures.registry import ARCHITECTURES, build, configure
 
 _KEY = "malibu_model_card"
@@ -22,8 +23,6 @@ MULTITASKING = "multitasking_mdcn"
 FIRST_STAGE = "sr_coronary_l1"
 SECOND_STAGE = "gan_coronary_dragan"
 """Names of the shipped weights that the gadgets take by default."""
-
-RESEARCH_USE = "research use only - not a medical device"
 
 
 class WeightsError(ValueError):
@@ -48,7 +47,7 @@ class ModelCard:
     preprocessing : dict
         What inference must do before and after.
     version : str
-        Of malibu.
+        Version of malibu.
     licence : str
     use : str
     """
@@ -75,7 +74,7 @@ class LoadedNetwork:
         In evaluation mode, float32, on the CPU.
     card : ModelCard
     sha256 : str
-        Of the file.
+        Hash of the file.
     """
 
     network: nn.Module

@@ -17,13 +17,14 @@ from gadgets.files import complete_file
 from gadgets.mrd.files import ScanFile
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.simulated.radial import is_truth
-from nets.data.pair_files import SPLITS, pair_files, write_pair
+from nets.data import SPLITS
+from nets.data.pair_files import pair_files, write_pair
 from recon.simulation.chest import Protocol
 
 log = logging.getLogger(__name__)
 
 SHARES = (8, 1, 1)
-"""Of training, validation and test subjects, as in the dissertation (6.3.1)."""
+"""Shares of training, validation and test subjects, as in the dissertation (6.3.1)."""
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -35,13 +36,13 @@ class Job:
     Attributes
     ----------
     name : str
-        Of the pair's file, less the slice; tells nothing about a patient.
+        Name of the pair's file, less the slice; tells nothing about a patient.
     subject : str
-        Likewise.
+        Pseudonym of the subject; tells nothing about a patient.
     scan : Path or None
         A file.
     seed : int
-        Of a simulated subject, if there is no file.
+        Seed of a simulated subject, if there is no file.
     """
 
     name: str
@@ -68,7 +69,7 @@ def scan_jobs(scans: Sequence[Path], folder: Path, group: str) -> list[Job]:
     ----------
     scans : sequence of Path
     folder : Path
-        Of the pairs.
+        Folder of the pairs.
     group : str
         HDF5 group of the measurements.
 
@@ -147,7 +148,7 @@ def prepare_pairs(
     folder : Path
         Gets ``train``, ``validation`` and ``test``; a subject lies in one of them.
     protocol : Protocol
-        Of simulated scans; every subject's differs a little from it.
+        Protocol of simulated scans; every subject's differs a little from it.
     parameters : MultitaskingParameters
     group : str
         HDF5 group of the measurements.

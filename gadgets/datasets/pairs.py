@@ -34,7 +34,7 @@ def varied_protocol(base: Protocol, seed: int) -> Protocol:
     ----------
     base : Protocol
     seed : int
-        Of the subject.
+        Seed of the subject.
 
     Returns
     -------

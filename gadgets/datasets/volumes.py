@@ -7,7 +7,8 @@ import torch
 
 from gadgets import __version__
 from gadgets.files import complete_file
-from nets.data.volume_files import SPLITS, Volume, write_volume
+from nets.data import SPLITS
+from nets.data.volume_files import Volume, write_volume
 from recon.simulation.angiogram.volume import Domain, simulate_angiogram
 
 
@@ -28,7 +29,7 @@ def prepare_volumes(
     shape : (3,) tuple of int
         (z, y, x) voxels.
     seed : int
-        Of the first subject; each tenth is for the test, the one before it for validation.
+        Seed of the first subject; each tenth is for the test, the one before it for validation.
     count : int
     progress : callable
         Called after each subject.

@@ -53,16 +53,16 @@ class Row:
     seconds : dict of str to float
         Median over the repeats, by stage.
     peak_memory_gb : float
-        Of the whole process while the method ran.
+        Peak of the whole process while the method ran.
     spatial_factor_nrmse : float or None
         Against the truth.
     truth, admm : Quality or None
-        Of magnitude frames, against the truth and against ADMM.
+        Quality of magnitude frames, against the truth and against ADMM.
     bright, dark : Quality or None
-        Of the cardiac cycle at end-expiration, bright- and dark-blood, against the truth's spatial factor in the same
+        Quality of the cardiac cycle at end-expiration, bright and dark blood, against the truth's factor in the same
         cells (dissertation tables 6-1 and 6-2).
     t1 : Agreement or None
-        Of T1 with the reference.
+        Agreement of T1 with the reference.
     """
 
     method: str

@@ -49,7 +49,7 @@ def compare_regions(t1_map: T1Map, true_t1_ms: NDArray, shape: NDArray, names: l
     shape : (N, N) int
         Number of the innermost shape at each voxel.
     names : list of str
-        Of the shapes, by number.
+        Names of the shapes, by number.
 
     Returns
     -------

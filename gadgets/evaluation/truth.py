@@ -67,7 +67,7 @@ def seen_truth(encoded: EncodedScan, scan: RadialScan, images: NDArray, coil_map
     Returns
     -------
     Truth
-        Of the images whose spokes are reconstructed.
+        Truth of the images whose spokes are reconstructed.
     """
     basis = sigpy.to_device(encoded.problem.temporal_basis, sigpy.cpu_device)
     kept = scan.imaging.index[encoded.temporal.kept]

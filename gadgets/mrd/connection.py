@@ -1,4 +1,4 @@
-"""A Gadgetron connection that cannot hang, cannot cut short silently, and reports errors (`protocol.md`).
+"""A Gadgetron connection that cannot hang, cannot cut short silently, and reports errors.
 
 gadgetron-python opens the connection and (de)serialises the items; this module takes the place of its socket, which
 spins for ever when a peer dies inside a message, and of its loop, which ends quietly on an unknown message.

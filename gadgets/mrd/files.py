@@ -181,7 +181,7 @@ def open_source(path: Path, group: str = "dataset") -> Source:
 
 def write_scan(
     path: Path,
-    header: Any,
+    header: ismrmrd.xsd.ismrmrdHeader,
     acquisitions: Iterable[ismrmrd.Acquisition],
     waveforms: Sequence[ismrmrd.Waveform] = (),
 ) -> None:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Any, Generic, TypeVar
 from xml.etree.ElementTree import Element
 
+import ismrmrd
 import sigpy
 from gadgetron.external.connection import Connection
 
@@ -62,7 +63,7 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
         """
 
     @abstractmethod
-    def load(self, parameters: Parameters, device: sigpy.Device, header: Any) -> Network:
+    def load(self, parameters: Parameters, device: sigpy.Device, header: ismrmrd.xsd.ismrmrdHeader) -> Network:
         """Load and warm up what a reconstruction needs, before its first readout comes.
 
         Raises

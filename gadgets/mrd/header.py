@@ -28,7 +28,7 @@ class ScanHeader:
     tr_ms, ti_ms, flip_angle_deg : float or None
         From sequenceParameters; None where the header has none.
     relative_noise_bandwidth : float
-        Of the receiver; 1 where the header does not say.
+        Noise bandwidth of the receiver; 1 where the header does not say.
     trajectory : str
         The header's name for the trajectory.
     """
@@ -64,7 +64,7 @@ def _first(values: Any) -> float | None:
     return float(values[0]) if values else None
 
 
-def read_header(header: Any) -> ScanHeader:
+def read_header(header: ismrmrd.xsd.ismrmrdHeader) -> ScanHeader:
     """Extract what the reconstruction needs.
 
     Parameters
@@ -103,13 +103,13 @@ def read_header(header: Any) -> ScanHeader:
     )
 
 
-def relative_noise_bandwidth(header: Any) -> float:
+def relative_noise_bandwidth(header: ismrmrd.xsd.ismrmrdHeader) -> float:
     """Receiver's relative noise bandwidth; 1 where the header does not say."""
     system = header.acquisitionSystemInformation
     return float((system and system.relativeReceiverNoiseBandwidth) or 1.0)
 
 
-def expected_matrix(header: Any) -> int:
+def expected_matrix(header: ismrmrd.xsd.ismrmrdHeader) -> int:
     """Image matrix that the header promises, to warm up with; one that promises none is refused once data are in."""
     return min(max(16, int(header.encoding[0].reconSpace.matrixSize.x)), 512) if header.encoding else 160
 
@@ -154,7 +154,7 @@ def header_of(geometry: Geometry, matrix: tuple[int, int, int], trajectory: str)
     return ismrmrd.xsd.ToXML(xsd.ismrmrdHeader(experimentalConditions=conditions, encoding=[encoding])).encode()
 
 
-def anonymous(header: Any) -> Any:
+def anonymous(header: ismrmrd.xsd.ismrmrdHeader) -> Any:
     """Remove patient, study and measurement identifiers from a header, in place; return it."""
     for section, names in _IDENTIFIERS.items():
         holder = getattr(header, section, None)

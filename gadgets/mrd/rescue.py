@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
+
+import ismrmrd
 
 from gadgets.errors import ParameterError
 from gadgets.mrd.files import write_scan
@@ -19,7 +21,7 @@ Loaded = TypeVar("Loaded")
 
 
 @contextmanager
-def rescued(measurement: Measurement, header: Any, folder: str | None) -> Iterator[None]:
+def rescued(measurement: Measurement, header: ismrmrd.xsd.ismrmrdHeader, folder: str | None) -> Iterator[None]:
     """Write the readouts to a file if the enclosed block fails, and let the exception go on.
 
     Parameters

@@ -30,7 +30,9 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
         """Read the gadget's parameters."""
         return parse_parameters(configuration)
 
-    def load(self, parameters: MultitaskingParameters, device: sigpy.Device, header: Any) -> ArrayNetwork | None:
+    def load(
+        self, parameters: MultitaskingParameters, device: sigpy.Device, header: ismrmrd.xsd.ismrmrdHeader
+    ) -> ArrayNetwork | None:
         """Load and warm up the network; None where the parameters want none."""
         choose_backend(parameters.nufft, on_gpu=device.id >= 0)
         return load_network(parameters, device, parameters.matrix or expected_matrix(header))

@@ -16,7 +16,7 @@ def waveform(
     Parameters
     ----------
     waveforms : list of ismrmrd.Waveform
-        Of any number of signals, in any order.
+        Messages of any number of signals, in any order.
     waveform_id : int
         Id of the wanted one; its first channel is used.
     name, remedy : str

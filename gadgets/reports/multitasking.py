@@ -38,7 +38,7 @@ def write_report(images: Path, folder: Path) -> Path:
     Returns
     -------
     Path
-        Of the page.
+        Path of the page.
 
     Raises
     ------

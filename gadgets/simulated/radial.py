@@ -80,7 +80,7 @@ def write_simulation(scan: SimulatedScan, path: Path, progress: Callable[[int], 
     ----------
     scan : SimulatedScan
     path : Path
-        Of the raw-data file.
+        Path of the raw-data file.
     progress : callable
         Called with the number of readouts written.
     """

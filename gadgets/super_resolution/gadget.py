@@ -32,7 +32,9 @@ class SuperResolutionGadget(StreamGadget[SuperResolutionParameters, ArrayRestore
         """Read the gadget's parameters."""
         return parse_super_resolution(configuration)
 
-    def load(self, parameters: SuperResolutionParameters, device: sigpy.Device, header: Any) -> ArrayRestorer:
+    def load(
+        self, parameters: SuperResolutionParameters, device: sigpy.Device, header: ismrmrd.xsd.ismrmrdHeader
+    ) -> ArrayRestorer:
         """Load the networks of the stages."""
         return load_restorer(parameters, device)
 
@@ -76,7 +78,7 @@ class SuperResolutionGadget(StreamGadget[SuperResolutionParameters, ArrayRestore
 
 
 def measured_volumes(
-    header: Any, measurement: Measurement, parameters: SuperResolutionParameters
+    header: ismrmrd.xsd.ismrmrdHeader, measurement: Measurement, parameters: SuperResolutionParameters
 ) -> list[MeasuredVolume]:
     """Make volumes of what came: images if there are any, else readouts."""
     if measurement.images:

@@ -42,7 +42,7 @@ def volume_images(
     clock : StageClock
         Its seconds go into the Meta of the first super-resolved image.
     number : int
-        Of the volume in the stream, for raw scans: each gets series of its own.
+        Place of the volume in the stream, for raw scans: each gets series of its own.
 
     Yields
     ------

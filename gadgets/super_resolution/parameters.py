@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from gadgets.configuration import StreamParameters, as_list, named_once, read_parameters
 from gadgets.super_resolution.series import SERIES
+from nets.inference import PATCH
 from recon.super_resolution import Settings
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class SuperResolutionParameters(StreamParameters):
     )
     output: Literal["slices", "volume"] = Field("slices", description="images of raw scans: 2-D slices, or one volume")
     patch: Annotated[Three, BeforeValidator(_triple)] = Field(
-        (192, 192, 128), description="voxels ZxYxX that a network sees at once, margins included"
+        PATCH, description="voxels ZxYxX that a network sees at once, margins included"
     )
     margin: int | None = Field(None, ge=0, description="voxels cut from each side of a patch; default: no seams")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the network's arithmetic")

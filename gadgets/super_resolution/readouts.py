@@ -19,11 +19,15 @@ from recon.super_resolution import CartesianVolume
 log = logging.getLogger(__name__)
 
 _SMALLEST_SHARE = 0.7
-"""Of the lines of the measured rectangle; an ellipse has π/4."""
+"""Least share of the lines of the measured rectangle; an ellipse has π/4."""
 
 
 def volumes_of_readouts(
-    measurement: Measurement, header: Any, combination: str, as_slices: bool, matrix: Any = None
+    measurement: Measurement,
+    header: ismrmrd.xsd.ismrmrdHeader,
+    combination: str,
+    as_slices: bool,
+    matrix: tuple[int, int, int] | None = None,
 ) -> list[MeasuredVolume]:
     """Reconstruct each volume of a 3-D Cartesian scan.
 
@@ -63,11 +67,11 @@ def volumes_of_readouts(
 
 def _volume(
     readouts: list[ismrmrd.Acquisition],
-    header: Any,
+    header: ismrmrd.xsd.ismrmrdHeader,
     whitening: NDArray | None,
     combination: str,
     as_slices: bool,
-    matrix: Any,
+    matrix: tuple[int, int, int] | None,
 ) -> MeasuredVolume:
     encoding = header.encoding[0]
     kspace, measured = fill_kspace(readouts, header)
@@ -108,7 +112,7 @@ def _along_read(readout: ismrmrd.Acquisition, size: int) -> NDArray:
     return (place >= start) & (place < start + samples)
 
 
-def fill_kspace(readouts: Iterable[ismrmrd.Acquisition], header: Any) -> tuple[NDArray, NDArray]:
+def fill_kspace(readouts: Iterable[ismrmrd.Acquisition], header: ismrmrd.xsd.ismrmrdHeader) -> tuple[NDArray, NDArray]:
     """Put each readout at its place in the encoded matrix; lines that came several times are averaged.
 
     Parameters

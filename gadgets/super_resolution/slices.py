@@ -56,7 +56,9 @@ def group_key(image: ismrmrd.Image) -> Key:
     return (head.image_series_index, head.image_type, *counters)
 
 
-def volumes_of_images(images: Iterable[ismrmrd.Image], header: Any, matrix: Any = None) -> list[MeasuredVolume]:
+def volumes_of_images(
+    images: Iterable[ismrmrd.Image], header: ismrmrd.xsd.ismrmrdHeader, matrix: tuple[int, int, int] | None = None
+) -> list[MeasuredVolume]:
     """Put images in order and together to volumes, and bring these to the full matrix by zero-filling in k-space.
 
     Parameters
@@ -85,7 +87,9 @@ def volumes_of_images(images: Iterable[ismrmrd.Image], header: Any, matrix: Any 
     return [_volume(group, header, matrix) for group in groups.values()]
 
 
-def _volume(images: list[ismrmrd.Image], header: Any, matrix: Any) -> MeasuredVolume:
+def _volume(
+    images: list[ismrmrd.Image], header: ismrmrd.xsd.ismrmrdHeader, matrix: tuple[int, int, int] | None
+) -> MeasuredVolume:
     first = images[0].getHead()
     name = f"series {first.image_series_index}"
     sizes = {image.data.shape for image in images}
@@ -163,7 +167,7 @@ def _in_order_of_counters(images: list[ismrmrd.Image], name: str) -> tuple[list[
     return ordered, float(ordered[0].getHead().field_of_view[2])
 
 
-def _header_matrix(header: Any) -> tuple[int, int, int] | None:
+def _header_matrix(header: ismrmrd.xsd.ismrmrdHeader) -> tuple[int, int, int] | None:
     if not header.encoding:
         return None
     size = header.encoding[0].reconSpace.matrixSize
@@ -174,7 +178,7 @@ Cut = tuple[tuple[float, float] | None, NDArray | None]
 """Acceleration along slice and phase direction, and which samples were measured; None where nothing tells."""
 
 
-def _cut_of_images(have: tuple[int, ...], full: tuple[int, ...], header: Any) -> Cut:
+def _cut_of_images(have: tuple[int, ...], full: tuple[int, ...], header: ismrmrd.xsd.ismrmrdHeader) -> Cut:
     """From the images' own matrix where that is smaller, else from the header's limits."""
     factors = tuple(want / has for want, has in zip(full, have, strict=True))
     if max(factors) > 1:
@@ -182,7 +186,7 @@ def _cut_of_images(have: tuple[int, ...], full: tuple[int, ...], header: Any) ->
     return cut_of_header(header, full)
 
 
-def cut_of_header(header: Any, full: tuple[int, ...]) -> Cut:
+def cut_of_header(header: ismrmrd.xsd.ismrmrdHeader, full: tuple[int, ...]) -> Cut:
     """How much fewer lines than the full matrix has were measured, by the header's encoding limits.
 
     Parameters

@@ -25,7 +25,7 @@ class DiscriminatorConfig:
     width : int
         Channels of the first pair of convolutions; the following pairs have 2, 4 and 8 times as many.
     hidden : int
-        Of the dense layer.
+        Width of the dense layer.
     norm : {"layer", "batch", "instance", "none"}
         Layer norm for WGAN-GP, whose penalty is for each volume alone.
     branch : int

@@ -22,9 +22,9 @@ class MdcnConfig:
         k.
     blocks : int
     dilations : tuple of int
-        Of the units of each block: 1-4-8-1, 1-2-4-1 and 1-1-1-1 in table 6-2.
+        Dilations of the units of each block: 1-4-8-1, 1-2-4-1 and 1-1-1-1 in table 6-2.
     bias : bool
-        Of all convolutions.
+        Whether all convolutions have one.
     norm : {"none", "batch"}
         Before each convolution of the units.
     dims : int

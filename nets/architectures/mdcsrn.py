@@ -85,7 +85,7 @@ class MdcsrnConfig:
         Beyond the paper: voxels of each box (z, y, x) are channels inside the network. Of a volume whose lines were cut
         to a quarter along z and y, boxes of (4, 4, 1) lose nothing, and there are 16 times fewer places to compute.
     kernel : (3,) tuple of int
-        Of the units' convolutions (z, y, x). Beyond the paper: (3, 3, 1) where x was not cut; the stem still looks
+        Size of the units' convolutions (z, y, x). Beyond the paper: (3, 3, 1) where x was not cut; the stem still looks
         along x. It learns faster, and a step costs less.
     """
 

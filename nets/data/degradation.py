@@ -87,7 +87,7 @@ def smooth_phase(shape: tuple[int, ...], generator: torch.Generator, strength: f
     Returns
     -------
     (z, y, x) complex64 Tensor
-        Of unit magnitude.
+        Factors of unit magnitude.
     """
     phase = 2 * math.pi * torch.rand((), generator=generator)
     axes = [torch.linspace(-1, 1, size) for size in shape]

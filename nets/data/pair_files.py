@@ -7,9 +7,6 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-SPLITS = ("train", "validation", "test")
-"""Folders beneath the pairs' folder; a subject lies in one of them."""
-
 
 @dataclass(frozen=True)
 class Pair:

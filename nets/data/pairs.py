@@ -103,7 +103,7 @@ class Crops(Dataset):
     ----------
     pairs : sequence of Path
     size : int
-        Of a crop, at most; smaller images are taken whole.
+        Side of a crop, at most; smaller images are taken whole.
     crops_per_pair : int
     augmentation : Augmentation
     seed : int
@@ -211,7 +211,7 @@ class PairsData(lightning.LightningDataModule):
     folder : str
         Holds ``train``, ``validation`` and ``test``.
     size : int
-        Of the crops, in pixels.
+        Side of the crops in pixels.
     batch_size, crops_per_pair, workers : int
     augmentation : Augmentation
     seed : int

@@ -28,7 +28,7 @@ class Runner:
     device : str
         ``cpu`` or ``cuda:N``.
     precision : {"float32", "bfloat16"}
-        Of weights and activations; what goes in and comes out is float32.
+        Type of weights and activations; what goes in and comes out is float32.
     compiled : bool
         Use ``torch.compile``: the first run of each shape takes long.
     name : str

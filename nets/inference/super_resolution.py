@@ -9,14 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from nets.architectures.registry import ARCHITECTURES
+from nets.inference import PATCH
 from nets.inference.patches import Precision, Runner, apply_in_patches
 from nets.scaling import Factors, intensity_scale
 from nets.weights import LoadedNetwork, WeightsError, load_weights
 
 log = logging.getLogger(__name__)
-
-PATCH = (192, 192, 128)
-"""What a network sees at once unless told otherwise."""
 
 
 class SuperResolution:
@@ -25,7 +23,7 @@ class SuperResolution:
     Parameters
     ----------
     weights : sequence of Path
-        Of the first stage (trained with L1) and, for the two-stage scheme, of the GAN-trained second one.
+        Weights of the first stage (trained with L1) and, for the two-stage scheme, of the GAN-trained second one.
     device : str
         ``cpu`` or ``cuda:N``. If its memory does not suffice, the CPU takes over.
     precision : {"float32", "bfloat16"}

@@ -37,7 +37,7 @@ class GanTraining(lightning.LightningModule):
         Architecture.
     generator_config : dict of str to object, optional
     weights : str, optional
-        Of the L1 model that the generator starts from.
+        Weights of the L1 model that the generator starts from.
     first_stage : str, optional
         Weights of the L1 model whose output the generator gets: the two-stage scheme.
     discriminator : str

@@ -3,7 +3,6 @@
 import csv
 import logging
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from matplotlib.figure import Figure
 
+from nets import __version__
 from nets.architectures.rrdg import blend
 from nets.weights import ModelCard, card_config, load_weights, read_card, save_weights
 
@@ -27,7 +27,7 @@ class ExportWeights(lightning.Callback):
     Parameters
     ----------
     path : str
-        Of the weights; ``NAME.csv`` and ``NAME.png`` with the log go beside them.
+        Path of the weights; ``NAME.csv`` and ``NAME.png`` with the log go beside them.
     half : bool
         Store in half precision.
     best : bool
@@ -99,20 +99,13 @@ class ExportWeights(lightning.Callback):
             seed=int(data.seed),
             metrics={name: value for name, value in taken.items() if name.startswith(("val", "step"))},
             preprocessing=training.preprocessing(data),
-            version=_version(),
+            version=__version__,
         )
 
 
 def _lineage(described: str, started_from: str | None) -> str:
     """What was trained on, and what the weights that the training started from were trained on."""
     return f"{described}; before that: {read_card(Path(started_from)).training_data}" if started_from else described
-
-
-def _version() -> str:
-    try:
-        return version("malibu")
-    except PackageNotFoundError:
-        return "0+unknown"
 
 
 def _wants_more(callback: Any) -> bool:

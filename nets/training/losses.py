@@ -33,7 +33,7 @@ def relative_error(maps: Tensor, truth: Tensor) -> Tensor:
 def measured_error(difference: Tensor, factors: Tensor) -> Tensor:
     """Mean magnitude of the part of an error that lies among the measured lines: a restored volume shall keep them.
 
-    Of patches that are whole planes it is exact, of smaller ones it lacks what crosses their borders.
+    It is exact for patches that are whole planes; for smaller ones it lacks what crosses their borders.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ class SpatialFactorTraining(lightning.LightningModule):
         Hyper-parameters that differ from the paper's.
     learning_rate : float
     l1_scale, l2_scale : float
-        Of the weight regularisation; 1e-2 was best in the paper.
+        Scales of the weight regularisation; 1e-2 was best in the paper.
     weights : str, optional
         Start from this file (.safetensors) of the same architecture and hyper-parameters.
     schedule : {"constant", "cosine"}

@@ -76,7 +76,7 @@ def dark_blood_pulse(
         Share of fresh spins in flowing blood.
     ti_ms : float, optional
     efficiency : float, optional
-        Of the inversion, where it was measured.
+        Efficiency of the inversion, where it was measured.
 
     Returns
     -------

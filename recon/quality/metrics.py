@@ -32,7 +32,7 @@ def nrmse(values: NDArray, reference: NDArray) -> float:
     Parameters
     ----------
     values, reference : array
-        Of equal shape, real or complex.
+        Arrays of equal shape, real or complex.
 
     Returns
     -------

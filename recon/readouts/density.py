@@ -13,7 +13,7 @@ def ramp_weights(trajectory: NDArray) -> NDArray:
 
     Each spoke alone is weighted as if it were to cover the whole disc: ``π |k| Δk``. The mean over spokes at evenly
     spread angles of ``F_tᴴ W F_t`` is then the identity for objects within the disc of sampled k-space, so a basis Φ
-    with orthonormal rows gets unit gain, whatever the number of spokes (`multitasking.md` §3).
+    with orthonormal rows gets unit gain, whatever the number of spokes (docs/method/space.md).
 
     The centre's weight is what keeps air at zero. The ramp's kernel is ``-1 / (2 π² r²)`` away from its middle (mean
     of its odd and even taps); samples Δk apart repeat it every ``1/Δk``, and what the repetitions take away is put

@@ -1,4 +1,4 @@
-"""T1 recovery under inversion-recovery FLASH: curves, their dictionary and its basis (`multitasking.md` §2, §5)."""
+"""T1 recovery under inversion-recovery FLASH: curves, their dictionary and its basis (docs/method/t1.md)."""
 
 from dataclasses import dataclass
 
@@ -75,7 +75,7 @@ class InversionRecovery:
 def recovery_curves(
     t1_ms: ArrayLike, flip_angle_deg: ArrayLike, b: ArrayLike, tr_ms: float, pulses: NDArray
 ) -> NDArray:
-    """Signal relative to the steady state, ``1 + (B - 1) (E cos α)ⁿ`` (`multitasking.md` §5).
+    """Signal relative to the steady state, ``1 + (B - 1) (E cos α)ⁿ`` (docs/method/t1.md).
 
     Parameters
     ----------

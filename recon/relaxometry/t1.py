@@ -1,4 +1,4 @@
-"""T1 maps from recovery curves, voxel by voxel but without a loop over voxels (`multitasking.md` §5).
+"""T1 maps from recovery curves, voxel by voxel but without a loop over voxels (docs/method/t1.md).
 
 Between inversions, tissue that stays in the slice relaxes with ``1/T1* = 1/T1 - ln(cos α)/TR`` towards its steady
 state. One recovery curve therefore tells amplitude, start and T1*, but never T1 and α apart: α must be known.
@@ -48,7 +48,7 @@ class T1Map:
     t1_ms, uncertainty_ms : (N, N) float32
         T1 and its standard deviation.
     efficiency : float
-        Of the inversion.
+        Efficiency of the inversion: the share of the magnetisation that it turns over.
     inflow : (N, N) float32
         Share of fresh spins.
     residual : (N, N) float32
@@ -83,12 +83,13 @@ def fit_t1(
     basis : (times, R) float
         Columns; curve = basis · coordinates.
     pulses : (times,) int
-        Of each row of the basis.
+        Excitation pulses since the inversion at each row of the basis.
     sequence : InversionRecovery
     mask : (N, N) bool
         Where to fit.
     noise_covariance : (R, R) float, optional
-        Of the coordinates' noise, up to a factor that is estimated from their imaginary part; identity if not given.
+        Covariance of the coordinates' noise, up to a factor that is estimated from their imaginary part; by default
+        the identity.
     inflow : float
         Share of fresh spins in flowing blood; 0 takes all voxels for tissue.
 

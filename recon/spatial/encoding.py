@@ -1,6 +1,6 @@
 """The data model of a temporal subspace, as SigPy Linops, and its density-compensated back-projection.
 
-``d = E_Φ(U)``: for coil j and spoke t, ``d_j(t) = NUFFT_t(S_j · U φ(t))`` (dissertation 6.2.2; `multitasking.md` §3).
+``d = E_Φ(U)``: for coil j and spoke t, ``d_j(t) = NUFFT_t(S_j · U φ(t))`` (dissertation 6.2.2; docs/method/space.md).
 """
 
 import sigpy
@@ -133,7 +133,7 @@ def lines_adjoint(coil_maps: NDArray, plan: NufftPlan, rank: int, weights: NDArr
     ----------
     coil_maps : (coils, N, N) complex64
     plan : NufftPlan
-        Of the fan's lines.
+        Transform of the fan's lines.
     rank : int
         L.
     weights : (lines, radii) float32, optional

@@ -1,4 +1,4 @@
-"""Folding a radial scan of any length onto a fan of fixed lines (`multitasking.md` §3).
+"""Folding a radial scan of any length onto a fan of fixed lines (docs/method/space.md).
 
 For an object inside the field of view a spoke is band-limited in its angle: it can be spread on the lines next to it by
 the adjoint of a windowed-sinc interpolation. All spokes, weighted by the temporal basis, collapse onto about a thousand
@@ -39,7 +39,7 @@ class LineFan:
     Attributes
     ----------
     trajectory : (lines, radii, 2) float32
-        Of the lines over half a circle, in cycles per field of view, radii symmetric about k = 0.
+        Points of the lines over half a circle, in cycles per field of view, radii symmetric about k = 0.
     order : (spokes,) int
         Spokes sorted by angle; an entry of ``reach`` is a range of it.
     reach : (2 lines, 2) int

@@ -1,4 +1,4 @@
-"""From the spatial factor to images: A = U Φ (`multitasking.md` §2)."""
+"""From the spatial factor to images: A = U Φ (docs/method/time.md)."""
 
 import sigpy
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""The normal operator E_Φᴴ W E_Φ as a convolution: no NUFFT in an iteration (`multitasking.md` §4).
+"""The normal operator E_Φᴴ W E_Φ as a convolution: no NUFFT in an iteration (docs/method/space.md).
 
 For weights that depend on the radius alone, ``Σ_t φ*(t) φᵀ(t) F_tᴴ W F_t`` convolves L images with L² point spread
 functions. On a grid of 2N×2N they become one L×L Hermitian matrix per k-space point.

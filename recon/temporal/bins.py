@@ -22,7 +22,7 @@ class Beats:
     Attributes
     ----------
     time_s : (beats,) float64
-        Of their triggers.
+        Times of their triggers.
     is_ectopic : (beats,) bool
         Beats that came early.
     """

@@ -106,7 +106,7 @@ def bin_weights(gating: Gating, timeline: Timeline, navigators: Timeline, recove
     ----------
     gating : Gating
     timeline, navigators : Timeline
-        Of the readouts, and of the navigators at which the respiration is known.
+        Times of the readouts, and of the navigators at which the respiration is known.
     recovery : (pulses, T) float64
     bins : int
         Cardiac.

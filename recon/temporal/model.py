@@ -58,7 +58,7 @@ class GatedTensor:
     tensor : TemporalTensor
     gating : Gating
     weights : BinWeights
-        Of all imaging readouts.
+        Bins of all imaging readouts.
     navigator_time_s : (navigators,) float64
         Times at which the gating's respiration is known.
     empty_share : float
@@ -89,7 +89,7 @@ class TemporalModel:
     singular_values : (components,) float64
         Largest first.
     imaging : Timeline
-        Of all imaging readouts.
+        Times of all imaging readouts.
     gated : GatedTensor or None
         None for the real-time basis, which knows no state of motion.
     """

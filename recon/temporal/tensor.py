@@ -1,4 +1,4 @@
-"""The low-rank tensor model of time: A = G ×₁ U ×₂ U_c ×₃ U_r ×₄ U_τ (`multitasking.md` §2).
+"""The low-rank tensor model of time: A = G ×₁ U ×₂ U_c ×₃ U_r ×₄ U_τ (docs/method/time.md).
 
 Axes are always in the order (features or rank, cardiac, respiratory, recovery).
 """
@@ -56,7 +56,7 @@ def complete(features: NDArray, weights: BinWeights, ranks: tuple[int, int], smo
         Navigators.
     weights : BinWeights
     ranks : (2,) tuple of int
-        Of the cardiac and the respiratory axis.
+        Multilinear ranks of the cardiac and the respiratory axis.
     smoothness : float
         Penalty on differences between neighbouring bins, over the mean weight of a cell.
 
@@ -222,7 +222,7 @@ def temporal_tensor(
     completed : (K, C, R, T) float64
         From :func:`complete`.
     imaging : BinWeights
-        Of the imaging readouts.
+        Bins of the imaging readouts.
     recovery : (pulses, T) float64
         U_τ.
     rank : int

@@ -5,8 +5,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from nets import RESEARCH_USE
 from nets.architectures.registry import build
-from nets.weights import RESEARCH_USE, ModelCard, WeightsError, card_config, load_weights, read_card, save_weights
+from nets.weights import ModelCard, WeightsError, card_config, load_weights, read_card, save_weights
 
 SMALL = {"rank": 2, "growth": 4, "blocks": 2}
 

@@ -1,4 +1,4 @@
-"""A peer that speaks `protocol.md` byte by byte, with no code of malibu or gadgetron-python."""
+"""A peer that speaks Gadgetron's protocol byte by byte, with no code of malibu or gadgetron-python."""
 
 import os
 import socket

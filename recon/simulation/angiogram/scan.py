@@ -23,7 +23,7 @@ class CartesianScan:
     encoded : (3,) tuple of int
         Matrix (z, y, 2x) in which they lie.
     noise : (coils, samples) complex64
-        Of the noise scan.
+        Samples of the noise scan.
     coil_maps : (coils, z, y, x) complex64
     """
 
@@ -70,7 +70,7 @@ def scan_angiogram(
         How many times fewer lines along slice (z) and phase direction (y).
     coils : int
     snr : float
-        Of blood in the fully sampled image: its signal, about 1, over the standard deviation of the complex noise.
+        Signal of blood in the fully sampled image, about 1, over the standard deviation of the complex noise.
     seed : int
 
     Returns

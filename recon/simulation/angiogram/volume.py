@@ -13,7 +13,7 @@ Domain = Literal["coronary", "brain"]
 DOMAINS: tuple[Domain, ...] = ("coronary", "brain")
 
 _SINC_DEVIATION = 1.2 / 2.355
-"""Of a Gaussian as wide at half height as the point spread of Fourier encoding, in acquired voxels."""
+"""Deviation, in acquired voxels, of a Gaussian as wide at half height as the point spread of Fourier encoding."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Motion:
     respiratory_phase : (times,) float64
         Fraction of the breath, in [0, 1); 0 is end-expiration, 0.5 end-inspiration.
     displacement_mm : (times,) float64
-        Of the diaphragm from end-expiration.
+        Displacement of the diaphragm from end-expiration.
     """
 
     cardiac_phase: NDArray

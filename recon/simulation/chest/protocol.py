@@ -9,7 +9,7 @@ from recon.simulation.chest.motion import Physiology
 
 @dataclass(frozen=True)
 class Protocol:
-    """Parameters of a simulated inversion-recovery FLASH scan (`multitasking.md` §1).
+    """Parameters of a simulated inversion-recovery FLASH scan.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Protocol:
     infarct : bool
         A scar of longer T1 in the wall of the left ventricle.
     physiology : Physiology
-        Of the heart and the breath.
+        Habits of the heart and the breath.
     """
 
     matrix: int = 160

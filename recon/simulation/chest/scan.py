@@ -34,7 +34,7 @@ class SimulatedScan:
     tissues : dict of str to Tissue
     coils : CoilModel
     timeline : Timeline
-        Of every readout, navigators (even) and imaging spokes (odd).
+        Times of every readout, navigators (even) and imaging spokes (odd).
     motion : Motion
         At the time of every readout.
     signal : dict of str to (readouts,) float64

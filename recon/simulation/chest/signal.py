@@ -1,4 +1,4 @@
-"""Tissue signals of inversion-recovery FLASH (`multitasking.md` §5)."""
+"""Tissue signals of inversion-recovery FLASH."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class Tissue:
 
 
 def random_tissues(rng: np.random.Generator) -> dict[str, Tissue]:
-    """Tissues of one subject, T1 drawn from the ranges of `multitasking.md` §7.
+    """Tissues of one subject, T1 drawn from ranges that were measured at 3 T.
 
     Parameters
     ----------

@@ -12,7 +12,8 @@ from gadgets.datasets.jobs import assign_splits, prepare_pairs, scan_jobs, simul
 from gadgets.datasets.pairs import varied_protocol
 from gadgets.errors import ParameterError
 from gadgets.multitasking.parameters import MultitaskingParameters
-from nets.data.pair_files import SPLITS, pair_files, read_pair
+from nets.data import SPLITS
+from nets.data.pair_files import pair_files, read_pair
 from recon.quality.metrics import nrmse
 from recon.simulation.chest import PRESETS
 

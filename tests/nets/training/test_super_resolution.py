@@ -10,7 +10,8 @@ from hypothesis import given, strategies as st
 
 from nets.architectures.discriminators import Discriminator, DiscriminatorConfig
 from nets.architectures.registry import build
-from nets.data.volume_files import SPLITS, Volume, write_volume
+from nets.data import SPLITS
+from nets.data.volume_files import Volume, write_volume
 from nets.training.__main__ import main
 from nets.training.adversarial import GanTraining, gradient_penalty
 from nets.training.domain_figure import principal_places, separability

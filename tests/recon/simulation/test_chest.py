@@ -67,7 +67,7 @@ def test_signal_equals_bloch_recursion_pulse_by_pulse(
 
 
 def test_nulls_of_the_protocol() -> None:
-    """`multitasking.md` §8: at 5°, TR 3.6 ms, 688 readouts and efficiency 0.95; blood without inflow."""
+    """Expected signals: at 5°, TR 3.6 ms, 688 readouts and efficiency 0.95; blood without inflow."""
     timing = ir_flash_timeline(4 * 688, 3.6, 688, 0.0)
     for t1_ms, null_ms in ((1950, 414), (1250, 356)):
         signal = transverse_signal(Tissue("any", t1_ms, 1.0), timing, 3.6, 5.0, 0.0, 0.95)[-688:]
