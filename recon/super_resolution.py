@@ -33,9 +33,9 @@ class CartesianVolume:
     geometry : Geometry
     """
 
-    zero_filled: NDArray
+    zero_filled: NDArray[np.complex64]
     factors: tuple[float, float] | None = None
-    measured: NDArray | None = None
+    measured: NDArray[np.bool_] | None = None
     geometry: Geometry = field(default_factory=lambda: Geometry((0.0, 0.0, 0.0)))
 
     @property
@@ -72,9 +72,9 @@ class RestoredVolume:
         After the first stage; after the last stage and data consistency.
     """
 
-    zero_filled: NDArray
-    first_stage: NDArray
-    result: NDArray
+    zero_filled: NDArray[np.float32]
+    first_stage: NDArray[np.float32]
+    result: NDArray[np.float32]
 
 
 def restore(

@@ -48,7 +48,7 @@ class EncodedScan:
 
     problem: SubspaceProblem
     temporal: TemporalModel
-    to_coils: NDArray
+    to_coils: NDArray[np.complex64]
 
 
 def reconstruct(

@@ -32,9 +32,9 @@ class Frames:
         Time between the inversion and each frame's excitation.
     """
 
-    images: NDArray
+    images: NDArray[np.float32]
     cells: Cells
-    inversion_time_ms: NDArray
+    inversion_time_ms: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ class Result:
         Seconds of each stage so far, in order.
     """
 
-    spatial_factor: NDArray
-    back_projection: NDArray
+    spatial_factor: NDArray[np.complex64]
+    back_projection: NDArray[np.complex64]
     method: str
     temporal: TemporalModel
     t1_map: T1Map | None
-    coil_maps: NDArray
+    coil_maps: NDArray[np.complex64]
     settings: Settings
     prewhitened: bool
     nufft: str

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 from numpy.typing import NDArray
 
 from recon.errors import DataError
@@ -125,7 +126,7 @@ class NoiseScan:
         Dwell time of the imaging readouts over that of the noise scan, times the receiver's relative noise bandwidth.
     """
 
-    samples: NDArray
+    samples: NDArray[np.complex64]
     dwell_ratio: float = 1.0
 
 
@@ -139,8 +140,8 @@ class Signal:
     values : (samples,) float64
     """
 
-    time_s: NDArray
-    values: NDArray
+    time_s: NDArray[np.float64]
+    values: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -155,9 +156,9 @@ class Readouts:
         Position of each among all readouts of the slice, those of the other kind and dropped ones included; rising.
     """
 
-    kspace: NDArray
+    kspace: NDArray[np.complex64]
     timeline: Timeline
-    index: NDArray
+    index: NDArray[np.int_]
 
     def __len__(self) -> int:
         """Count the readouts."""
@@ -193,7 +194,7 @@ class RadialScan:
 
     imaging: Readouts
     navigators: Readouts
-    trajectory: NDArray
+    trajectory: NDArray[np.float32]
     matrix: int
     sequence: Sequence
     geometry: Geometry

@@ -30,9 +30,9 @@ class Cells:
         Excitation pulses since the inversion.
     """
 
-    cardiac: NDArray
-    respiratory: NDArray
-    pulse: NDArray
+    cardiac: NDArray[np.int_]
+    respiratory: NDArray[np.int_]
+    pulse: NDArray[np.int_]
 
     @classmethod
     def of(cls, cardiac: NDArray | int, respiratory: NDArray | int, pulse: NDArray | int) -> "Cells":

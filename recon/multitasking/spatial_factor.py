@@ -42,8 +42,8 @@ class SpatialFactor:
         Name for people.
     """
 
-    maps: NDArray
-    back_projection: NDArray
+    maps: NDArray[np.complex64]
+    back_projection: NDArray[np.complex64]
     method: str
 
 

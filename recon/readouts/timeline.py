@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from numpy.typing import NDArray
 
 
@@ -19,6 +20,6 @@ class Timeline:
         Number of the inversion period.
     """
 
-    time_s: NDArray
-    pulse: NDArray
-    inversion: NDArray
+    time_s: NDArray[np.float64]
+    pulse: NDArray[np.int_]
+    inversion: NDArray[np.int_]

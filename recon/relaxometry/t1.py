@@ -55,11 +55,11 @@ class T1Map:
         Norm of what the fit leaves over the norm of the curve.
     """
 
-    t1_ms: NDArray
-    uncertainty_ms: NDArray
+    t1_ms: NDArray[np.float32]
+    uncertainty_ms: NDArray[np.float32]
     efficiency: float
-    inflow: NDArray
-    residual: NDArray
+    inflow: NDArray[np.float32]
+    residual: NDArray[np.float32]
 
 
 def fit_t1(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import sigpy
 from numpy.typing import NDArray
 from sigpy import linop
@@ -31,10 +32,10 @@ class SubspaceProblem:
         NUFFT back end.
     """
 
-    kspace: NDArray
-    trajectory: NDArray
-    temporal_basis: NDArray
-    coil_maps: NDArray
+    kspace: NDArray[np.complex64]
+    trajectory: NDArray[np.float32]
+    temporal_basis: NDArray[np.complex64]
+    coil_maps: NDArray[np.complex64]
     backend: str = "auto"
 
     @property

@@ -27,8 +27,8 @@ class Beats:
         Beats that came early.
     """
 
-    time_s: NDArray
-    is_ectopic: NDArray
+    time_s: NDArray[np.float64]
+    is_ectopic: NDArray[np.bool_]
 
     @property
     def rate_per_minute(self) -> float:

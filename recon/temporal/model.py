@@ -71,7 +71,7 @@ class GatedTensor:
     tensor: TemporalTensor
     gating: Gating
     weights: BinWeights
-    navigator_time_s: NDArray
+    navigator_time_s: NDArray[np.float64]
     empty_share: float
     end_expiration: int
 
@@ -94,9 +94,9 @@ class TemporalModel:
         None for the real-time basis, which knows no state of motion.
     """
 
-    basis: NDArray
-    kept: NDArray
-    singular_values: NDArray
+    basis: NDArray[np.complex64]
+    kept: NDArray[np.bool_]
+    singular_values: NDArray[np.float64]
     imaging: Timeline
     gated: GatedTensor | None = None
 

@@ -31,9 +31,9 @@ class BinWeights:
         U_τ at each readout.
     """
 
-    cardiac: NDArray
-    respiratory: NDArray
-    recovery: NDArray
+    cardiac: NDArray[np.float64]
+    respiratory: NDArray[np.float64]
+    recovery: NDArray[np.float64]
 
     def at(self, rows: NDArray | slice) -> "BinWeights":
         """BinWeights of some of the readouts."""
@@ -171,10 +171,10 @@ class TemporalTensor:
         U_τ at every excitation pulse since the inversion.
     """
 
-    core: NDArray
-    cardiac: NDArray
-    respiratory: NDArray
-    recovery: NDArray
+    core: NDArray[np.float64]
+    cardiac: NDArray[np.float64]
+    respiratory: NDArray[np.float64]
+    recovery: NDArray[np.float64]
 
     @property
     def rank(self) -> int:

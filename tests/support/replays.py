@@ -1,15 +1,18 @@
 """Replays through a gadget, and scans that a test may spoil."""
 
+import importlib.util
 from pathlib import Path
 
 import h5py
 import ismrmrd
+import pytest
 
 from gadgets.configuration import configuration_of
 from gadgets.mrd.files import ScanFile, read_images
 from gadgets.mrd.replay import Progress, configuration_message, hosted, replay
 
 ROOT = Path(__file__).parents[2]
+needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
 SHIPPED_XML = (ROOT / "configs/xml/multitasking.xml").read_text()
 
 

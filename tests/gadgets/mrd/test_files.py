@@ -24,7 +24,7 @@ from recon.errors import DataError
 from recon.multitasking.selection import frame_spokes
 from recon.simulation.chest import PRESETS
 from tests.support.peer import CLOSE, ERROR, IMAGE, TEXT, message, with_length
-from tests.support.replays import SHIPPED_XML, replay_here
+from tests.support.replays import SHIPPED_XML, needs_torch, replay_here
 
 TICK_MS = 1
 
@@ -277,6 +277,7 @@ def replay_with_patient(scan: Path, output: Path, **overrides: str) -> None:
         replay(file, output, configuration_message(element, overrides), sock, 60.0, Progress())
 
 
+@needs_torch
 def test_patient_is_in_no_output_and_no_log(
     tmp_path: Path, editable_copy: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -291,6 +292,7 @@ def test_patient_is_in_no_output_and_no_log(
     assert b"<patientWeight_kg>70" in header
 
 
+@needs_torch
 def test_failed_scan_is_kept_when_asked_and_can_be_replayed(tmp_path: Path, editable_copy: Path) -> None:
     rescue = tmp_path / "rescued"
     wrong = {"rank": "200", "temporal_model": "realtime"}
