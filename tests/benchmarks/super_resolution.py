@@ -12,7 +12,6 @@ import resource
 import time
 
 import numpy as np
-import torch
 
 from gadgets.super_resolution.network import load_restorer
 from gadgets.super_resolution.parameters import SuperResolutionParameters
@@ -23,13 +22,13 @@ from recon.threads import available_cpus
 _LARGEST = 400
 
 
-def zero_filled(shape: tuple[int, int, int], seed: int) -> torch.Tensor:
+def zero_filled(shape: tuple[int, int, int], seed: int) -> np.ndarray:
     simulated = tuple(min(size, 128) for size in shape) if max(shape) > _LARGEST else shape
     image = simulate_angiogram("coronary", simulated, seed).image  # type: ignore[arg-type]
     kept = (2 * round(simulated[0] / 8), 2 * round(simulated[1] / 8), simulated[2])
     low = np.abs(to_image(truncate(to_kspace(image), kept))).astype(np.float32)
     repeated = [(0, size - part) for size, part in zip(shape, simulated, strict=True)]
-    return torch.from_numpy(np.pad(low, repeated, mode="wrap"))
+    return np.pad(low, repeated, mode="wrap")
 
 
 def restorer(**settings: object):
@@ -51,16 +50,18 @@ def main() -> None:
     both(volume)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{arguments.shape}, both stages, {available_cpus()} cores: {seconds:.0f} s, margins {both.margins}")
+    print(
+        f"{arguments.shape}, both stages, {available_cpus()} cores: {seconds:.0f} s, margins {both.meta()['MalibuMargins']}"
+    )
     print(f"peak {peak:.2f} GiB, before the networks {before:.2f} GiB")
     if not arguments.margins:
         return
     small = zero_filled((128, 128, 32), 2)
-    scale = float(np.percentile(small.numpy(), 99.9))
+    scale = float(np.percentile(small, 99.9))
     whole = restorer(patch=(128, 128, 32))(small)
     for margin in map(int, arguments.margins.split(",")):
         cut = restorer(patch=(96, 96, 32), margin=margin)(small)
-        seams = [float((a - b).abs().max()) / scale for a, b in zip(cut, whole, strict=True)]
+        seams = [float(np.abs(a - b).max()) / scale for a, b in zip(cut, whole, strict=True)]
         print(f"margin {margin:3}: largest seam after stage 1 {seams[0]:.1e}, after stage 2 {seams[1]:.1e}")
 
 
