@@ -65,7 +65,7 @@ def test_commands_of_the_pages_parse(page: str, line: str) -> None:
 def test_paths_that_the_pages_cite_exist(page: Path) -> None:
     text = page.read_text()
     for path in re.findall(r"`((?:recon|gadgets|nets|tests|configs|docs)/[\w./]+)`", text):
-        assert (ROOT / path).exists(), path
+        assert path.startswith("docs/_build") or (ROOT / path).exists(), path
     for path in re.findall(r"\]\(([^)#\s:]+)\)", text):
         assert (page.parent / path).exists(), path
 
