@@ -5,8 +5,9 @@ import logging
 import multiprocessing
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -174,27 +175,34 @@ def prepare_pairs(
         (folder / split).mkdir(parents=True, exist_ok=True)
     failed = []
     threads = max(1, (os.cpu_count() or 1) // workers)
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    context = multiprocessing.get_context("spawn")
+    pool_of_workers = ProcessPoolExecutor(workers, context, _share_cores, (context.Value("i", 0), workers))
+    with _children_take_threads(threads), pool_of_workers as pool:
+        futures = {
+            pool.submit(_make, job, folder / splits[job.subject], protocol, parameters, group): job for job in jobs
+        }
+        for future in as_completed(futures):
+            job, error = futures[future], future.exception()
+            if isinstance(error, (*OPERATOR_ERRORS, OSError)):
+                log.error("%s was left out: %s", job.name, error)
+                failed.append(job)
+            elif error is not None:
+                pool.shutdown(cancel_futures=True)
+                raise error
+            done(job)
+    return failed
+
+
+@contextmanager
+def _children_take_threads(threads: int) -> Iterator[None]:
+    """Processes that start meanwhile take so many threads each; the variables are read at import."""
+    before = dict(os.environ)
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
     try:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, _share_cores, (context.Value("i", 0), workers)) as pool:
-            futures = {
-                pool.submit(_make, job, folder / splits[job.subject], protocol, parameters, group): job for job in jobs
-            }
-            for future in as_completed(futures):
-                job, error = futures[future], future.exception()
-                if isinstance(error, (*OPERATOR_ERRORS, OSError)):
-                    log.error("%s was left out: %s", job.name, error)
-                    failed.append(job)
-                elif error is not None:
-                    pool.shutdown(cancel_futures=True)
-                    raise error
-                done(job)
+        yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-    return failed
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _share_cores(counter: "multiprocessing.sharedctypes.Synchronized[int]", workers: int) -> None:

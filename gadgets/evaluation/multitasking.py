@@ -18,9 +18,11 @@ from gadgets.errors import ParameterError
 from gadgets.evaluation.regions import block_medians, compare_regions
 from gadgets.evaluation.truth import Truth, cine_quality, known_truth
 from gadgets.mrd.files import ScanFile
+from gadgets.mrd.header import read_header
+from gadgets.mrd.measurement import Measurement
 from gadgets.multitasking.network import load_network
 from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.multitasking.readouts import read_slices
+from gadgets.multitasking.readouts import slices_of
 from gadgets.simulated.radial import truth_path
 from recon.multitasking import EncodedScan, encode, estimate, map_t1
 from recon.quality.metrics import Agreement, Quality, agreement, nrmse, quality
@@ -143,8 +145,9 @@ def run_benchmark(scan: ScanFile, parameters: MultitaskingParameters, methods: l
     if unknown or not methods:
         raise ParameterError(f"method {', '.join(unknown) or '(none)'} is not known; choose from {', '.join(METHODS)}")
     device, clock = choose_device(parameters.device), StageClock()
+    measurement, header = Measurement.of(scan.items()), read_header(scan.header)  # a stream has them in memory
     with clock.stage("sort readouts"):
-        measured, *others = read_slices(scan, parameters)
+        measured, *others = slices_of(measurement, header, parameters)
     if others:
         log.warning("the scan has %d slices; the benchmark takes the first", 1 + len(others))
     encoded = encode(measured.scan, parameters.settings(), device, clock)

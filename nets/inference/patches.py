@@ -1,5 +1,6 @@
 """Applying trained networks: device, precision and memory are decided here, once; volumes go through patch by patch."""
 
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable
@@ -61,15 +62,14 @@ class Runner:
         torch.cuda.empty_cache()
         self._move("cpu")
 
-    @torch.inference_mode()
     def __call__(self, images: Tensor) -> Tensor:
         """(batch, channels, ...) float32 → network's output, float32, on the runner's device."""
-        try:
+        with contextlib.suppress(torch.cuda.OutOfMemoryError):
             return self._run(images)
-        except torch.cuda.OutOfMemoryError:
-            self._move_to_cpu()
-            return self._run(images)
+        self._move_to_cpu()  # here the exception, whose frames hold tensors on the GPU, is gone
+        return self._run(images)
 
+    @torch.inference_mode()
     def _run(self, images: Tensor) -> Tensor:
         images = images.to(device=self.device, dtype=self.dtype).contiguous(memory_format=self.layout)
         return self.network(images).float()

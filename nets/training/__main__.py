@@ -37,7 +37,7 @@ TASKS: dict[str, tuple[type[Any], type[Any]]] = {
 
 @dataclass(frozen=True)
 class Run:
-    """What is kept of a training, beneath ``runs/NAME``.
+    """What is kept of a training, beneath ``runs/NAME`` or the trainer's ``default_root_dir``.
 
     Attributes
     ----------
@@ -59,19 +59,14 @@ class Run:
     best: bool = True
     start_share: float = 0.0
 
-    @property
-    def folder(self) -> Path:
-        """Where everything goes."""
-        return Path("runs") / self.name
-
-    def callbacks(self) -> list[Callback]:
+    def callbacks(self, folder: Path) -> list[Callback]:
         """The best validation; the last epoch, to resume from; the exported weights; DRAGAN's picture."""
-        checkpoints = str(self.folder / "checkpoints")
+        checkpoints = str(folder / "checkpoints")
         return [
             ModelCheckpoint(checkpoints, monitor=self.monitor, mode=self.mode, save_on_train_epoch_end=True),
             ModelCheckpoint(checkpoints, filename="last", enable_version_counter=False, save_on_train_epoch_end=True),
-            ExportWeights(str(self.folder / f"{self.name}.safetensors"), best=self.best, start_share=self.start_share),
-            DomainFigure(str(self.folder / "domains.png")),
+            ExportWeights(str(folder / f"{self.name}.safetensors"), best=self.best, start_share=self.start_share),
+            DomainFigure(str(folder / "domains.png")),
         ]
 
 
@@ -87,12 +82,12 @@ class TrainingCommand(LightningCLI):
         """Give the trainer the loggers and callbacks that every training has."""
         run: Run = self._get(self.config_init, "run")
         given = self._get(self.config_init, "trainer", default={})
-        folder = given.get("default_root_dir") or str(run.folder)
+        folder = Path(given.get("default_root_dir") or Path("runs") / run.name)
         loggers = [CSVLogger(folder, "csv"), TensorBoardLogger(folder, "tensorboard")]
         return super().instantiate_trainer(
-            default_root_dir=folder,
+            default_root_dir=str(folder),
             logger=loggers if given.get("logger") is None else given["logger"],
-            callbacks=[*run.callbacks(), *(given.get("callbacks") or [])],
+            callbacks=[*run.callbacks(folder), *(given.get("callbacks") or [])],
             **kwargs,
         )
 
@@ -136,8 +131,10 @@ def task_of(arguments: Sequence[str]) -> str:
     named = [value for key, value in itertools.pairwise(words) if key == "--task"]
     recipes = [Path(value) for key, value in itertools.pairwise(words) if key in ("--config", "-c")]
     for path in recipes if not named else ():
-        if path.is_file():
-            named += [yaml.safe_load(path.read_text(encoding="utf-8")).get("task", "")]
+        if not path.is_file():
+            sys.exit(f"the recipe {path} does not exist; those of the repository lie in configs/train")
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+        named += [recipe["task"]] if isinstance(recipe, dict) and "task" in recipe else []
     if named and named[-1] in TASKS:
         return named[-1]
     if not named and not recipes:

@@ -189,9 +189,9 @@ def follow_heart(series: NavigatorSeries, known: NDArray, phase: NDArray, settin
         static = patterns[: known.shape[1]]
         # template(p) = Σ_q h_q(p) C_q: the patterns of the knots, interpolated to every phase
         template = np.einsum("pq,qlk->plk", interpolation(phases, settings.template_knots), patterns[len(static) :])
-        # rest(t) = D(t) - Σ_j m_j(t) C_j u(t): what static and respiratory terms leave
+        # S_j(t) = C_j u(t): each term's pattern, at the recovery of time t
         seen = np.einsum("tl,jlk->tjk", series.recovery, static)
-        # rest without static and breathing terms: y[t,k] − Σ_j m[t,j] S[t,j,k]
+        # rest(t) = D(t) - Σ_j m_j(t) S_j(t): what static and respiratory terms leave
         rest = series.features - np.einsum("tjk,tj->tk", seen, known)
         phase = _most_likely(_cost(rest, template, series.recovery, settings.navigators_per_block), phase, settings)
     return HeartPhase(phase, _change(template), settings)

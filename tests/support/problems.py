@@ -13,7 +13,7 @@ from tests.support.linear import complex_normal
 FIBONACCI_DEG = 180 * 233 / 377
 
 
-def problem(
+def some_problem(
     matrix: int, spokes: int, rank: int, angle_deg: float = GOLDEN_ANGLE_DEG, samples: int = 0
 ) -> SubspaceProblem:
     """Random data and rough temporal weights: the worst case, since nothing varies slowly from spoke to spoke."""
@@ -33,8 +33,8 @@ def smooth_maps(coils: int, matrix: int) -> np.ndarray:
 
 def fully_sampled() -> tuple[SubspaceProblem, np.ndarray]:
     """More spokes than unknowns in a small problem: least squares has one solution, and it is the truth."""
-    posed = problem(16, 600, 2)
+    problem = some_problem(16, 600, 2)
     factor = complex_normal(np.random.default_rng(2), (2, 16, 16))
     factor = np.fft.ifft2(np.fft.fft2(factor) * np.exp(-np.add.outer(*2 * [np.fft.fftfreq(16) ** 2]) * 40)).astype("c8")
-    e_phi = coil_encoding(posed.coil_maps, SubspaceNufft(plan_nufft(posed.trajectory, 16), posed.temporal_basis))
-    return dataclasses.replace(posed, kspace=e_phi(factor)), factor
+    e_phi = coil_encoding(problem.coil_maps, SubspaceNufft(plan_nufft(problem.trajectory, 16), problem.temporal_basis))
+    return dataclasses.replace(problem, kspace=e_phi(factor)), factor

@@ -87,6 +87,26 @@ def test_every_voxelwise_configuration_trains_two_steps(config: Path, tmp_path: 
     assert any(not torch.equal(value, untrained[name]) for name, value in loaded.network.state_dict().items())
 
 
+def test_a_recipe_may_come_in_parts_and_write_elsewhere(tmp_path: Path) -> None:
+    fill(tmp_path / "volumes")
+    (tmp_path / "more.yaml").write_text("seed_everything: 3\n")
+    (tmp_path / "none.yaml").write_text("")
+    config = VOXELWISE[0]
+    arguments = [
+        f"--config={config}",
+        "--config=more.yaml",
+        f"--model.network={SMALL['mdcsrn']}",
+        "--model.weights=null",
+    ]
+    run_in(tmp_path, [*arguments, *QUIET, *limits(config), "--trainer.default_root_dir=elsewhere"])
+    assert (tmp_path / f"elsewhere/{config.stem}.safetensors").is_file()
+    assert (tmp_path / "elsewhere/checkpoints/last.ckpt").is_file()
+    assert not (tmp_path / "runs").exists()
+    for wrong, message in (("gone.yaml", "does not exist"), ("none.yaml", r"names the task '\(none\)'; set task to")):
+        with pytest.raises(SystemExit, match=message):
+            run_in(tmp_path, [f"--config={wrong}"])
+
+
 @pytest.mark.parametrize("config", ADVERSARIAL, ids=lambda path: path.stem)
 def test_every_adversarial_configuration_trains_two_steps(config: Path, tmp_path: Path) -> None:
     fill(tmp_path / "volumes")

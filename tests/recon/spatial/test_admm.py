@@ -8,7 +8,7 @@ from recon.spatial.admm import AdmmSettings, admm, soft_threshold, sparsifier
 from recon.spatial.back_projection import back_project_and_adjoint, normal_operator
 from recon.spatial.toeplitz import Circulant
 from tests.support.linear import assert_adjoint, complex_normal
-from tests.support.problems import fully_sampled, problem
+from tests.support.problems import fully_sampled, some_problem
 
 
 @pytest.mark.parametrize("name", ["wavelet", "differences"])
@@ -32,9 +32,9 @@ def test_soft_threshold_keeps_phase() -> None:
 
 def test_preconditioner_is_the_inverse_on_a_single_ideal_coil() -> None:
     """Where the operator is a convolution that does not wrap, dividing by the density undoes it."""
-    posed = problem(32, 400, 1)
-    posed = dataclasses.replace(posed, coil_maps=np.ones((1, 32, 32), np.complex64))
-    normal = normal_operator(posed)
+    problem = some_problem(32, 400, 1)
+    problem = dataclasses.replace(problem, coil_maps=np.ones((1, 32, 32), np.complex64))
+    normal = normal_operator(problem)
     assert_adjoint(Circulant(normal.density, 1))
     y, x = np.mgrid[:32, :32] - 16
     blob = np.exp(-(x**2 + y**2) / 18)[None].astype(np.complex64)
@@ -44,9 +44,9 @@ def test_preconditioner_is_the_inverse_on_a_single_ideal_coil() -> None:
 
 def test_without_penalty_it_meets_the_closed_form_solution() -> None:
     """Λ⁻¹ Vᴴ b on the eigenvectors that the data determine; the corners of k-space are never sampled."""
-    posed, factor = fully_sampled()
-    normal = normal_operator(posed)
-    initial, data = back_project_and_adjoint(posed)
+    problem, factor = fully_sampled()
+    normal = normal_operator(problem)
+    initial, data = back_project_and_adjoint(problem)
     dense = np.stack([normal(unit.reshape(factor.shape)).ravel() for unit in np.eye(factor.size, dtype=np.complex64)])
     values, vectors = np.linalg.eigh(dense.T.astype(np.complex128))
     determined = values > 0.03 * values[-1]
@@ -64,9 +64,9 @@ def test_without_penalty_it_meets_the_closed_form_solution() -> None:
 
 @pytest.mark.parametrize("sparsity", ["wavelet", "differences"])
 def test_cost_falls_and_runs_are_reproducible(sparsity: str) -> None:
-    posed, _ = fully_sampled()
-    normal = normal_operator(posed)
-    initial, data = back_project_and_adjoint(posed)
+    problem, _ = fully_sampled()
+    normal = normal_operator(problem)
+    initial, data = back_project_and_adjoint(problem)
     settings = AdmmSettings(sparsity, relative_lambda=3e-3, iterations=15, tolerance=0)
     seen: list[int] = []
     first = admm(normal, data, initial, settings, lambda iteration, residual: seen.append(iteration))
@@ -79,9 +79,9 @@ def test_cost_falls_and_runs_are_reproducible(sparsity: str) -> None:
 
 
 def test_it_stops_when_it_has_converged() -> None:
-    posed, _ = fully_sampled()
-    initial, data = back_project_and_adjoint(posed)
-    result = admm(normal_operator(posed), data, initial, AdmmSettings(iterations=50, tolerance=0.05))
+    problem, _ = fully_sampled()
+    initial, data = back_project_and_adjoint(problem)
+    result = admm(normal_operator(problem), data, initial, AdmmSettings(iterations=50, tolerance=0.05))
     assert len(result.residual) < 50
     assert result.residual[-1] < 0.05
 
@@ -107,8 +107,8 @@ def test_unknown_sparsity_is_refused() -> None:
 
 
 def test_data_with_nan_are_noticed() -> None:
-    posed, _ = fully_sampled()
-    initial, data = back_project_and_adjoint(posed)
+    problem, _ = fully_sampled()
+    initial, data = back_project_and_adjoint(problem)
     data[0, 3, 3] = np.nan
     with pytest.raises(DataError, match="finite"):
-        admm(normal_operator(posed), data, initial, AdmmSettings(iterations=1))
+        admm(normal_operator(problem), data, initial, AdmmSettings(iterations=1))

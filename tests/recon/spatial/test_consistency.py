@@ -10,9 +10,9 @@ from tests.support.problems import fully_sampled
 
 def test_it_meets_the_closed_form_solution() -> None:
     """(A + μ) U = b + μ U_prior, solved by an explicit matrix."""
-    posed, _ = fully_sampled()
-    normal = normal_operator(posed)
-    _, adjoint_data = back_project_and_adjoint(posed)
+    problem, _ = fully_sampled()
+    normal = normal_operator(problem)
+    _, adjoint_data = back_project_and_adjoint(problem)
     prior = complex_normal(np.random.default_rng(3), adjoint_data.shape)
     weight = 0.3 * float(normal.density.mean())
     unit = np.eye(prior.size, dtype=np.complex64).reshape(-1, *prior.shape)
@@ -24,9 +24,9 @@ def test_it_meets_the_closed_form_solution() -> None:
 
 
 def test_data_overrule_a_wrong_prior_and_a_heavy_prior_stays() -> None:
-    posed, factor = fully_sampled()
-    normal = normal_operator(posed)
-    _, adjoint_data = back_project_and_adjoint(posed)
+    problem, factor = fully_sampled()
+    normal = normal_operator(problem)
+    _, adjoint_data = back_project_and_adjoint(problem)
     prior = (1.3 * factor).astype(np.complex64)
     before = prior.copy()
     light = enforce_data(normal, adjoint_data, prior, 0.01, 10)
@@ -37,6 +37,6 @@ def test_data_overrule_a_wrong_prior_and_a_heavy_prior_stays() -> None:
 
 
 def test_a_weight_of_zero_is_refused() -> None:
-    posed, factor = fully_sampled()
+    problem, factor = fully_sampled()
     with pytest.raises(DataError, match="must be above 0"):
-        enforce_data(normal_operator(posed), factor, factor, 0.0, 3)
+        enforce_data(normal_operator(problem), factor, factor, 0.0, 3)

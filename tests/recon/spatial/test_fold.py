@@ -10,62 +10,62 @@ from recon.spatial.back_projection import back_project, back_project_and_adjoint
 from recon.spatial.encoding import coil_encoding
 from recon.spatial.fold import Fold, line_fan
 from tests.support.linear import assert_adjoint
-from tests.support.problems import FIBONACCI_DEG, problem
+from tests.support.problems import FIBONACCI_DEG, some_problem
 
 
 @pytest.mark.parametrize("matrix", [32, 33])
 @pytest.mark.parametrize("spokes", [150, 700])
 @pytest.mark.parametrize("rank", [1, 4])
 def test_folded_equals_exact_back_projection(matrix: int, spokes: int, rank: int) -> None:
-    posed = problem(matrix, spokes, rank)
-    exact = back_project_exactly(posed)
-    assert np.linalg.norm(back_project(posed) - exact) < 1e-3 * np.linalg.norm(exact)
+    problem = some_problem(matrix, spokes, rank)
+    exact = back_project_exactly(problem)
+    assert np.linalg.norm(back_project(problem) - exact) < 1e-3 * np.linalg.norm(exact)
 
 
 @pytest.mark.parametrize("samples", [64, 65, 61])
 def test_samples_need_not_be_symmetric_about_the_centre(samples: int) -> None:
-    posed = problem(32, 400, 2, samples=samples)
-    exact = back_project_exactly(posed)
-    assert np.linalg.norm(back_project(posed) - exact) < 1e-3 * np.linalg.norm(exact)
+    problem = some_problem(32, 400, 2, samples=samples)
+    exact = back_project_exactly(problem)
+    assert np.linalg.norm(back_project(problem) - exact) < 1e-3 * np.linalg.norm(exact)
 
 
 def test_few_distinct_angles_fold_without_interpolation() -> None:
     """Fibonacci angles fall on 377 lines, some of them backwards: the fold is exact, up to the NUFFT's own error."""
-    posed = problem(80, 1200, 3, FIBONACCI_DEG)
-    fan = line_fan(posed.trajectory, 80)
+    problem = some_problem(80, 1200, 3, FIBONACCI_DEG)
+    fan = line_fan(problem.trajectory, 80)
     assert fan.lines == 377
     assert sorted(np.concatenate([np.arange(1200)[fan.spokes_of(line)] for line in range(2 * 377)]).tolist()) == list(
         range(1200)
     )
-    exact = back_project_exactly(posed)
-    assert np.linalg.norm(back_project(posed) - exact) < 5e-5 * np.linalg.norm(exact)
+    exact = back_project_exactly(problem)
+    assert np.linalg.norm(back_project(problem) - exact) < 5e-5 * np.linalg.norm(exact)
 
 
 def test_plain_adjoint_comes_from_the_same_fold() -> None:
-    posed = problem(32, 300, 3)
+    problem = some_problem(32, 300, 3)
     from recon.spatial.encoding import SubspaceNufft
     from recon.spatial.nufft import plan_nufft
 
-    e_phi = coil_encoding(posed.coil_maps, SubspaceNufft(plan_nufft(posed.trajectory, 32), posed.temporal_basis))
-    exact = e_phi.H(posed.kspace)
-    initial, adjoint_data = back_project_and_adjoint(posed)
+    e_phi = coil_encoding(problem.coil_maps, SubspaceNufft(plan_nufft(problem.trajectory, 32), problem.temporal_basis))
+    exact = e_phi.H(problem.kspace)
+    initial, adjoint_data = back_project_and_adjoint(problem)
     assert np.linalg.norm(adjoint_data - exact) < 1e-3 * np.linalg.norm(exact)
-    assert np.array_equal(initial, back_project(posed))
+    assert np.array_equal(initial, back_project(problem))
 
 
 @pytest.mark.parametrize("angle_deg", [GOLDEN_ANGLE_DEG, FIBONACCI_DEG, 0.0])
 def test_fold_is_adjoint(angle_deg: float) -> None:
-    posed = problem(24, 500, 3, angle_deg)
-    assert_adjoint(Fold(line_fan(posed.trajectory, 24), posed.temporal_basis, 3))
+    problem = some_problem(24, 500, 3, angle_deg)
+    assert_adjoint(Fold(line_fan(problem.trajectory, 24), problem.temporal_basis, 3))
 
 
 def test_lines_do_not_grow_with_the_scan() -> None:
-    short, long = (line_fan(problem(32, spokes, 1).trajectory, 32) for spokes in (400, 4000))
+    short, long = (line_fan(some_problem(32, spokes, 1).trajectory, 32) for spokes in (400, 4000))
     assert short.trajectory.shape == long.trajectory.shape
 
 
 def test_what_is_not_radial_is_refused() -> None:
-    trajectory = problem(32, 20, 1).trajectory
+    trajectory = some_problem(32, 20, 1).trajectory
     with pytest.raises(DataError, match="not one of straight"):
         line_fan(trajectory + np.float32(0.3), 32)
     with pytest.raises(DataError, match="not one of straight"):
@@ -73,16 +73,18 @@ def test_what_is_not_radial_is_refused() -> None:
 
 
 def test_ramp_weights_of_the_lines_are_those_of_the_spokes() -> None:
-    posed = problem(32, 300, 1)
-    fan = line_fan(posed.trajectory, 32)
-    assert np.allclose(ramp_weights(fan.trajectory)[0, fan.forward_radii], ramp_weights(posed.trajectory)[0], rtol=1e-3)
+    problem = some_problem(32, 300, 1)
+    fan = line_fan(problem.trajectory, 32)
+    assert np.allclose(
+        ramp_weights(fan.trajectory)[0, fan.forward_radii], ramp_weights(problem.trajectory)[0], rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize("jitter_rad", [0.0, 1e-8, 3e-8, 2e-7])
 @pytest.mark.parametrize("angle_deg", [FIBONACCI_DEG, 0.0, 90.0])
 def test_angles_that_repeat_but_for_rounding_count_once(jitter_rad: float, angle_deg: float) -> None:
     """Also just below 0 and 180 degrees, where the first line is run through backwards."""
-    repeated = problem(32, 600, 2, angle_deg)
+    repeated = some_problem(32, 600, 2, angle_deg)
     angles = golden_angles_rad(np.arange(600) % 55, angle_deg)
     angles = angles + jitter_rad * np.random.default_rng(0).uniform(-1, 1, 600)
     angles[::7] += np.pi

@@ -13,12 +13,12 @@ from recon.spatial.fold import line_fan
 from recon.spatial.nufft import plan_nufft
 from recon.spatial.toeplitz import ToeplitzNormal, toeplitz_kernel
 from tests.support.linear import assert_adjoint, complex_normal
-from tests.support.problems import FIBONACCI_DEG, problem
+from tests.support.problems import FIBONACCI_DEG, some_problem
 
 
-def exact_normal(posed: SubspaceProblem, weights: np.ndarray | None = None) -> linop.Linop:
+def exact_normal(problem: SubspaceProblem, weights: np.ndarray | None = None) -> linop.Linop:
     e_phi = coil_encoding(
-        posed.coil_maps, SubspaceNufft(plan_nufft(posed.trajectory, posed.matrix), posed.temporal_basis)
+        problem.coil_maps, SubspaceNufft(plan_nufft(problem.trajectory, problem.matrix), problem.temporal_basis)
     )
     return e_phi.H * e_phi if weights is None else e_phi.H * linop.Multiply(e_phi.oshape, weights) * e_phi
 
@@ -28,19 +28,19 @@ def exact_normal(posed: SubspaceProblem, weights: np.ndarray | None = None) -> l
 @pytest.mark.parametrize("angle_deg", [GOLDEN_ANGLE_DEG, FIBONACCI_DEG])
 @pytest.mark.parametrize("ramp", [False, True])
 def test_equals_the_exact_normal_operator(matrix: int, rank: int, angle_deg: float, ramp: bool) -> None:
-    posed = problem(matrix, 500, rank, angle_deg)
-    weights = ramp_weights(posed.trajectory) if ramp else None
+    problem = some_problem(matrix, 500, rank, angle_deg)
+    weights = ramp_weights(problem.trajectory) if ramp else None
     factor = complex_normal(np.random.default_rng(0), (rank, matrix, matrix))
-    exact = exact_normal(posed, weights)(factor)
-    fast = normal_operator(posed, weights=None if weights is None else weights[0])(factor)
+    exact = exact_normal(problem, weights)(factor)
+    fast = normal_operator(problem, weights=None if weights is None else weights[0])(factor)
     assert np.linalg.norm(fast - exact) < 1e-3 * np.linalg.norm(exact)
 
 
 def test_hermitian_and_positive_semidefinite() -> None:
-    posed = problem(20, 300, 4)
-    normal = normal_operator(posed)
+    problem = some_problem(20, 300, 4)
+    normal = normal_operator(problem)
     assert_adjoint(normal)
-    kernel = toeplitz_kernel(line_fan(posed.trajectory, 40), posed.temporal_basis, 20)
+    kernel = toeplitz_kernel(line_fan(problem.trajectory, 40), problem.temporal_basis, 20)
     scale = np.abs(kernel).max()
     assert np.abs(kernel - kernel.conj().swapaxes(-1, -2)).max() < 1e-5 * scale
     dense = np.stack([normal(unit.reshape(4, 20, 20)).ravel() for unit in np.eye(1600, dtype=np.complex64)[::7]])
@@ -53,42 +53,42 @@ def test_hermitian_and_positive_semidefinite() -> None:
 
 
 def test_result_does_not_depend_on_the_coils_at_a_time() -> None:
-    posed = problem(20, 200, 3)
-    kernel = toeplitz_kernel(line_fan(posed.trajectory, 40), posed.temporal_basis, 20)
+    problem = some_problem(20, 200, 3)
+    kernel = toeplitz_kernel(line_fan(problem.trajectory, 40), problem.temporal_basis, 20)
     factor = complex_normal(np.random.default_rng(2), (3, 20, 20))
-    results = [ToeplitzNormal(kernel, posed.coil_maps, coils_at_a_time=count)(factor) for count in (1, 2, 3)]
+    results = [ToeplitzNormal(kernel, problem.coil_maps, coils_at_a_time=count)(factor) for count in (1, 2, 3)]
     assert np.allclose(results[0], results[2], rtol=1e-4, atol=1e-6)
     assert np.allclose(results[1], results[2], rtol=1e-4, atol=1e-6)
 
 
 def test_pairs_at_a_time_do_not_change_the_kernel() -> None:
-    posed = problem(20, 200, 4)
-    fan = line_fan(posed.trajectory, 40)
-    plenty = toeplitz_kernel(fan, posed.temporal_basis, 20)
-    scarce = toeplitz_kernel(fan, posed.temporal_basis, 20, memory_bytes=plenty.nbytes + 2_000_000)
+    problem = some_problem(20, 200, 4)
+    fan = line_fan(problem.trajectory, 40)
+    plenty = toeplitz_kernel(fan, problem.temporal_basis, 20)
+    scarce = toeplitz_kernel(fan, problem.temporal_basis, 20, memory_bytes=plenty.nbytes + 2_000_000)
     assert np.allclose(plenty, scarce, atol=1e-6 * np.abs(plenty).max())
 
 
 def test_memory_is_computed_before_it_is_taken() -> None:
-    posed = problem(20, 200, 4)
+    problem = some_problem(20, 200, 4)
     with pytest.raises(DataError, match=r"Toeplitz kernel of rank 4 and matrix 20 takes .* raise memory_gb"):
-        normal_operator(posed, memory_bytes=100_000)
-    kernel = toeplitz_kernel(line_fan(posed.trajectory, 40), posed.temporal_basis, 20)
+        normal_operator(problem, memory_bytes=100_000)
+    kernel = toeplitz_kernel(line_fan(problem.trajectory, 40), problem.temporal_basis, 20)
     with pytest.raises(DataError, match="one coil of the normal operator takes"):
-        ToeplitzNormal(kernel, posed.coil_maps, memory_bytes=1000)
+        ToeplitzNormal(kernel, problem.coil_maps, memory_bytes=1000)
 
 
 def test_nan_in_the_basis_is_refused() -> None:
-    posed = problem(20, 200, 2)
-    posed.temporal_basis[0, 5] = np.nan
+    problem = some_problem(20, 200, 2)
+    problem.temporal_basis[0, 5] = np.nan
     with pytest.raises(DataError, match="temporal basis holds NaN"):
-        normal_operator(posed)
+        normal_operator(problem)
 
 
 def test_kernel_takes_the_back_end_asked_for() -> None:
-    posed = problem(20, 200, 2)
-    reference = normal_operator(dataclasses.replace(posed, backend="sigpy"))
+    problem = some_problem(20, 200, 2)
+    reference = normal_operator(dataclasses.replace(problem, backend="sigpy"))
     factor = complex_normal(np.random.default_rng(3), (2, 20, 20))
     expected = reference(factor)
-    found = normal_operator(posed)(factor)
+    found = normal_operator(problem)(factor)
     assert 0 < np.linalg.norm(found - expected) < 1e-4 * np.linalg.norm(expected)
