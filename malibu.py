@@ -144,39 +144,44 @@ def load_network(*weights: str | Path, device: str = "auto") -> "ArrayNetwork | 
     ParameterError
         If the weights cannot be used.
     """
-    from gadgets.device import choose_device
+    from gadgets.device import choose_device, ready_torch
     from gadgets.errors import ParameterError
     from gadgets.multitasking.network import open_network
     from gadgets.super_resolution.network import load_restorer
     from gadgets.super_resolution.parameters import SuperResolutionParameters
-    from nets.architectures.registry import ARCHITECTURES
-    from nets.weights import WeightsError, read_card, weights_path
 
     if not 1 <= len(weights) <= 2:
         raise ParameterError(f"{len(weights)} weights were given; give one, or two stages of super-resolution")
+    chosen = choose_device(device)
+    ready_torch(chosen)
+    from nets.architectures.registry import ARCHITECTURES
+    from nets.weights import WeightsError, read_card, weights_path
+
     paths = [weights_path(str(given)) for given in weights]
     try:
         task = ARCHITECTURES[read_card(paths[0]).architecture].task
     except WeightsError as error:
         raise ParameterError(str(error)) from error
-    chosen = choose_device(device)
     if not task.startswith("super-resolution"):
+        if len(weights) > 1:
+            raise ParameterError(f"{weights[0]} is a network for Multitasking, which takes one; give no second weights")
         return open_network(paths[0], chosen)
     stages = {"first_stage": str(paths[0]), "second_stage": str(paths[-1]), "stages": ("one", "two")[len(paths) - 1]}
     return load_restorer(_checked(SuperResolutionParameters, stages), chosen)
 
 
 def reconstruct(
-    scan: "RadialScan", network: "Network | None" = None, device: str = "auto", **settings: Any
+    scan: "RadialScan", network: "Network | str | Path | None" = None, device: str = "auto", **settings: Any
 ) -> "Result":
     """Reconstruct a Multitasking scan.
 
     Parameters
     ----------
     scan : RadialScan
-    network : callable, optional
-        U₀ → U on ``(L, N, N)`` complex64 arrays: from :func:`load_network`, or any function. Without one the
-        back-projection is shown, or ``reconstruction="admm"`` is minimised.
+    network : callable, str or Path, optional
+        U₀ → U on ``(L, N, N)`` complex64 arrays: from :func:`load_network`, or any function; or the name of weights.
+        Without one the back-projection is shown, or ``reconstruction="admm"`` is minimised. On a GPU a function is
+        given CuPy arrays; ``device="cpu"`` gives it NumPy's.
     device : str
         ``auto``, ``cpu`` or ``cuda:N``.
     **settings
@@ -196,19 +201,30 @@ def reconstruct(
     """
     import recon
     from gadgets.device import choose_device
+    from gadgets.errors import ParameterError
+    from gadgets.multitasking.network import check_rank
     from gadgets.multitasking.parameters import settings_of
 
-    return recon.multitasking.reconstruct(scan, settings_of(settings), network, choose_device(device))
+    checked = settings_of(settings)
+    function: Any = load_network(network, device=device) if isinstance(network, str | Path) else network
+    if hasattr(function, "factors"):
+        raise ParameterError("the weights are those of super-resolution; `malibu nets` lists those for Multitasking")
+    check_rank(function, checked.rank)
+    return recon.multitasking.reconstruct(scan, checked, function, choose_device(device))
 
 
-def restore(volume: "CartesianVolume", network: "VolumeNetwork", **settings: Any) -> "RestoredVolume":
+def restore(
+    volume: "CartesianVolume", network: "VolumeNetwork", mismatch: str = "error", **settings: Any
+) -> "RestoredVolume":
     """Restore a volume by super-resolution networks.
 
     Parameters
     ----------
     volume : CartesianVolume
     network : callable
-        From :func:`load_network`, or any function from a magnitude to a list of magnitudes.
+        From :func:`load_network`, or any function from a magnitude to one, or to a list of what its stages make.
+    mismatch : {"error", "warn"}
+        What to do if the volume was cut otherwise than those that the networks were trained on.
     **settings
         Fields of :class:`recon.super_resolution.Settings`: ``data_consistency``, ``acceleration``.
 
@@ -218,15 +234,18 @@ def restore(volume: "CartesianVolume", network: "VolumeNetwork", **settings: Any
 
     Raises
     ------
-    DataError, ParameterError
-        If the volume was cut otherwise than those that the networks were trained on.
+    ParameterError
+        If a setting is not known or impossible, or contradicts the data.
+    DataError
+        If the volume was cut otherwise than those that the networks were trained on, or cannot be restored.
     """
     import recon
     from gadgets.super_resolution.acceleration import check_acceleration
+    from gadgets.super_resolution.parameters import restoration_settings
 
-    chosen = recon.super_resolution.Settings(**settings)
+    chosen = restoration_settings(settings)
     if hasattr(network, "factors"):
-        check_acceleration(volume, chosen.acceleration, network.factors)
+        check_acceleration(volume, chosen.acceleration, network.factors, mismatch)
     return recon.super_resolution.restore(volume, network, chosen)
 
 
@@ -234,10 +253,11 @@ def write_images(
     path: str | Path,
     source: "RadialScan | CartesianVolume",
     result: "Result | RestoredVolume",
-    network: Any = None,
-    **parameters: Any,
+    **chosen: Any,
 ) -> Path:
     """Write the image series of a result as an ISMRMRD file, with the series numbers and Meta of the gadget.
+
+    How the result was made, its Meta say by themselves.
 
     Parameters
     ----------
@@ -246,10 +266,9 @@ def write_images(
     source : RadialScan or CartesianVolume
         What was reconstructed: times and geometry.
     result : Result or RestoredVolume
-    network : callable, optional
-        The network that was used; the images' Meta name its weights.
-    **parameters
-        Parameters of the gadget that say what is sent: ``images``, ``frames``, ``t1_frames`` and others.
+    **chosen
+        Parameters of the gadget that say what is sent: ``images``, ``frames``, ``t1_frames``, ``bright_blood_ti_ms``
+        and ``dark_blood_ti_ms``; for volumes ``images`` and ``output``.
 
     Returns
     -------
@@ -258,23 +277,22 @@ def write_images(
     Raises
     ------
     ParameterError
-        If a parameter is not known or impossible.
+        If a parameter is not known or impossible, or the result is not of that source.
     """
+    import gadgets.multitasking.images
+    import gadgets.super_resolution.images
+    from gadgets.errors import ParameterError
     from recon.multitasking import RadialScan, Result
+    from recon.super_resolution import CartesianVolume, RestoredVolume
 
     if isinstance(source, RadialScan) and isinstance(result, Result):
-        from gadgets.multitasking.images import write_series
-        from gadgets.multitasking.parameters import MultitaskingParameters
-
-        return write_series(Path(path), source, result, _checked(MultitaskingParameters, parameters), network)
-    return _write_volume(Path(path), source, result, parameters, network)
-
-
-def _write_volume(path: Path, volume: Any, restored: Any, parameters: dict[str, Any], network: Any) -> Path:
-    from gadgets.super_resolution.images import write_series
-    from gadgets.super_resolution.parameters import SuperResolutionParameters
-
-    return write_series(path, volume, restored, _checked(SuperResolutionParameters, parameters), network)
+        return gadgets.multitasking.images.write_series(Path(path), source, result, chosen)
+    if isinstance(source, CartesianVolume) and isinstance(result, RestoredVolume):
+        return gadgets.super_resolution.images.write_series(Path(path), source, result, chosen)
+    raise ParameterError(
+        f"a {type(result).__name__} of a {type(source).__name__} cannot be written; give a scan and what reconstruct "
+        "made of it, or a volume and what restore made of it"
+    )
 
 
 def _checked(model: Any, parameters: dict[str, Any]) -> Any:

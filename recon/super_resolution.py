@@ -12,7 +12,10 @@ from recon.readouts.geometry import Geometry
 from recon.stages import StageClock
 
 Network = Callable[[NDArray], Sequence[NDArray]]
-"""Zero-filled magnitude (z, y, x) float32 → what each of its stages makes of it, of the same shape."""
+"""Zero-filled magnitude (z, y, x) float32 → what each of its stages makes of it, of the same shape.
+
+One array counts as one stage.
+"""
 
 UNCUT = 1.01
 """Accelerations up to this are rounding: the axis was measured fully."""
@@ -70,11 +73,16 @@ class RestoredVolume:
         Magnitude that the first stage was given.
     first_stage, result : (z, y, x) float32
         After the first stage; after the last stage and data consistency.
+    settings : Settings
+    network : callable
+        What restored it.
     """
 
     zero_filled: NDArray[np.float32]
     first_stage: NDArray[np.float32]
     result: NDArray[np.float32]
+    settings: Settings
+    network: Network
 
 
 def restore(
@@ -96,12 +104,13 @@ def restore(
     Raises
     ------
     DataError
-        If the result is not finite.
+        If the network gives another shape, the result is not finite, or data consistency does not know what was
+        measured.
     """
     settings, clock = settings or Settings(), clock or StageClock()
     zero_filled = np.abs(volume.zero_filled).astype(np.float32)
     with clock.stage("network"):
-        stages = network(zero_filled)
+        stages = _checked(network(zero_filled), zero_filled.shape)
     result = stages[-1]
     if settings.data_consistency and np.ptp(zero_filled) > 0:
         with clock.stage("data consistency"):
@@ -109,14 +118,28 @@ def restore(
     if not np.isfinite(result).all():
         where = getattr(network, "device", "its device")
         raise DataError(f"the network's result is not finite on {where}; set precision=float32 or device=cpu")
-    return RestoredVolume(zero_filled, stages[0], result)
+    return RestoredVolume(zero_filled, stages[0], result, settings, network)
+
+
+def _checked(given: NDArray | Sequence[NDArray], shape: tuple[int, ...]) -> list[NDArray]:
+    """What the stages gave, as float32; another shape would be shown at the wrong place and size."""
+    stages = [given] if isinstance(given, np.ndarray) else list(given)
+    for stage in stages:
+        if np.shape(stage) != shape or np.iscomplexobj(stage):
+            raise DataError(
+                f"the network gave {np.shape(stage)} {np.asarray(stage).dtype}, not a magnitude of the shape {shape} "
+                "that it was given"
+            )
+    if not stages:
+        raise DataError("the network gave nothing; it must give what each of its stages makes of the volume")
+    return [np.asarray(stage, dtype=np.float32) for stage in stages]
 
 
 def measured_samples(volume: CartesianVolume, acceleration: tuple[float, float] | None = None) -> NDArray:
     """Tell which samples of a volume's k-space were measured: what data consistency may put back.
 
-    The data's own answer counts. Only where they know nothing of a cut, since the volume was zero-filled upstream, the
-    given acceleration tells the number of lines.
+    The data's own answer counts. Where they know nothing of a cut, since the volume was zero-filled upstream, the given
+    acceleration tells the number of lines; what is known not to have been measured stays out.
 
     Parameters
     ----------
@@ -126,9 +149,17 @@ def measured_samples(volume: CartesianVolume, acceleration: tuple[float, float] 
     Returns
     -------
     (z, y, 1) or (z, y, x) bool
+
+    Raises
+    ------
+    DataError
+        If nothing tells.
     """
     if volume.measured is not None and (volume.is_cut or acceleration is None):
         return volume.measured
+    factors = acceleration or volume.factors
+    if factors is None:
+        raise DataError("nothing tells which lines were measured; set acceleration, as 4x4 (slice x phase)")
     z, y = volume.zero_filled.shape[:2]
-    along_slice, along_phase = acceleration or volume.factors or (1.0, 1.0)
-    return centre_mask((z, y), (lines_measured(z, along_slice), lines_measured(y, along_phase)))[..., None]
+    centre = centre_mask((z, y), (lines_measured(z, factors[0]), lines_measured(y, factors[1])))[..., None]
+    return centre if volume.measured is None else centre & volume.measured

@@ -1,6 +1,7 @@
 """The public face: the same numbers as the gadget's, from a file, from arrays, and by own functions."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from gadgets.mrd.files import read_images
 from gadgets.multitasking.series import SERIES
 from recon.errors import DataError
 from recon.multitasking import Frames, RadialScan
+from recon.super_resolution import CartesianVolume
 from tests.support.replays import replay_here
 
 
@@ -42,7 +44,7 @@ def test_written_images_are_those_of_a_replay(tiny_file: Path, tmp_path: Path) -
     """Pixels, series, numbers, positions and Meta, but for counters that an array knows nothing of."""
     replayed = replay_here(tiny_file, tmp_path / "replayed.h5", reconstruction="mdcn")
     (scan,), network = malibu.read_scan(tiny_file), malibu.load_network("multitasking_mdcn")
-    malibu.write_images(tmp_path / "written.h5", scan, malibu.reconstruct(scan, network), network)
+    malibu.write_images(tmp_path / "written.h5", scan, malibu.reconstruct(scan, network))
     written = read_images(tmp_path / "written.h5")
     assert written.keys() == replayed.keys()
     for series, images in replayed.items():
@@ -51,10 +53,36 @@ def test_written_images_are_those_of_a_replay(tiny_file: Path, tmp_path: Path) -
             for name in ("position", "read_dir", "phase_dir", "slice_dir", "field_of_view"):
                 assert list(getattr(ours, name)) == list(getattr(theirs, name)), name
             assert (ours.image_index, ours.repetition, ours.slice) == (theirs.image_index, theirs.repetition, 0)
-            left_out = ("MalibuStageSeconds", "MalibuTrajectoryUnit", "MalibuParameters")
+            left_out = ("MalibuStageSeconds", "MalibuTrajectoryUnit")
             assert {k: v for k, v in ours.meta.items() if k not in left_out} == {
                 k: v for k, v in theirs.meta.items() if k not in left_out
             }
+
+
+def test_written_images_say_how_they_were_made(scan: RadialScan, tmp_path: Path) -> None:
+    """Not what the parameters' defaults are, nor which network happens to be at hand."""
+    result = malibu.reconstruct(scan, rank=9, reconstruction="admm", iterations=3, cardiac_bins=11)
+    malibu.write_images(tmp_path / "written.h5", scan, result, images="cine_bright")
+    (series,) = read_images(tmp_path / "written.h5").values()
+    meta = series[0].meta
+    written = json.loads(meta["MalibuParameters"])
+    expected = {"rank": 9, "reconstruction": "admm", "iterations": 3, "cardiac_bins": 11, "images": ["cine_bright"]}
+    assert {name: written[name] for name in expected} == expected
+    assert meta["MalibuReconstruction"] == "admm"
+    assert "MalibuWeightsSha256" not in meta
+    with pytest.raises(ParameterError, match="'rank' does not choose what is written; images, frames"):
+        malibu.write_images(tmp_path / "again.h5", scan, result, rank=4)
+    assert not (tmp_path / "again.h5").exists()
+    with pytest.raises(ParameterError, match="a Result of a CartesianVolume cannot be written"):
+        malibu.write_images(tmp_path / "again.h5", CartesianVolume(np.zeros((2, 4, 4), np.complex64)), result)
+
+
+def test_a_network_that_changes_the_shape_is_refused(scan: RadialScan) -> None:
+    def cropped(maps: np.ndarray) -> np.ndarray:
+        return maps[:, 1:-1]
+
+    with pytest.raises(DataError, match=r"cropped gave \(8, 62, 64\), not basis maps of the shape \(8, 64, 64\)"):
+        malibu.reconstruct(scan, cropped, rank=8)
 
 
 def test_own_function_is_a_network(scan: RadialScan) -> None:
@@ -129,6 +157,19 @@ def test_errors_name_cause_and_remedy(tmp_path: Path) -> None:
         malibu.load_network(tmp_path / "none.safetensors")
     with pytest.raises(ParameterError, match="3 weights were given"):
         malibu.load_network("a", "b", "c")
+    with pytest.raises(ParameterError, match="is a network for Multitasking, which takes one"):
+        malibu.load_network("multitasking_mdcn", "gan_coronary_dragan")
+    with pytest.raises(ParameterError, match="the weights are those of super-resolution"):
+        malibu.reconstruct(None, "sr_brain_l1")
+    with pytest.raises(ParameterError, match="rank 40 is above the 32 basis maps that the network takes"):
+        malibu.reconstruct(None, "multitasking_mdcn", rank=40)
+    with pytest.raises(ParameterError, match="there is no preset 'big'; known are tiny, standard"):
+        malibu.simulate("big")
+    volume = CartesianVolume(np.ones((4, 8, 8), np.complex64))
+    with pytest.raises(ParameterError, match="'patch' is no setting of the restoration; known are data_consistency"):
+        malibu.restore(volume, lambda image: image, patch=4)
+    with pytest.raises(ParameterError, match="parameter 'acceleration' = '4'"):
+        malibu.restore(volume, lambda image: image, acceleration=4)
 
 
 def test_volumes_keep_their_place(tmp_path: Path) -> None:
@@ -139,12 +180,15 @@ def test_volumes_keep_their_place(tmp_path: Path) -> None:
     assert volume.factors == (4.0, 4.0)
     assert volume.measured.sum() == 6 * 12
     network = malibu.load_network("sr_coronary_l1", "gan_coronary_dragan")
-    restored = malibu.restore(volume, network, data_consistency=True)
-    malibu.write_images(tmp_path / "out.h5", volume, restored, network, images="super_resolved")
+    restored = malibu.restore(volume, network, data_consistency=True, acceleration=(4, 4))
+    malibu.write_images(tmp_path / "out.h5", volume, restored, images="super_resolved")
     images = read_images(tmp_path / "out.h5")[101]
     assert np.array_equal(np.stack([image.data[0, 0] for image in images]), restored.result)
     assert np.allclose(images[12].position, (12.0, -7.0, 25.0))
     assert images[0].meta["MalibuWeightsSha256"]
+    assert images[0].meta["MalibuDataConsistency"] == "true"
+    assert images[0].meta["MalibuAcceleration"] == "4x4"
+    assert images[0].meta["MalibuPatch"] == "192x192x128"
     assert "generated by a network" in images[0].meta["MalibuGeneratedDetail"]
     with pytest.raises(DataError, match="those of the network's training"):
         malibu.restore(volume, malibu.load_network("sr_brain_l1"))

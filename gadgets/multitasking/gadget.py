@@ -64,6 +64,5 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
             slices = slices_of(measurement, header, parameters)
         for measured in slices:
             result = reconstruct(measured.scan, parameters.settings(), network, device, clock)
-            network_meta = network.meta if network else {}
-            for image in multitasking_images(result, measured, parameters, clock, network_meta, measurement.number):
+            for image in multitasking_images(result, measured, parameters, clock, measurement.number):
                 stream.send(image)

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from gadgets import RESEARCH_LABEL, __version__
 from gadgets.mrd.files import ImageFile
 from gadgets.mrd.header import header_of
 from gadgets.mrd.image_meta import COUNTER_LIMIT, name_for_gadgetron, window_of
-from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.multitasking.parameters import MultitaskingParameters, shown_parameters
 from gadgets.multitasking.readouts import MeasuredSlice, bare_slice
 from gadgets.multitasking.series import SERIES, Picture
 from recon.errors import DataError
-from recon.multitasking import Network, RadialScan, Result
+from recon.multitasking import RadialScan, Result
 from recon.stages import StageClock
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,6 @@ def multitasking_images(
     measured: MeasuredSlice,
     parameters: MultitaskingParameters,
     clock: StageClock,
-    network_meta: dict[str, str] | None = None,
     measurement: int = 0,
 ) -> Iterator[ismrmrd.Image]:
     """Make the images of one slice that the parameters ask for, in the order of their series.
@@ -44,8 +43,6 @@ def multitasking_images(
     parameters : MultitaskingParameters
     clock : StageClock
         Its seconds go into the Meta of the first image.
-    network_meta : dict of str to str, optional
-        Meta entries on the network, if one was there.
     measurement : int
         Position of the measurement in the stream; the series of the second start at 21, and so on.
 
@@ -55,8 +52,6 @@ def multitasking_images(
         complex64 basis maps and temporal basis, float32 magnitudes, uint16 T1.
     """
     common = _common_meta(result, measured, parameters)
-    if result.method.startswith("backprojection"):
-        network_meta = None
     seconds: dict[str, float] | None = clock.seconds
     with clock.stage("make images"):
         wanted = [kind for kind in SERIES if kind in parameters.images]
@@ -66,22 +61,16 @@ def multitasking_images(
         log.warning("the scan did not resolve what %s would show", ", ".join(absent))
     for kind, pictures in made.items():
         for index, picture in enumerate(pictures):
-            meta = common | (network_meta or {}) | picture.meta
+            meta = common | picture.meta
             if seconds is not None:
                 meta["MalibuStageSeconds"] = json.dumps({name: round(value, 4) for name, value in seconds.items()})
                 seconds = None
-            number = measured.number * len(pictures) + index + 1
+            number = measured.scan.slice_index * len(pictures) + index + 1
             series = SERIES[kind].number + _SERIES_PER_MEASUREMENT * measurement
             yield _image(picture, kind, (series, number), measured, meta)
 
 
-def write_series(
-    path: Path,
-    scan: RadialScan,
-    result: Result,
-    parameters: MultitaskingParameters,
-    network: Network | None = None,
-) -> Path:
+def write_series(path: Path, scan: RadialScan, result: Result, chosen: Mapping[str, Any]) -> Path:
     """Write the image series of a slice that came from arrays as an ISMRMRD file.
 
     Parameters
@@ -89,20 +78,24 @@ def write_series(
     path : Path
     scan : RadialScan
     result : Result
-    parameters : MultitaskingParameters
-        What is written.
-    network : callable, optional
-        If it has an attribute ``meta``, as the gadget's networks have, the images say what it tells.
+        Its settings go into the Meta.
+    chosen : mapping of str to object
+        Parameters that say what is written: those of :data:`CHOICES`.
 
     Returns
     -------
     Path
+
+    Raises
+    ------
+    ParameterError
+        If a name is another, or a value impossible.
     """
+    parameters = shown_parameters(chosen, result.settings)
     clock, matrix = StageClock(dict(result.seconds)), result.spatial_factor.shape[-1]
     header = header_of(scan.geometry, (matrix, matrix, 1), "goldenangle")
     with ImageFile(path, header) as file:
-        told = getattr(network, "meta", {})
-        for image in multitasking_images(result, bare_slice(scan), parameters, clock, told):
+        for image in multitasking_images(result, bare_slice(scan), parameters, clock):
             file.append(image)
     return path
 
@@ -142,7 +135,8 @@ def _common_meta(result: Result, measured: MeasuredSlice, parameters: Multitaski
     return {
         "MalibuVersion": __version__,
         "MalibuParameters": json.dumps(settings),
-        "MalibuReconstruction": result.method,
+        "MalibuReconstruction": _method(result, parameters),
+        **result.provenance,
         "MalibuTemporalModel": "realtime" if result.temporal.gated is None else "tensor",
         "MalibuRank": len(result.temporal.basis),
         "MalibuCoils": len(result.coil_maps),
@@ -157,6 +151,12 @@ def _common_meta(result: Result, measured: MeasuredSlice, parameters: Multitaski
         **({"FlipAngleDeg": f"{flip_angle_deg:.6g}"} if flip_angle_deg else {}),
         **_gating_meta(result),
     }
+
+
+def _method(result: Result, parameters: MultitaskingParameters) -> str:
+    """What made U; a back-projection where a network was wanted says why."""
+    stood_in = result.method == "backprojection" and parameters.reconstruction == "mdcn"
+    return f"{result.method} (no usable weights)" if stood_in else result.method
 
 
 def _gating_meta(result: Result) -> dict[str, Any]:

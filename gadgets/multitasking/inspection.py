@@ -79,7 +79,7 @@ def inspect(scan: ScanFile, parameters: MultitaskingParameters) -> ScanInfo:
     _describe_readouts(info, imaging)
     if header:
         _describe_trajectory(info, scan, np.flatnonzero(~noise), header.matrix, header.encoded_matrix)
-        rows = np.flatnonzero(~noise)[: 2 * _SAMPLED_READOUTS]
+        rows = np.concatenate([np.flatnonzero(noise), np.flatnonzero(~noise)[: 2 * _SAMPLED_READOUTS]])
         _tried(info, lambda: _try_sorting(scan, rows, parameters, header))
     info.plan = "refused as it is" if info.problems else _plan(parameters, imaging, header.matrix if header else 0)
     return info

@@ -131,11 +131,7 @@ def load_network(parameters: MultitaskingParameters, device: sigpy.Device, matri
     try:
         path = Path(parameters.weights) if parameters.weights else None
         network = open_network(path, device, parameters.precision, parameters.compile_network)
-        if parameters.rank > network.rank:
-            raise ParameterError(
-                f"rank {parameters.rank} is above the {network.rank} basis maps that the network takes; "
-                f"set rank to {network.rank}, give weights for that rank, or choose reconstruction=admm"
-            )
+        check_rank(network, parameters.rank)
     except ParameterError as error:
         if parameters.without_weights == "error":
             raise
@@ -147,6 +143,21 @@ def load_network(parameters: MultitaskingParameters, device: sigpy.Device, matri
         "%s is loaded on %s (weights %s)", network.name, meta["MalibuNetworkDevice"], meta["MalibuWeightsSha256"][:12]
     )
     return network
+
+
+def check_rank(network: object, rank: int) -> None:
+    """Refuse a rank above the number of basis maps that a network says, by its attribute ``rank``, that it takes.
+
+    Raises
+    ------
+    ParameterError
+    """
+    most = getattr(network, "rank", rank)
+    if rank > most:
+        raise ParameterError(
+            f"rank {rank} is above the {most} basis maps that the network takes; "
+            f"set rank to {most}, give weights for that rank, or choose reconstruction=admm"
+        )
 
 
 @lru_cache(maxsize=2)

@@ -3,7 +3,7 @@
 import difflib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
@@ -75,9 +75,9 @@ class MultitaskingParameters(StreamParameters):
     golden_angle_deg: float | None = Field(
         None, gt=0, lt=360, description="increment between imaging spokes, for scans without trajectory"
     )
-    tr_ms: float | None = Field(None, gt=0, description="repetition time, for headers without TR")
-    ti_ms: float | None = Field(None, ge=0, description="from inversion to first excitation, for headers without TI")
-    flip_angle_deg: float | None = Field(None, gt=0, le=90, description="for headers without flip angle")
+    tr_ms: float | None = Field(None, gt=0, description="repetition time; wins over the header's TR")
+    ti_ms: float | None = Field(None, ge=0, description="from inversion to first excitation; wins over the header's TI")
+    flip_angle_deg: float | None = Field(None, gt=0, le=90, description="nominal flip angle; wins over the header's")
     flip_angle_scale: float = Field(
         Settings.flip_angle_scale, gt=0, le=3, description="B1: true flip angle over nominal, for T1"
     )
@@ -204,6 +204,39 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
         given["reconstruction"] = "mdcn"
     t1_map = bool(given.pop("t1_map", Settings.t1_map))
     return replace(checked(MultitaskingParameters, given).settings(), t1_map=t1_map)
+
+
+CHOICES = ("images", "frames", "t1_frames", "bright_blood_ti_ms", "dark_blood_ti_ms")
+"""Parameters that choose among the frames of a result, and do not change it."""
+
+
+def shown_parameters(chosen: Mapping[str, Any], settings: Settings) -> MultitaskingParameters:
+    """Parameters that show a result which was made with given settings.
+
+    Parameters
+    ----------
+    chosen : mapping of str to object
+        Those of :data:`CHOICES`.
+    settings : Settings
+        How the result was made.
+
+    Returns
+    -------
+    MultitaskingParameters
+
+    Raises
+    ------
+    ParameterError
+        If a name is another, or a value impossible.
+    """
+    for name in chosen:
+        if name not in CHOICES:
+            raise ParameterError(f"{name!r} does not choose what is written; {', '.join(CHOICES)} do")
+    shared = {key: value for key, value in asdict(settings).items() if key in MultitaskingParameters.model_fields}
+    shared["reconstruction"] = "mdcn" if settings.reconstruction == "network" else settings.reconstruction
+    if settings.temporal_model == "realtime" and "images" not in chosen:
+        shared["images"] = tuple(kind for kind, record in SERIES.items() if not record.needs_tensor)
+    return checked(MultitaskingParameters, shared | dict(chosen))
 
 
 def parse_parameters(

@@ -13,7 +13,8 @@ from gadgets.mrd.measurement import Measurement
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.waveforms import waveform
 from recon.errors import DataError
-from recon.multitasking.scan import NoiseScan, RadialScan, Readouts, Sequence, Signal
+from recon.multitasking.scan import NoiseScan, RadialScan, Readouts, Sequence, Signal, Timeline
+from recon.multitasking.temporal_basis import LONGEST_TRAIN
 from recon.readouts.trajectory import golden_angles_rad, radial_trajectory, recognise_unit
 
 log = logging.getLogger(__name__)
@@ -33,14 +34,11 @@ class MeasuredSlice:
         Headers of the imaging spokes.
     trajectory_unit : str
         How the trajectory was written.
-    number : int
-        ``idx.slice``.
     """
 
     scan: RadialScan
     headers: list[ismrmrd.AcquisitionHeader]
     trajectory_unit: str
-    number: int
 
 
 def slices_of(measurement: Measurement, header: ScanHeader, parameters: MultitaskingParameters) -> list[MeasuredSlice]:
@@ -67,8 +65,9 @@ def slices_of(measurement: Measurement, header: ScanHeader, parameters: Multitas
     noise = measurement.noise(header.relative_noise_bandwidth)
     if noise is None:
         log.warning("no noise scan: coils are not prewhitened, and pixel values are in the receiver's units")
+    sequence = sequence_of(header, parameters)
     return [
-        _slice(number, readouts, measurement, NoiseScan(*noise) if noise else None, header, parameters)
+        _slice(number, readouts, measurement, (NoiseScan(*noise) if noise else None, sequence), header, parameters)
         for number, readouts in sorted(measurement.slices.items())
     ]
 
@@ -79,22 +78,25 @@ def read_slices(scan: ScanFile, parameters: MultitaskingParameters) -> list[Meas
 
 
 def sequence_of(header: ScanHeader, parameters: MultitaskingParameters) -> Sequence:
-    """Sequence of the header; the parameters give what it lacks."""
-    return Sequence(
-        tr_ms=header.tr_ms or parameters.tr_ms,
-        ti_ms=header.ti_ms if header.ti_ms is not None else parameters.ti_ms,
-        flip_angle_deg=header.flip_angle_deg or parameters.flip_angle_deg,
-    )
+    """Sequence of the scan: what the parameters say, else the header; the log names what is passed over."""
+    values = {}
+    for name in ("tr_ms", "ti_ms", "flip_angle_deg"):
+        given, written = getattr(parameters, name), getattr(header, name)
+        if given is not None and written is not None and given != written:
+            log.warning("%s = %g is set; the header's %g is passed over", name, given, written)
+        values[name] = written if given is None else given
+    return Sequence(**values)
 
 
 def _slice(
     number: int,
     readouts: list[ismrmrd.Acquisition],
     measurement: Measurement,
-    noise: NoiseScan | None,
+    shared: tuple[NoiseScan | None, Sequence],
     header: ScanHeader,
     parameters: MultitaskingParameters,
 ) -> MeasuredSlice:
+    noise, sequence = shared
     is_navigator = _find_navigators(readouts, parameters)
     inversion = np.array([readout.idx.repetition for readout in readouts])
     keep = _steady_state(inversion, parameters.skip_inversions)
@@ -107,14 +109,14 @@ def _slice(
     if not len(imaging):
         raise DataError(f"slice {number}: all {len(readouts)} readouts are navigators; check the navigator rule")
     trajectory, unit = _trajectory(readouts, is_navigator, parameters, header)
-    sequence, pulse = sequence_of(header, parameters), _since_first(inversion)
+    pulse = _since_first(inversion)
 
     def kind(rows: NDArray) -> Readouts:
         return Readouts(_stack(readouts, rows), sequence.timeline(rows, pulse[rows], inversion[rows]), rows)
 
     spokes = kind(imaging)
     headers = [readouts[row].getHead() for row in imaging]
-    ecg, respiration = _signals(measurement, headers, spokes.timeline.time_s, parameters)
+    ecg, respiration = _signals(measurement, headers, spokes.timeline, parameters)
     scan = RadialScan(
         imaging=spokes,
         navigators=kind(navigators),
@@ -125,18 +127,17 @@ def _slice(
         noise=noise,
         ecg=ecg,
         respiration=respiration,
+        slice_index=number,
     )
-    return MeasuredSlice(scan, headers, unit, number)
+    return MeasuredSlice(scan, headers, unit)
 
 
-def bare_slice(scan: RadialScan, number: int = 0) -> MeasuredSlice:
+def bare_slice(scan: RadialScan) -> MeasuredSlice:
     """Give a scan that came from arrays the headers that its images need: geometry, times, counters.
 
     Parameters
     ----------
     scan : RadialScan
-    number : int
-        ``idx.slice``.
 
     Returns
     -------
@@ -149,9 +150,9 @@ def bare_slice(scan: RadialScan, number: int = 0) -> MeasuredSlice:
         head.position[:], head.read_dir[:] = geometry.position_mm, geometry.read_dir
         head.phase_dir[:], head.slice_dir[:] = geometry.phase_dir, geometry.slice_dir
         head.acquisition_time_stamp = round(1000 * float(time_s))
-        head.idx.slice, head.idx.repetition = number, int(inversion)
+        head.idx.slice, head.idx.repetition = scan.slice_index, int(inversion)
         headers.append(head)
-    return MeasuredSlice(scan, headers, "given in cycles per field of view", number)
+    return MeasuredSlice(scan, headers, "given in cycles per field of view")
 
 
 def _since_first(inversion: NDArray) -> NDArray:
@@ -163,19 +164,20 @@ def _since_first(inversion: NDArray) -> NDArray:
 def _signals(
     measurement: Measurement,
     headers: list[ismrmrd.AcquisitionHeader],
-    time_s: NDArray,
+    timeline: Timeline,
     parameters: MultitaskingParameters,
 ) -> tuple[Signal | None, Signal | None]:
-    """The ECG and the respiration that the parameters ask for, in the tensor model."""
+    """The ECG and the respiration that the parameters ask for; the tensor model alone uses them."""
+    is_tensor = parameters.temporal_model == "tensor" and timeline.pulse.max() < LONGEST_TRAIN
     stamps = np.array([head.acquisition_time_stamp for head in headers], dtype=np.float64)
     found: list[Signal | None] = []
     for source, given, waveform_id, name in (
         ("heart_source", parameters.heart_source, parameters.ecg_waveform_id, "ECG"),
         ("respiration_source", parameters.respiration_source, parameters.respiration_waveform_id, "respiration"),
     ):
-        wanted = given != "self" and parameters.temporal_model == "tensor"
+        wanted = given != "self" and is_tensor
         remedy = f"{source}=self"
-        signal = waveform(measurement.waveforms, waveform_id, name, remedy, stamps, time_s) if wanted else None
+        signal = waveform(measurement.waveforms, waveform_id, name, remedy, stamps, timeline.time_s) if wanted else None
         found.append(signal)
     return found[0], found[1]
 

@@ -154,15 +154,15 @@ def _respiratory(result: "Result", scan: "RadialScan", choices: Choices) -> list
 
 
 def _t1_map(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
-    return [] if result.t1_map is None else _milliseconds(result, result.t1_map.t1_ms, "T1MAP", 2000, "Hot Metal")
+    return _milliseconds(result, "t1_ms", "T1MAP", 2000, "Hot Metal")
 
 
 def _t1_uncertainty(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
-    return [] if result.t1_map is None else _milliseconds(result, result.t1_map.uncertainty_ms, "T1SD", 200, "Rainbow")
+    return _milliseconds(result, "uncertainty_ms", "T1SD", 200, "Rainbow")
 
 
-def _milliseconds(result: "Result", values_ms: NDArray, role: str, width_ms: int, colors: str) -> list[Picture]:
-    """A quantitative map in ms as uint16, at scale 1, with a fixed window and a colour map."""
+def _milliseconds(result: "Result", values: str, role: str, width_ms: int, colors: str) -> list[Picture]:
+    """A quantitative map of the T1 fit in ms as uint16, at scale 1, with a fixed window and a colour map."""
     if result.t1_map is None:
         return []
     meta = {
@@ -179,7 +179,7 @@ def _milliseconds(result: "Result", values_ms: NDArray, role: str, width_ms: int
         "InversionEfficiency": f"{result.t1_map.efficiency:.4g}",
         "TrueFlipAngleDeg": f"{result.gated.sequence.flip_angle_deg:.6g}",
     }
-    return [Picture(np.clip(np.rint(values_ms), 0, COUNTER_LIMIT).astype(np.uint16), meta=meta)]
+    return [Picture(np.clip(np.rint(getattr(result.t1_map, values)), 0, COUNTER_LIMIT).astype(np.uint16), meta=meta)]
 
 
 def _gating(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:

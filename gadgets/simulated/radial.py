@@ -46,8 +46,10 @@ def protocol_with(preset: str, settings: dict[str, Any]) -> Protocol:
     Raises
     ------
     ParameterError
-        If a name is not known, or a value is impossible.
+        If a preset or name is not known, or a value is impossible.
     """
+    if preset not in PRESETS:
+        raise ParameterError(f"there is no preset {preset!r}; known are {', '.join(PRESETS)}")
     values = asdict(PRESETS[preset])
     for name, value in settings.items():
         holder = values if name in values else values["physiology"]

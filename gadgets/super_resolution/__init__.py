@@ -6,7 +6,7 @@ __all__ = ["SuperResolutionGadget"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the gadget when Gadgetron asks for it: its parameters alone need neither SigPy nor torch."""
+    """Import the gadget, and with it the whole reconstruction, when Gadgetron asks for it."""
     if name == "SuperResolutionGadget":
         from gadgets.super_resolution.gadget import SuperResolutionGadget
 

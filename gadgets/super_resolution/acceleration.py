@@ -49,7 +49,7 @@ def check_acceleration(
     try:
         if factors is None:
             raise DataError("neither header nor data tell how much was cut; set acceleration, as 4x4 (slice x phase)")
-        if max(factors) < UNCUT:
+        if max(factors) <= UNCUT:
             raise DataError(
                 "the volume was not cut at all: nothing is to be restored; if it was zero-filled upstream, "
                 "set acceleration, as 4x4 (slice x phase)"

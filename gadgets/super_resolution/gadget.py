@@ -73,7 +73,7 @@ class SuperResolutionGadget(StreamGadget[SuperResolutionParameters, ArrayRestore
         for number, measured in enumerate(volumes, start=measurement.volumes_before):
             check_acceleration(measured.volume, parameters.factors, network.factors, parameters.mismatch)
             restored = restore(measured.volume, network, parameters.settings(), clock)
-            for image in volume_images(measured, restored, parameters, network, clock, number):
+            for image in volume_images(measured, restored, parameters, clock, number):
                 stream.send(image)
 
 

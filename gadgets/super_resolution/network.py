@@ -58,7 +58,7 @@ class ArrayRestorer:
         return self._stages.device
 
     def meta(self, first_stage_alone: bool = False) -> dict[str, Any]:
-        """What the images' Meta say of the networks: architectures, weights, training data and margins."""
+        """What the images' Meta say of the networks: architectures, weights, training data, patches."""
         stages = self._stages.stages[:1] if first_stage_alone else self._stages.stages
         return {
             "MalibuNetwork": " then ".join(stage.card.architecture for stage in stages),
@@ -66,6 +66,8 @@ class ArrayRestorer:
             "MalibuWeightsVersion": " ".join(stage.card.version for stage in stages),
             "MalibuTrainingData": " | ".join(stage.card.training_data for stage in stages),
             "MalibuMargins": " ".join("x".join(map(str, cut)) for cut in self._stages.margins[: len(stages)]),
+            "MalibuPatch": "x".join(map(str, self._stages.patch)),
+            "MalibuPrecision": str(self._stages.runners[0].dtype).removeprefix("torch."),
             "MalibuDevice": self.device,
         }
 

@@ -1,11 +1,13 @@
 """What a configuration of the super-resolution gadget may set."""
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gadgets.configuration import StreamParameters, as_list, named_once, read_parameters
+from gadgets.configuration import StreamParameters, as_list, checked, named_once, read_parameters
+from gadgets.errors import ParameterError
 from gadgets.super_resolution.series import SERIES
 from nets.inference import PATCH
 from recon.super_resolution import Settings
@@ -89,6 +91,60 @@ class SuperResolutionParameters(StreamParameters):
             return None
         along_slice, along_phase = map(float, self.acceleration.split("x"))
         return along_slice, along_phase
+
+
+def restoration_settings(values: Mapping[str, Any]) -> Settings:
+    """Make the settings of a restoration from values by name.
+
+    Parameters
+    ----------
+    values : mapping of str to object
+        ``data_consistency``, and ``acceleration`` along slice and phase direction: ``(4, 4)`` or ``"4x4"``.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    ParameterError
+        If a name is another, or a value impossible.
+    """
+    given = _of_those(values, ("data_consistency", "acceleration"), "is no setting of the restoration")
+    acceleration = given.pop("acceleration", None)
+    if acceleration is not None:
+        pair = isinstance(acceleration, tuple | list)
+        given["acceleration"] = "x".join(map(str, acceleration)) if pair else str(acceleration)
+    return checked(SuperResolutionParameters, given).settings()
+
+
+def shown_parameters(chosen: Mapping[str, Any]) -> SuperResolutionParameters:
+    """Parameters that show a volume which was already restored.
+
+    Parameters
+    ----------
+    chosen : mapping of str to object
+        ``images`` and ``output``.
+
+    Returns
+    -------
+    SuperResolutionParameters
+
+    Raises
+    ------
+    ParameterError
+        If a name is another, or a value impossible.
+    """
+    return checked(
+        SuperResolutionParameters, _of_those(chosen, ("images", "output"), "does not choose what is written")
+    )
+
+
+def _of_those(values: Mapping[str, Any], names: tuple[str, ...], otherwise: str) -> dict[str, Any]:
+    for name in values:
+        if name not in names:
+            raise ParameterError(f"{name!r} {otherwise}; known are {' and '.join(names)}")
+    return dict(values)
 
 
 def parse_super_resolution(

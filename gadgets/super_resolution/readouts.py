@@ -85,6 +85,11 @@ def _volume(
     if min(fov_mm) <= 0 or min(encoded_mm) <= 0 or min(final) < 1:
         raise DataError(f"the header's recon space is {final} voxels (z, y, x) over {fov_mm} mm (x, y, z)")
     whole = tuple(round(n * e / r) for n, e, r in zip(final, encoded_mm, reversed(fov_mm), strict=True))
+    if any(inner > outer for inner, outer in zip(final, whole, strict=True)):
+        raise DataError(
+            f"the recon field of view (x, y, z) {fov_mm} mm is larger than the encoded one, "
+            f"{tuple(reversed(encoded_mm))} mm: nothing was measured there; correct the header"
+        )
     combined = combine_coils(_resized(kspace, whole), combination)
     z, y, x = centre_region(whole, final)
     volume = CartesianVolume(

@@ -95,6 +95,7 @@ def reconstruct(
         t1_map=t1_map,
         coil_maps=sigpy.to_device(encoded.problem.coil_maps, sigpy.cpu_device),
         settings=settings,
+        provenance=found.provenance,
         prewhitened=scan.noise is not None,
         nufft=encoded.problem.backend,
         device="cpu" if device.id < 0 else f"cuda:{device.id}",

@@ -1,5 +1,6 @@
 """What the reconstruction of one slice gives: factors, maps, and the frames that are read from them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,6 +57,8 @@ class Result:
     coil_maps : (virtual coils, N, N) complex64
         S.
     settings : Settings
+    provenance : mapping of str to str
+        What the network that was used tells of itself.
     prewhitened : bool
     nufft, device : str
         Back end and device that computed it.
@@ -70,6 +73,7 @@ class Result:
     t1_map: T1Map | None
     coil_maps: NDArray[np.complex64]
     settings: Settings
+    provenance: Mapping[str, str]
     prewhitened: bool
     nufft: str
     device: str

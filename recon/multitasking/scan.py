@@ -185,6 +185,8 @@ class RadialScan:
         Without one, coils are not prewhitened, and pixel values are in the receiver's units.
     ecg, respiration : Signal or None
         Waveforms; used only if the settings ask for them.
+    slice_index : int
+        Number of the slice in the scan, from 0.
 
     Raises
     ------
@@ -201,6 +203,7 @@ class RadialScan:
     noise: NoiseScan | None = None
     ecg: Signal | None = None
     respiration: Signal | None = None
+    slice_index: int = 0
 
     def __post_init__(self) -> None:
         spokes, coils, samples = self.imaging.kspace.shape

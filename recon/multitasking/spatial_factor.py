@@ -1,8 +1,8 @@
 """The ways to a slice's spatial factor: back-projection, a network on it, or iterative ADMM from it."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sigpy
@@ -25,7 +25,7 @@ from recon.stages import StageClock
 log = logging.getLogger(__name__)
 
 Network = Callable[[NDArray], NDArray]
-"""U₀ → U, both (L, N, N) complex64 on one device. An attribute ``name`` says what people call it."""
+"""U₀ → U, both (L, N, N) complex64 on one device. It may say its ``name`` and, by ``meta``, more of itself."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,14 @@ class SpatialFactor:
         U₀, in host memory; the same array if nothing was done to it.
     method : str
         Name for people.
+    provenance : mapping of str to str
+        What the network tells of itself by its attribute ``meta``; empty if none was used.
     """
 
     maps: NDArray[np.complex64]
     back_projection: NDArray[np.complex64]
     method: str
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
 
 def estimate(
@@ -77,8 +80,7 @@ def estimate(
     else:
         with clock.stage("back-projection"):
             maps = sigpy.to_device(_back_projection(problem, settings), sigpy.cpu_device)
-        absent = "" if settings.reconstruction == "backprojection" else " (no usable weights)"
-        result = SpatialFactor(maps, maps, f"backprojection{absent}")
+        result = SpatialFactor(maps, maps, "backprojection")
     if not np.isfinite(result.maps).all():
         raise DataError(
             f"the result of {result.method} with NUFFT back end {problem.backend} is not finite; "
@@ -100,14 +102,25 @@ def _by_network(problem: SubspaceProblem, settings: Settings, clock: StageClock,
         else:
             initial = _back_projection(problem, settings)
     with clock.stage("network"):
-        maps = network(initial)
+        maps = _checked(network(initial), initial, name_of(network))
     if consistent:
         with clock.stage("Toeplitz kernel"):
             normal = normal_operator(problem, settings.memory_bytes)
         with clock.stage("data consistency"):
             weight, steps = settings.consistency_weight, settings.consistency_steps
             maps = enforce_data(normal, adjoint_data, maps, weight, steps)
-    return _on_host(maps, initial, f"{name_of(network)}{' with data consistency' if consistent else ''}")
+    method = f"{name_of(network)}{' with data consistency' if consistent else ''}"
+    return replace(_on_host(maps, initial, method), provenance=dict(getattr(network, "meta", {})))
+
+
+def _checked(maps: NDArray, initial: NDArray, name: str) -> NDArray:
+    """What a network gave, as complex64; maps of another shape would be shown at the wrong place and size."""
+    if getattr(maps, "shape", None) != initial.shape:
+        raise DataError(
+            f"{name} gave {getattr(maps, 'shape', type(maps).__name__)}, not basis maps of the shape "
+            f"{initial.shape} that it was given"
+        )
+    return maps.astype(initial.dtype, copy=False)
 
 
 def _iterated(problem: SubspaceProblem, settings: Settings, clock: StageClock) -> SpatialFactor:

@@ -15,7 +15,7 @@ from recon.temporal.model import GatedTensor, TemporalModel, realtime_model, ten
 
 log = logging.getLogger(__name__)
 
-_LONGEST_TRAIN = 4000
+LONGEST_TRAIN = 4000
 """Readouts between inversions above which there are none: the Gram matrix of the recovery basis has that side."""
 
 
@@ -40,7 +40,7 @@ def temporal_basis(profiles: NDArray, scan: RadialScan, settings: Settings) -> T
     """
     if settings.temporal_model == "tensor":
         longest = int(scan.imaging.timeline.pulse.max()) + 1
-        if longest <= _LONGEST_TRAIN:
+        if longest <= LONGEST_TRAIN:
             return _tensor(profiles, scan, settings)
         log.warning("%d readouts without an inversion (idx.repetition): the real-time basis is used", longest)
     model = realtime_model(profiles, scan.navigator_of_spoke, scan.imaging.timeline, settings.rank, settings.energy)

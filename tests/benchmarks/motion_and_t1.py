@@ -120,6 +120,7 @@ def draw(kept: dict, path: Path) -> None:
         t1_map=kept["t1"],
         coil_maps=kept["encoded"].problem.coil_maps,
         settings=SETTINGS,
+        provenance={},
         prewhitened=True,
         nufft="finufft",
         device="cpu",

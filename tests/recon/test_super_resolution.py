@@ -37,7 +37,16 @@ def test_what_the_data_say_counts_more_than_the_given_acceleration() -> None:
 def test_acceleration_tells_the_lines_of_volumes_that_were_filled_upstream() -> None:
     for volume in (volume_of(None, None), volume_of(np.ones((52, 40, 1), bool), (1.0, 1.0))):
         assert np.array_equal(measured_samples(volume, (4.0, 2.0))[..., 0], centre_mask((52, 40), (12, 20)))
-    assert measured_samples(volume_of(None, None)).all()
+    with pytest.raises(DataError, match="nothing tells which lines were measured; set acceleration"):
+        measured_samples(volume_of(None, None))
+
+
+def test_acceleration_never_puts_back_what_is_known_to_be_empty() -> None:
+    """Filled upstream along both axes, and a partial echo that the data do tell of."""
+    echo = np.ones((52, 40, 8), bool)
+    echo[..., :3] = False
+    found = measured_samples(volume_of(echo, (1.0, 1.0)), (4.0, 2.0))
+    assert np.array_equal(found, echo & centre_mask((52, 40), (12, 20))[..., None])
 
 
 def test_corners_of_an_ellipse_stay_as_the_network_made_them() -> None:
@@ -77,6 +86,15 @@ def test_restored_volume_goes_through_network_and_data_consistency() -> None:
     assert not np.allclose(consistent.result, 2 * plain.zero_filled)
     still = dataclasses.replace(volume, zero_filled=np.zeros_like(volume.zero_filled))
     assert not restore(still, lambda image: [image], Settings(data_consistency=True)).result.any()
+
+
+def test_one_array_is_one_stage_and_another_shape_is_refused() -> None:
+    volume = volume_of(None, None)
+    assert np.allclose(restore(volume, lambda image: 2 * image).result, 2 * np.abs(volume.zero_filled))
+    with pytest.raises(DataError, match=r"the network gave \(52, 40, 7\) float32, not a magnitude of the shape"):
+        restore(volume, lambda image: [image, image[..., 1:]])
+    with pytest.raises(DataError, match="the network gave nothing"):
+        restore(volume, lambda image: [])
 
 
 def test_a_result_that_is_not_finite_is_refused() -> None:

@@ -18,7 +18,8 @@ def test_simulate_info_replay_report(tmp_path: Path) -> None:
     assert "800 readouts" in stdout
     assert scan.with_suffix(".truth.h5").is_file()
 
-    stdout, _ = malibu("info", scan)
+    stdout, stderr = malibu("info", scan)
+    assert "no noise scan" not in stderr
     for fact in (
         "64×64 (encoding matrix 128)",
         "800, and 32 of noise",

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+import malibu
 from gadgets.errors import RemoteError, ScanFileError
 from gadgets.mrd.files import ScanFile
 from gadgets.simulated.radial import write_simulation
@@ -116,6 +117,16 @@ def test_missing_tr_and_trajectory_may_come_from_parameters(tmp_path: Path, edit
     angle = repr(PRESETS["tiny"].golden_angle_deg)
     computed = replay_here(editable_copy, tmp_path / "c.h5", rank="4", golden_angle_deg=angle, tr_ms="5")[1][0].data
     assert np.linalg.norm(computed - written) < 1e-3 * np.linalg.norm(written)
+
+
+def test_sequence_of_the_parameters_wins_over_the_header(short_file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    written, given = (
+        malibu.read_scan(short_file, **values)[0] for values in ({}, {"tr_ms": 6, "ti_ms": 0, "flip_angle_deg": 7})
+    )
+    assert (given.sequence.tr_ms, given.sequence.ti_ms, given.sequence.flip_angle_deg) == (6, 0, 7)
+    assert np.allclose(np.diff(given.imaging.timeline.time_s), 1.2 * np.diff(written.imaging.timeline.time_s))
+    assert "tr_ms = 6 is set; the header's 5 is passed over" in caplog.text
+    assert "ti_ms = 0 is set; the header's" in caplog.text
 
 
 def test_lost_readout_without_trajectory_is_refused(tmp_path: Path, editable_copy: Path) -> None:

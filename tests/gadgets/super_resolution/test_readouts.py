@@ -15,12 +15,15 @@ import malibu
 from gadgets import RESEARCH_LABEL
 from gadgets.errors import ParameterError, RemoteError
 from gadgets.mrd.files import ScanFile, write_scan
+from gadgets.mrd.measurement import Measurement
 from gadgets.registry import gadget_entry
 from gadgets.simulated.cartesian import VolumeProtocol, write_volume_scan
 from gadgets.simulated.radial import truth_path
+from gadgets.super_resolution.readouts import volumes_of_readouts
 from gadgets.super_resolution.slices import cut_of_header
 from nets.inference.super_resolution import SuperResolution
 from recon.cartesian import to_image, to_kspace, truncate
+from recon.errors import DataError
 from tests.support.peer import CLOSE, Peer, message, scan_messages
 from tests.support.volume_scans import (
     one,
@@ -150,6 +153,14 @@ def test_raw_data_that_do_not_make_a_volume_are_refused(
     source = raw_with(raw, tmp_path / "bad.h5", keep, change)
     with pytest.raises(RemoteError, match=message):
         restore_here(source, tmp_path / "out.h5", **one(identity_network))
+
+
+def test_recon_space_beyond_the_encoded_one_is_refused(raw: Path) -> None:
+    with ScanFile(raw) as file:
+        header, measurement = file.header, Measurement.of(file.items())
+    header.encoding[0].reconSpace.fieldOfView_mm.y *= 1.5
+    with pytest.raises(DataError, match=r"recon field of view .* is larger than the encoded one"):
+        volumes_of_readouts(measurement, header, "maps", as_slices=True)
 
 
 def test_second_measurement_of_a_stream_has_series_of_its_own(
