@@ -2,7 +2,7 @@
 
 import difflib
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -96,6 +96,20 @@ def checked(model: type[Parameters], values: Mapping[str, Any]) -> Parameters:
         return model.model_validate(values)
     except ValidationError as error:
         raise ParameterError("; ".join(_explain(model, problem) for problem in error.errors())) from error
+
+
+def of_those(values: Mapping[str, Any], names: Sequence[str], otherwise: str) -> dict[str, Any]:
+    """Take values by name, of which only some are allowed.
+
+    Raises
+    ------
+    ParameterError
+        Naming the first that is another, what ``otherwise`` says of it, and the allowed ones.
+    """
+    for name in values:
+        if name not in names:
+            raise ParameterError(f"{name!r} {otherwise}; known are {', '.join(names)}")
+    return dict(values)
 
 
 def parameter_names(model: type[BaseModel]) -> list[str]:

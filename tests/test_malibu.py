@@ -70,7 +70,7 @@ def test_written_images_say_how_they_were_made(scan: RadialScan, tmp_path: Path)
     assert {name: written[name] for name in expected} == expected
     assert meta["MalibuReconstruction"] == "admm"
     assert "MalibuWeightsSha256" not in meta
-    with pytest.raises(ParameterError, match="'rank' does not choose what is written; images, frames"):
+    with pytest.raises(ParameterError, match="'rank' does not choose what is written; known are images, frames"):
         malibu.write_images(tmp_path / "again.h5", scan, result, rank=4)
     assert not (tmp_path / "again.h5").exists()
     with pytest.raises(ParameterError, match="a Result of a CartesianVolume cannot be written"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gadgets.configuration import StreamParameters, as_list, checked, named_once, read_parameters
+from gadgets.configuration import StreamParameters, as_list, checked, named_once, of_those, read_parameters
 from gadgets.errors import ParameterError
 from gadgets.multitasking.series import SERIES
 from recon.multitasking.settings import Settings
@@ -229,14 +229,12 @@ def shown_parameters(chosen: Mapping[str, Any], settings: Settings) -> Multitask
     ParameterError
         If a name is another, or a value impossible.
     """
-    for name in chosen:
-        if name not in CHOICES:
-            raise ParameterError(f"{name!r} does not choose what is written; {', '.join(CHOICES)} do")
+    given = of_those(chosen, CHOICES, "does not choose what is written")
     shared = {key: value for key, value in asdict(settings).items() if key in MultitaskingParameters.model_fields}
     shared["reconstruction"] = "mdcn" if settings.reconstruction == "network" else settings.reconstruction
-    if settings.temporal_model == "realtime" and "images" not in chosen:
+    if settings.temporal_model == "realtime" and "images" not in given:
         shared["images"] = tuple(kind for kind, record in SERIES.items() if not record.needs_tensor)
-    return checked(MultitaskingParameters, shared | dict(chosen))
+    return checked(MultitaskingParameters, shared | given)
 
 
 def parse_parameters(

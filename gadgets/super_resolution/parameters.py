@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gadgets.configuration import StreamParameters, as_list, checked, named_once, read_parameters
-from gadgets.errors import ParameterError
+from gadgets.configuration import StreamParameters, as_list, checked, named_once, of_those, read_parameters
 from gadgets.super_resolution.series import SERIES
 from nets.inference import PATCH
 from recon.super_resolution import Settings
@@ -110,7 +109,7 @@ def restoration_settings(values: Mapping[str, Any]) -> Settings:
     ParameterError
         If a name is another, or a value impossible.
     """
-    given = _of_those(values, ("data_consistency", "acceleration"), "is no setting of the restoration")
+    given = of_those(values, ("data_consistency", "acceleration"), "is no setting of the restoration")
     acceleration = given.pop("acceleration", None)
     if acceleration is not None:
         pair = isinstance(acceleration, tuple | list)
@@ -135,16 +134,7 @@ def shown_parameters(chosen: Mapping[str, Any]) -> SuperResolutionParameters:
     ParameterError
         If a name is another, or a value impossible.
     """
-    return checked(
-        SuperResolutionParameters, _of_those(chosen, ("images", "output"), "does not choose what is written")
-    )
-
-
-def _of_those(values: Mapping[str, Any], names: tuple[str, ...], otherwise: str) -> dict[str, Any]:
-    for name in values:
-        if name not in names:
-            raise ParameterError(f"{name!r} {otherwise}; known are {' and '.join(names)}")
-    return dict(values)
+    return checked(SuperResolutionParameters, of_those(chosen, ("images", "output"), "does not choose what is written"))
 
 
 def parse_super_resolution(
