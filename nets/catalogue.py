@@ -53,11 +53,11 @@ def weight_rows(paths: Sequence[Path] | None = None) -> list[dict[str, Any]]:
     WeightsError
         If a file cannot be read.
     """
-    found = all_shipped() if paths is None else list(paths)
+    files = all_shipped() if paths is None else list(paths)
     rows = []
-    for path in found:
+    for path in files:
         card = read_card(path)
-        facts = {name: value for name, value in vars(card).items() if name != "config"}
+        card_entries = {name: value for name, value in vars(card).items() if name != "config"}
         network = _on_paper(card.architecture, card.config)
         rows.append(
             {
@@ -65,7 +65,7 @@ def weight_rows(paths: Sequence[Path] | None = None) -> list[dict[str, Any]]:
                 "megabytes": round(path.stat().st_size / 1e6, 2),
                 "parameters": weight_count(network),
                 "receptive_field": receptive_field(network),
-                **facts,
+                **card_entries,
                 "config": card.config,
             }
         )

@@ -194,17 +194,17 @@ def _card(path: Path, metadata: Mapping[str, str] | None) -> ModelCard:
         raise WeightsError(f"{path.name}: the model card is not complete: {error.errors()[0]['msg']}") from error
 
 
-def _check(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
-    problems = [f"{name} is missing" for name in expected if name not in found]
-    problems += [f"{name} is not known" for name in found if name not in expected]
+def _check(path: Path, expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    problems = [f"{name} is missing" for name in expected if name not in tensors]
+    problems += [f"{name} is not known" for name in tensors if name not in expected]
     problems += [
-        f"{name} has shape {tuple(found[name].shape)}, not {tuple(value.shape)}"
+        f"{name} has shape {tuple(tensors[name].shape)}, not {tuple(value.shape)}"
         for name, value in expected.items()
-        if name in found and found[name].shape != value.shape
+        if name in tensors and tensors[name].shape != value.shape
     ]
     problems += [
         f"{name} is not finite"
-        for name, value in found.items()
+        for name, value in tensors.items()
         if value.is_floating_point() and not torch.isfinite(value).all()
     ]
     if problems:

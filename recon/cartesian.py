@@ -50,20 +50,20 @@ def to_image(kspace: NDArray) -> NDArray:
     return sigpy.ifft(kspace, axes=_AXES)
 
 
-def centre_region(matrix: Sequence[int], kept: Sequence[int]) -> tuple[slice, ...]:
-    """Where the centre of ``kept`` lines lies in a matrix; odd and even sizes keep k = 0 at n // 2.
+def centre_region(matrix: Sequence[int], lines: Sequence[int]) -> tuple[slice, ...]:
+    """Where the centre of so many ``lines`` lies in a matrix; odd and even sizes keep k = 0 at n // 2.
 
     Parameters
     ----------
-    matrix, kept : sequence of int
+    matrix, lines : sequence of int
         Along each axis.
 
     Returns
     -------
     tuple of slice
     """
-    starts = [size // 2 - lines // 2 for size, lines in zip(matrix, kept, strict=True)]
-    return tuple(slice(start, start + lines) for start, lines in zip(starts, kept, strict=True))
+    starts = [size // 2 - count // 2 for size, count in zip(matrix, lines, strict=True)]
+    return tuple(slice(start, start + count) for start, count in zip(starts, lines, strict=True))
 
 
 def zero_fill(kspace: NDArray, matrix: tuple[int, int, int]) -> NDArray:
@@ -134,26 +134,26 @@ def lines_in_image(measured: NDArray, spacing: Sequence[float], matrix: Sequence
     -------
     (*matrix) bool
     """
-    known = np.ones(tuple(matrix), dtype=bool)
-    places = [
+    both_measured = np.ones(tuple(matrix), dtype=bool)
+    positions = [
         np.round((np.arange(size) - size // 2) * step + encoded // 2, 6)
         for size, step, encoded in zip(matrix, spacing, measured.shape, strict=True)
     ]
     for sides in itertools.product((np.floor, np.ceil), repeat=measured.ndim):
-        lines = [side(place).astype(int) for side, place in zip(sides, places, strict=True)]
+        lines = [side(position).astype(int) for side, position in zip(sides, positions, strict=True)]
         inside = [(line >= 0) & (line < size) for line, size in zip(lines, measured.shape, strict=True)]
         clipped = [line.clip(0, size - 1) for line, size in zip(lines, measured.shape, strict=True)]
-        known &= measured[np.ix_(*clipped)] & functools.reduce(np.logical_and.outer, inside)
-    return known
+        both_measured &= measured[np.ix_(*clipped)] & functools.reduce(np.logical_and.outer, inside)
+    return both_measured
 
 
-def truncate(kspace: NDArray, kept: tuple[int, int, int]) -> NDArray:
+def truncate(kspace: NDArray, lines: tuple[int, int, int]) -> NDArray:
     """Set everything but the centre of k-space to zero: what a scan with fewer lines would have measured.
 
     Parameters
     ----------
     kspace : (..., z, y, x) complex64
-    kept : (3,) tuple of int
+    lines : (3,) tuple of int
         Lines along each axis.
 
     Returns
@@ -161,7 +161,7 @@ def truncate(kspace: NDArray, kept: tuple[int, int, int]) -> NDArray:
     (..., z, y, x) complex64
     """
     xp = sigpy.get_array_module(kspace)
-    z, y, x = centre_region(kspace.shape[-3:], kept)
+    z, y, x = centre_region(kspace.shape[-3:], lines)
     cut = xp.zeros_like(kspace)
     cut[..., z, y, x] = kspace[..., z, y, x]
     return cut

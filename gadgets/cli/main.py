@@ -172,8 +172,8 @@ def info(
     with ScanFile(scan, group) as file:
         result = inspect(file, parse_parameters(element, overrides_of(set_)))
     table = Table(title=str(scan), show_header=False, title_justify="left")
-    for name, fact in result.facts.items():
-        table.add_row(name, fact)
+    for name, value in result.properties.items():
+        table.add_row(name, value)
     table.add_row("malibu would", result.plan)
     out.print(table)
     for problem in result.problems:

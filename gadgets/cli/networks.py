@@ -43,8 +43,8 @@ def nets(
         for row in network_rows():
             sees = "everything" if row["receptive_field"] is None else f"{row['receptive_field']} px"
             shipped = row["shipped_weights"] or "-"
-            facts = (row["name"], f"{row['parameters']:,}", sees, shipped, row["licence"], row["task"], row["source"])
-            table.add_row(*facts)
+            cells = (row["name"], f"{row['parameters']:,}", sees, shipped, row["licence"], row["task"], row["source"])
+            table.add_row(*cells)
         out.print(table)
     for row in files:
         table = Table(title=f"weights {row['file']} ({RESEARCH_LABEL})", show_header=False, title_justify="left")

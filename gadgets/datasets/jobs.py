@@ -211,8 +211,8 @@ def _share_cores(counter: "multiprocessing.sharedctypes.Synchronized[int]", work
         number, counter.value = counter.value, counter.value + 1
     if hasattr(os, "sched_setaffinity") and workers > 1:
         cores = sorted(os.sched_getaffinity(0))
-        mine = cores[number % len(cores) :: workers] or cores
-        os.sched_setaffinity(0, mine)
+        own_cores = cores[number % len(cores) :: workers] or cores
+        os.sched_setaffinity(0, own_cores)
 
 
 def _make(job: Job, folder: Path, protocol: Protocol, parameters: MultitaskingParameters, group: str) -> None:
@@ -227,6 +227,6 @@ def _make(job: Job, folder: Path, protocol: Protocol, parameters: MultitaskingPa
         with ScanFile(job.scan, group) as scan:
             pairs = list(scanned_pairs(scan, parameters))
     for number, pair in reversed([*enumerate(pairs)]):  # the first slice comes last: it says that all are there
-        pair.facts["subject"] = job.subject
+        pair.attributes["subject"] = job.subject
         with complete_file(folder / f"{job.name}-{number}.h5") as partial:
             write_pair(partial, pair)

@@ -85,14 +85,14 @@ def simulated_pair(protocol: Protocol, seed: int, parameters: MultitaskingParame
     """
     simulated = simulate_scan(protocol, seed)
     measured = slice_of_simulation(simulated, parameters)
-    encoded, found = _estimated(measured.scan, parameters, "backprojection")
+    encoded, estimated = _estimated(measured.scan, parameters, "backprojection")
     index = measured.scan.imaging.index
     drawn = index[np.unique(np.linspace(0, len(index) - 1, _TRUTH_IMAGES).round().astype(int))]
     images, maps = simulated.truth_images(drawn), simulated.coils.maps(protocol.matrix)
     truth = seen_truth(encoded, measured.scan, images, maps, drawn)
-    back_projection = found.maps
-    facts: dict[str, str | int | float] = {"seed": seed, "spokes": len(index), "snr": protocol.snr}
-    return _pair(back_projection, truth.spatial_factor, "truth", parameters, facts)
+    back_projection = estimated.maps
+    attributes: dict[str, str | int | float] = {"seed": seed, "spokes": len(index), "snr": protocol.snr}
+    return _pair(back_projection, truth.spatial_factor, "truth", parameters, attributes)
 
 
 def scanned_pairs(scan: ScanFile, parameters: MultitaskingParameters) -> Iterator[Pair]:
@@ -109,8 +109,10 @@ def scanned_pairs(scan: ScanFile, parameters: MultitaskingParameters) -> Iterato
     Pair
     """
     for measured in read_slices(scan, parameters):
-        _, found = _estimated(measured.scan, parameters, "admm")
-        yield _pair(found.back_projection, found.maps, "admm", parameters, {"spokes": len(measured.scan.imaging)})
+        _, estimated = _estimated(measured.scan, parameters, "admm")
+        yield _pair(
+            estimated.back_projection, estimated.maps, "admm", parameters, {"spokes": len(measured.scan.imaging)}
+        )
 
 
 def _estimated(
@@ -128,12 +130,12 @@ def _pair(
     label: np.ndarray,
     kind: str,
     parameters: MultitaskingParameters,
-    facts: dict[str, str | int | float],
+    attributes: dict[str, str | int | float],
 ) -> Pair:
-    facts = facts | {
+    attributes = attributes | {
         "label": kind,
         "temporal_model": parameters.temporal_model,
         "malibu_version": __version__,
         "nrmse": nrmse(back_projection, label),
     }
-    return Pair(back_projection, label, facts)
+    return Pair(back_projection, label, attributes)

@@ -38,9 +38,9 @@ def prepare_volumes(
         path = folder / split_of(number) / f"simulated-{domain}-{seed + number:06d}.h5"
         if not path.exists():
             angiogram = simulate_angiogram(domain, shape, seed + number)
-            facts: dict[str, str | int | float] = {"domain": domain, "seed": seed + number, "version": __version__}
+            attributes: dict[str, str | int | float] = {"domain": domain, "seed": seed + number, "version": __version__}
             with complete_file(path) as partial:
-                write_volume(partial, Volume(torch.from_numpy(angiogram.image), facts))
+                write_volume(partial, Volume(torch.from_numpy(angiogram.image), attributes))
         progress()
 
 

@@ -114,9 +114,9 @@ class Benchmark:
 
     def to_json(self) -> dict:
         """Everything but the images."""
-        facts = {"malibu_version": __version__, "scan": self.scan, "device": self.device, "shape": self.shape}
+        shared = {"malibu_version": __version__, "scan": self.scan, "device": self.device, "shape": self.shape}
         rows = [asdict(row) | {"total_s": row.total_s} for row in self.rows]
-        return facts | {"shared_seconds": self.shared_seconds, "methods": rows}
+        return shared | {"shared_seconds": self.shared_seconds, "methods": rows}
 
 
 def run_benchmark(scan: ScanFile, parameters: MultitaskingParameters, methods: list[str], repeat: int = 1) -> Benchmark:

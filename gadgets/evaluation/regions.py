@@ -61,15 +61,15 @@ def compare_regions(t1_map: T1Map, true_t1_ms: NDArray, shape: NDArray, names: l
     angle = np.arctan2(rows - rows[wall].mean(), columns - columns[wall].mean())
     inner = binary_erosion(wall)
     segment = np.floor((angle + np.pi) / (2 * np.pi) * _SEGMENTS).astype(int) % _SEGMENTS
-    found = []
+    regions = []
     for name, (tissue, mask) in masks.items():
-        found += _region(name, tissue, binary_erosion(mask), t1_map, true_t1_ms)
+        regions += _region(name, tissue, binary_erosion(mask), t1_map, true_t1_ms)
     for number in range(_SEGMENTS):
         mask = inner & (segment == number)
-        found += _region(f"wall segment {number + 1}", "myocardium", mask, t1_map, true_t1_ms)
+        regions += _region(f"wall segment {number + 1}", "myocardium", mask, t1_map, true_t1_ms)
     if "infarct" in names:
-        found += _region("infarct", "infarct", shape == names.index("infarct"), t1_map, true_t1_ms)
-    return found
+        regions += _region("infarct", "infarct", shape == names.index("infarct"), t1_map, true_t1_ms)
+    return regions
 
 
 def _region(name: str, tissue: str, mask: NDArray, t1_map: T1Map, true_t1_ms: NDArray) -> list[Region]:

@@ -56,12 +56,12 @@ class Evaluation:
     ----------
     figures : dict of str to list of dict of str to float
         By method, one entry for each volume; columns that make no sense for a method are absent.
-    shown : dict of str to (z, y, x) float32
+    last_volumes : dict of str to (z, y, x) float32
         The last volume by method.
     """
 
     figures: dict[str, list[dict[str, float]]] = field(default_factory=dict)
-    shown: dict[str, NDArray] = field(default_factory=dict)
+    last_volumes: dict[str, NDArray] = field(default_factory=dict)
 
     def summary(self) -> dict[str, dict[str, str]]:
         """Mean ± standard deviation over the volumes."""
@@ -142,7 +142,7 @@ def evaluate_volumes(
             if method in seconds:
                 figures["seconds"] = seconds[method]
             result.figures.setdefault(method, []).append(figures)
-        result.shown = restored
+        result.last_volumes = restored
         progress()
     return result
 
@@ -172,11 +172,14 @@ def restorations(
     dict of str to (z, y, x) float32, dict of str to float
     """
     network = load_restorer(parameters, choose_device(parameters.device))
-    kept = (*(lines_measured(size, factor) for size, factor in zip(image.shape, factors, strict=False)), image.shape[2])
-    truncated = to_image(truncate(to_kspace(image), kept))
+    lines = (
+        *(lines_measured(size, factor) for size, factor in zip(image.shape, factors, strict=False)),
+        image.shape[2],
+    )
+    truncated = to_image(truncate(to_kspace(image), lines))
     zero_filled = np.abs(truncated).astype(np.float32)
-    low = _low_resolution(image, kept)
-    found = {
+    low = _low_resolution(image, lines)
+    volumes = {
         "nearest": _interpolated(low, image.shape, 0),
         "zero-filled": zero_filled,
         "bicubic": _interpolated(low, image.shape, 3),
@@ -185,24 +188,24 @@ def restorations(
     stages = network(zero_filled)
     elapsed = time.perf_counter() - start
     names = ("L1", "L1 then GAN")[: len(stages)]
-    found |= dict(zip(names, stages, strict=True))
+    volumes |= dict(zip(names, stages, strict=True))
     seconds[names[-1]] = elapsed
-    measured = centre_mask(image.shape, kept)
-    found[f"{names[-1]}, data consistent"] = put_back_measured(found[names[-1]], truncated, measured)
-    return found | {ORIGINAL: np.abs(image)}, seconds
+    measured = centre_mask(image.shape, lines)
+    volumes[f"{names[-1]}, data consistent"] = put_back_measured(volumes[names[-1]], truncated, measured)
+    return volumes | {ORIGINAL: np.abs(image)}, seconds
 
 
-def _low_resolution(image: NDArray, kept: tuple[int, ...]) -> NDArray:
-    z, y, x = centre_region(image.shape, kept)
-    gain = np.sqrt(image.size / np.prod(kept))
+def _low_resolution(image: NDArray, lines: tuple[int, ...]) -> NDArray:
+    z, y, x = centre_region(image.shape, lines)
+    gain = np.sqrt(image.size / np.prod(lines))
     return np.abs(to_image(to_kspace(image)[z, y, x])).astype(np.float32) / np.float32(gain)
 
 
 def _interpolated(low: NDArray, shape: tuple[int, ...], order: int) -> NDArray:
     """Interpolate the small image; voxel n // 2 stays where it is, as in a Fourier transform."""
     axes = [(np.arange(full) - full // 2) * (n / full) + n // 2 for full, n in zip(shape, low.shape, strict=True)]
-    places = np.meshgrid(*axes, indexing="ij")
-    return map_coordinates(low, places, order=order, mode="grid-wrap").astype(np.float32)
+    grid = np.meshgrid(*axes, indexing="ij")
+    return map_coordinates(low, grid, order=order, mode="grid-wrap").astype(np.float32)
 
 
 def judge(volume: NDArray, subject: Subject, method: str) -> dict[str, float]:
@@ -219,7 +222,7 @@ def judge(volume: NDArray, subject: Subject, method: str) -> dict[str, float]:
         peak, held = float(np.percentile(true, 99.9)), true.any(axis=(1, 2))
         similar = quality(planes[held], true[held], peak)
         figures |= {"PSNR dB": similar.psnr_db, "SSIM": similar.ssim, "NRMSE": similar.nrmse}
-    errors = [abs(found - depth) for depth, found in stenosis_depths(volume, subject.vessels)]
+    errors = [abs(apparent - depth) for depth, apparent in stenosis_depths(volume, subject.vessels)]
     if errors:
         figures["stenosis error"] = float(np.mean(errors))
     return figures
@@ -247,7 +250,7 @@ def stenosis_depths(volume: NDArray, vessels: list[Vessel]) -> list[tuple[float,
             if (ends < reach + 1).any() or (ends > np.array(volume.shape) - reach - 2).any():
                 continue
             true = 1 - vessel.radius[stenosis.point] / vessel.radius[reference]
-            found = apparent_depth(volume, vessel.centreline, stenosis.point, reference, reach)
-            if np.isfinite(found):
-                depths.append((float(true), found))
+            apparent = apparent_depth(volume, vessel.centreline, stenosis.point, reference, reach)
+            if np.isfinite(apparent):
+                depths.append((float(true), apparent))
     return depths

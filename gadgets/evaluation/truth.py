@@ -70,9 +70,9 @@ def seen_truth(encoded: EncodedScan, scan: RadialScan, images: NDArray, coil_map
         Truth of the images whose spokes are reconstructed.
     """
     basis = sigpy.to_device(encoded.problem.temporal_basis, sigpy.cpu_device)
-    kept = scan.imaging.index[encoded.temporal.kept]
-    known = np.isin(readout, kept)
-    images, spokes = images[known], np.searchsorted(kept, readout[known])
+    reconstructed = scan.imaging.index[encoded.temporal.kept]
+    is_reconstructed = np.isin(readout, reconstructed)
+    images, spokes = images[is_reconstructed], np.searchsorted(reconstructed, readout[is_reconstructed])
     estimated = sigpy.to_device(encoded.problem.coil_maps, sigpy.cpu_device)
     # S_virtual = C S: the true sensitivities through prewhitening and compression
     seen = np.einsum("ij,jyx->iyx", encoded.to_coils, coil_maps)
@@ -124,7 +124,7 @@ def cine_quality(
     -------
     Quality or None, Quality or None
     """
-    gated, found = temporal.gated, []
+    gated, qualities = temporal.gated, []
     if gated is None or gated.gating.beats is None:
         return None, None
     bright = bright_blood_pulse(temporal, gated, parameters.bright_blood_ti_ms)
@@ -132,5 +132,5 @@ def cine_quality(
     for pulse in (bright, dark):
         cells = Cells.of(np.arange(len(gated.tensor.cardiac)), gated.end_expiration, pulse)
         phi = gated.tensor.cells(cells.cardiac, cells.respiratory, cells.pulse).astype(np.float32)
-        found.append(quality(np.abs(frames(factor, phi)), np.abs(frames(true_factor, phi))))
-    return found[0], found[1]
+        qualities.append(quality(np.abs(frames(factor, phi)), np.abs(frames(true_factor, phi))))
+    return qualities[0], qualities[1]

@@ -52,9 +52,9 @@ class ScanFile:
             raise
 
     def _checked_group(self, name: str) -> h5py.Group:
-        found = [key for key, item in self._file.items() if isinstance(item, h5py.Group)]
+        groups = [key for key, item in self._file.items() if isinstance(item, h5py.Group)]
         if name not in self._file:
-            raise ScanFileError(f"{self.path} has no group {name!r}; it holds {found or 'none'}: use --group")
+            raise ScanFileError(f"{self.path} has no group {name!r}; it holds {groups or 'none'}: use --group")
         group = self._file[name]
         for dataset, what in (("xml", "header"), ("data", "readouts")):
             if not isinstance(group, h5py.Group) or dataset not in group:

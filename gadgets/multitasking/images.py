@@ -55,11 +55,11 @@ def multitasking_images(
     seconds: dict[str, float] | None = clock.seconds
     with clock.stage("make images"):
         wanted = [kind for kind in SERIES if kind in parameters.images]
-        made = {kind: SERIES[kind].make(result, measured.scan, parameters) for kind in wanted}
-    absent = [kind for kind, pictures in made.items() if not pictures and kind != "back_projection"]
+        pictures_of = {kind: SERIES[kind].make(result, measured.scan, parameters) for kind in wanted}
+    absent = [kind for kind, pictures in pictures_of.items() if not pictures and kind != "back_projection"]
     if absent and result.temporal.gated is not None:
         log.warning("the scan did not resolve what %s would show", ", ".join(absent))
-    for kind, pictures in made.items():
+    for kind, pictures in pictures_of.items():
         for index, picture in enumerate(pictures):
             meta = common | picture.meta
             if seconds is not None:
@@ -101,9 +101,9 @@ def write_series(path: Path, scan: RadialScan, result: Result, chosen: Mapping[s
 
 
 def _image(
-    picture: Picture, kind: str, place: tuple[int, int], measured: MeasuredSlice, meta: dict[str, Any]
+    picture: Picture, kind: str, series_and_number: tuple[int, int], measured: MeasuredSlice, meta: dict[str, Any]
 ) -> ismrmrd.Image:
-    (series, number), reference = place, measured.headers[picture.spoke]
+    (series, number), reference = series_and_number, measured.headers[picture.spoke]
     if number > COUNTER_LIMIT:
         raise DataError(f"series {kind} would have more than {COUNTER_LIMIT} images; send fewer frames")
     image = ismrmrd.Image.from_array(

@@ -27,14 +27,14 @@ class ScanInfo:
 
     Attributes
     ----------
-    facts : dict of str to str
+    properties : dict of str to str
     problems : list of str
         What a reconstruction would refuse.
     plan : str
         What malibu would do.
     """
 
-    facts: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     plan: str = ""
 
@@ -56,14 +56,14 @@ def inspect(scan: ScanFile, parameters: MultitaskingParameters) -> ScanInfo:
     header = _tried(info, lambda: read_header(scan.header))
     if header:
         x, y, z = header.fov_mm
-        info.facts["image matrix"] = f"{header.matrix}×{header.matrix} (encoding matrix {header.encoded_matrix})"
-        info.facts["field of view"] = f"{x:g}×{y:g} mm, slice {z:g} mm"
+        info.properties["image matrix"] = f"{header.matrix}×{header.matrix} (encoding matrix {header.encoded_matrix})"
+        info.properties["field of view"] = f"{x:g}×{y:g} mm, slice {z:g} mm"
         for name, value, unit in (
             ("TR", header.tr_ms, "ms"),
             ("TI", header.ti_ms, "ms"),
             ("flip angle", header.flip_angle_deg, "degrees"),
         ):
-            info.facts[name] = "missing" if value is None else f"{value:g} {unit}"
+            info.properties[name] = "missing" if value is None else f"{value:g} {unit}"
         sequence = sequence_of(header, parameters)
         _tried(info, lambda: sequence.known_tr_ms)
         if parameters.temporal_model == "tensor":
@@ -71,8 +71,8 @@ def inspect(scan: ScanFile, parameters: MultitaskingParameters) -> ScanInfo:
             _tried(info, lambda: sequence.known_flip_angle_deg)
     noise = _flagged(heads, ismrmrd.ACQ_IS_NOISE_MEASUREMENT)
     imaging = heads[~noise]
-    info.facts["readouts"] = f"{len(imaging)}, and {np.count_nonzero(noise)} of noise"
-    info.facts["waveforms"] = str(len(scan.waveforms()))
+    info.properties["readouts"] = f"{len(imaging)}, and {np.count_nonzero(noise)} of noise"
+    info.properties["waveforms"] = str(len(scan.waveforms()))
     if not len(imaging):
         info.problems.append("the file holds no imaging readouts")
         return info
@@ -101,17 +101,17 @@ def _tried(info: ScanInfo, action: Callable[[], Any]) -> Any:
 def _describe_readouts(info: ScanInfo, heads: NDArray) -> None:
     for name, key in (("samples per readout", "number_of_samples"), ("coils", "active_channels")):
         values = np.unique(heads[key])
-        info.facts[name] = ", ".join(str(value) for value in values)
+        info.properties[name] = ", ".join(str(value) for value in values)
         if len(values) > 1:
-            info.problems.append(f"{name} differ between readouts: {info.facts[name]}")
+            info.problems.append(f"{name} differ between readouts: {info.properties[name]}")
     for name in _COUNTERS:
         values = heads["idx"][name]
         if values.max() > 0:
-            info.facts[f"counter {name}"] = f"{values.min()} to {values.max()}"
+            info.properties[f"counter {name}"] = f"{values.min()} to {values.max()}"
     share = np.mean(_flagged(heads, ismrmrd.ACQ_IS_NAVIGATION_DATA))
-    info.facts["navigator share"] = f"{100 * share:.1f} % by flag"
+    info.properties["navigator share"] = f"{100 * share:.1f} % by flag"
     last = _flagged(heads, ismrmrd.ACQ_LAST_IN_MEASUREMENT).any()
-    info.facts["last in measurement"] = (
+    info.properties["last in measurement"] = (
         "flagged" if last else "not flagged: the end of the stream starts the reconstruction"
     )
 
@@ -120,12 +120,12 @@ def _describe_trajectory(info: ScanInfo, scan: ScanFile, rows: NDArray, matrix: 
     spread = rows[np.unique(np.linspace(0, len(rows) - 1, _SAMPLED_READOUTS).astype(int))]
     written = [readout.traj for readout in scan.acquisitions(spread.tolist())]
     if any(trajectory.shape[1] < 2 for trajectory in written):
-        info.facts["trajectory"] = "none in the readouts"
+        info.properties["trajectory"] = "none in the readouts"
         return
     reach = max(float(np.abs(trajectory[:, :2]).max()) for trajectory in written)
     stacked = np.concatenate([trajectory[:, :2] for trajectory in written])
     unit = _tried(info, lambda: recognise_unit(stacked, matrix, encoded_matrix))
-    info.facts["trajectory"] = f"reaches |k| = {reach:.4g}: {unit.name if unit else 'no known unit'}"
+    info.properties["trajectory"] = f"reaches |k| = {reach:.4g}: {unit.name if unit else 'no known unit'}"
 
 
 def _try_sorting(scan: ScanFile, rows: NDArray, parameters: MultitaskingParameters, header: ScanHeader) -> None:

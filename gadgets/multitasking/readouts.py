@@ -170,7 +170,7 @@ def _signals(
     """The ECG and the respiration that the parameters ask for; the tensor model alone uses them."""
     is_tensor = parameters.temporal_model == "tensor" and timeline.pulse.max() < LONGEST_TRAIN
     stamps = np.array([head.acquisition_time_stamp for head in headers], dtype=np.float64)
-    found: list[Signal | None] = []
+    signals: list[Signal | None] = []
     for source, given, waveform_id, name in (
         ("heart_source", parameters.heart_source, parameters.ecg_waveform_id, "ECG"),
         ("respiration_source", parameters.respiration_source, parameters.respiration_waveform_id, "respiration"),
@@ -178,8 +178,8 @@ def _signals(
         wanted = given != "self" and is_tensor
         remedy = f"{source}=self"
         signal = waveform(measurement.waveforms, waveform_id, name, remedy, stamps, timeline.time_s) if wanted else None
-        found.append(signal)
-    return found[0], found[1]
+        signals.append(signal)
+    return signals[0], signals[1]
 
 
 def _find_navigators(readouts: list[ismrmrd.Acquisition], parameters: MultitaskingParameters) -> NDArray:

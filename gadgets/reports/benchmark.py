@@ -125,11 +125,11 @@ def _t1_parts(benchmark: Benchmark) -> list[str]:
 def _bland_altman(axes: Axes, tissues: list[str], pairs: NDArray) -> None:
     relative = 100 * (pairs[:, 0] / pairs[:, 1] - 1)
     for tissue in sorted(set(tissues)):
-        mine = np.array(tissues) == tissue
-        axes.plot(pairs[mine].mean(axis=1), relative[mine], ".", label=tissue)
-    found = agreement(pairs[:, 0], pairs[:, 1])
-    for level, style in ((0.0, "-"), (found.half_width, "--"), (-found.half_width, "--")):
-        axes.axhline(100 * (found.bias + level), color="0.4", linestyle=style, linewidth=1)
+        of_tissue = np.array(tissues) == tissue
+        axes.plot(pairs[of_tissue].mean(axis=1), relative[of_tissue], ".", label=tissue)
+    limits = agreement(pairs[:, 0], pairs[:, 1])
+    for level, style in ((0.0, "-"), (limits.half_width, "--"), (-limits.half_width, "--")):
+        axes.axhline(100 * (limits.bias + level), color="0.4", linestyle=style, linewidth=1)
     axes.set_xlabel("mean of both (ms)")
     axes.legend(frameon=False, fontsize=8)
 

@@ -12,7 +12,7 @@ from gadgets.reports.page import png_of
 
 def write_picture(result: Evaluation, path: Path) -> Path:
     """Draw a plane that was cut both ways by every method, with an enlarged part, as in figure 5.2."""
-    methods = {name: np.moveaxis(volume, 2, 0) for name, volume in result.shown.items()}
+    methods = {name: np.moveaxis(volume, 2, 0) for name, volume in result.last_volumes.items()}
     true = methods[ORIGINAL]
     plane = int(np.argmax(true.std(axis=(1, 2))))
     figure = Figure(figsize=(2.3 * len(methods), 4.4), layout="constrained")

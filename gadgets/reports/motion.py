@@ -26,7 +26,7 @@ _T1_LIMIT_MS = 2200
 _DEVIATION_LIMIT_MS = 200
 
 
-def motion_pictures(mine: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
+def motion_pictures(by_kind: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
     """Make the pictures that one slice's series allow.
 
     Parameters
@@ -40,21 +40,21 @@ def motion_pictures(mine: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str,
         File name, caption, PNG or GIF.
     """
     for kind, record in SERIES.items():
-        if record.animation and mine[kind]:
-            yield f"{kind}.gif", f"{record.animation}, {len(mine[kind])} frames", animation(mine[kind])
-    if mine["cine_bright"]:
+        if record.animation and by_kind[kind]:
+            yield f"{kind}.gif", f"{record.animation}, {len(by_kind[kind])} frames", animation(by_kind[kind])
+    if by_kind["cine_bright"]:
         yield (
             "wall_motion.png",
             "Signal along a line through the heart over two beats",
-            _wall_motion(mine["cine_bright"]),
+            _wall_motion(by_kind["cine_bright"]),
         )
-    if mine["t1_map"]:
-        yield "t1_map.png", "T1 and its standard deviation (ms)", _t1(mine["t1_map"], mine["t1_uncertainty"])
-    if mine["gating"]:
+    if by_kind["t1_map"]:
+        yield "t1_map.png", "T1 and its standard deviation (ms)", _t1(by_kind["t1_map"], by_kind["t1_uncertainty"])
+    if by_kind["gating"]:
         yield (
             "gating.png",
             "Motion signals at the imaging spokes, coloured by bin; grey: left out",
-            _gating(mine["gating"][0]),
+            _gating(by_kind["gating"][0]),
         )
 
 
@@ -102,10 +102,10 @@ def _wall_motion(images: list[ismrmrd.Image]) -> bytes:
 
 
 def _t1(maps: list[ismrmrd.Image], deviations: list[ismrmrd.Image]) -> bytes:
-    shown = [(maps[0], "T1 (ms)", _T1_LIMIT_MS, "inferno")]
-    shown += [(image, "standard deviation (ms)", _DEVIATION_LIMIT_MS, "viridis") for image in deviations[:1]]
-    figure = Figure(figsize=(5.2 * len(shown), 4.2))
-    for axes, (image, title, limit, colors) in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
+    panels = [(maps[0], "T1 (ms)", _T1_LIMIT_MS, "inferno")]
+    panels += [(image, "standard deviation (ms)", _DEVIATION_LIMIT_MS, "viridis") for image in deviations[:1]]
+    figure = Figure(figsize=(5.2 * len(panels), 4.2))
+    for axes, (image, title, limit, colors) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
         drawn = axes.imshow(image.data[0, 0], cmap=colors, vmin=0, vmax=limit)
         axes.set_title(title, fontsize=10)
         axes.axis("off")

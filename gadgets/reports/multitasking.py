@@ -62,41 +62,41 @@ def write_report(images: Path, folder: Path) -> Path:
 
 def _pictures(series: dict[int, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
     for slice_index in sorted({image.slice for images in series.values() for image in images}):
-        mine = {
+        by_kind = {
             kind: [image for image in series.get(record.number, ()) if image.slice == slice_index]
             for kind, record in SERIES.items()
         }
         suffix = f"_slice{slice_index}" if slice_index else ""
-        for name, caption, picture in (*_overview(mine), *motion_pictures(mine), *_subspace(mine)):
+        for name, caption, picture in (*_overview(by_kind), *motion_pictures(by_kind), *_subspace(by_kind)):
             stem, dot, kind = name.partition(".")
             yield f"{stem}{suffix}{dot}{kind}", caption, picture
 
 
-def _overview(mine: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
-    if mine["time_average"]:
-        yield "time_average.png", "Time average (magnitude)", _still(mine["time_average"][0])
-    if mine["back_projection"]:
-        yield "comparison.png", "What was measured, and what was made of it", _comparison(mine)
-    if mine["realtime"]:
-        yield "realtime.gif", f"Real-time series, {len(mine['realtime'])} frames", animation(mine["realtime"])
-        yield "realtime.png", "Real-time frames, evenly chosen", _frame_strip(mine["realtime"])
+def _overview(by_kind: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
+    if by_kind["time_average"]:
+        yield "time_average.png", "Time average (magnitude)", _still(by_kind["time_average"][0])
+    if by_kind["back_projection"]:
+        yield "comparison.png", "What was measured, and what was made of it", _comparison(by_kind)
+    if by_kind["realtime"]:
+        yield "realtime.gif", f"Real-time series, {len(by_kind['realtime'])} frames", animation(by_kind["realtime"])
+        yield "realtime.png", "Real-time frames, evenly chosen", _frame_strip(by_kind["realtime"])
 
 
-def _subspace(mine: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
-    if mine["basis_maps"]:
-        yield "basis_maps.png", "Basis maps (magnitude), by singular value", _map_grid(mine["basis_maps"])
-    if mine["temporal_basis"]:
-        temporal = mine["temporal_basis"][0]
+def _subspace(by_kind: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
+    if by_kind["basis_maps"]:
+        yield "basis_maps.png", "Basis maps (magnitude), by singular value", _map_grid(by_kind["basis_maps"])
+    if by_kind["temporal_basis"]:
+        temporal = by_kind["temporal_basis"][0]
         yield "singular_values.png", "Singular values of the navigator", _singular_values(temporal)
         caption = "Temporal basis functions at the imaging spokes (real part)"
-        yield "temporal_basis.png", caption, _basis_functions(temporal, mine["realtime"])
+        yield "temporal_basis.png", caption, _basis_functions(temporal, by_kind["realtime"])
 
 
-def _comparison(mine: dict[str, list[ismrmrd.Image]]) -> bytes:
+def _comparison(by_kind: dict[str, list[ismrmrd.Image]]) -> bytes:
     """Back-projection beside the result, at one window, and what was changed."""
-    before = mine["back_projection"]
+    before = by_kind["back_projection"]
     is_cine = "CardiacBin" in before[0].meta
-    after = mine["cine_bright" if is_cine else "realtime"] or before
+    after = by_kind["cine_bright" if is_cine else "realtime"] or before
     rows = [0, len(before) // 3]
     figure = Figure(figsize=(8.4, 3 * len(rows)))
     panels = figure.subplots(len(rows), 3, squeeze=False)
@@ -185,7 +185,7 @@ def _stage_table(first: ismrmrd.Image) -> str:
 
 
 def _parameter_table(first: ismrmrd.Image) -> str:
-    facts = {key: value for key, value in first.meta.items() if key.startswith("Malibu") and "{" not in str(value)}
-    facts |= json.loads(first.meta.get("MalibuParameters", "{}"))
-    rows = "".join(f"<tr><td>{html.escape(k)}</td><td>{html.escape(str(v))}</td></tr>" for k, v in facts.items())
+    entries = {key: value for key, value in first.meta.items() if key.startswith("Malibu") and "{" not in str(value)}
+    entries |= json.loads(first.meta.get("MalibuParameters", "{}"))
+    rows = "".join(f"<tr><td>{html.escape(k)}</td><td>{html.escape(str(v))}</td></tr>" for k, v in entries.items())
     return f"<h2>How it was made</h2><table>{rows}</table>"

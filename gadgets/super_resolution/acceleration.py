@@ -39,13 +39,13 @@ def check_acceleration(
     ParameterError
         If the parameter ``acceleration`` contradicts the data.
     """
-    found = volume.factors
-    if found and given and volume.is_cut and not _alike(found, given):
+    of_data = volume.factors
+    if of_data and given and volume.is_cut and not _alike(of_data, given):
         raise ParameterError(
-            f"acceleration={_text(given)}, but header and data say {_text(found)} (slice x phase); "
+            f"acceleration={_text(given)}, but header and data say {_text(of_data)} (slice x phase); "
             "correct it, or leave it at auto"
         )
-    factors = given or found
+    factors = given or of_data
     try:
         if factors is None:
             raise DataError("neither header nor data tell how much was cut; set acceleration, as 4x4 (slice x phase)")
@@ -66,8 +66,8 @@ def check_acceleration(
         log.warning("%s", error)
 
 
-def _alike(found: tuple[float, ...], wanted: tuple[float, ...]) -> bool:
-    return all(1 / _TOLERATED <= f / w <= _TOLERATED for f, w in zip(found, wanted, strict=True))
+def _alike(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
+    return all(1 / _TOLERATED <= a / b <= _TOLERATED for a, b in zip(first, second, strict=True))
 
 
 def _text(factors: tuple[float, ...]) -> str:

@@ -113,8 +113,8 @@ def _along_read(readout: ismrmrd.Acquisition, size: int) -> NDArray:
     """(encoded samples,) bool: where the samples of a readout lie."""
     samples = readout.data.shape[1]
     start = size // 2 - (readout.center_sample or samples // 2)
-    place = np.arange(size)
-    return (place >= start) & (place < start + samples)
+    sample = np.arange(size)
+    return (sample >= start) & (sample < start + samples)
 
 
 def fill_kspace(readouts: Iterable[ismrmrd.Acquisition], header: ismrmrd.xsd.ismrmrdHeader) -> tuple[NDArray, NDArray]:
@@ -184,13 +184,13 @@ def _check_lines(measured: NDArray) -> None:
 
 def _factors(measured: NDArray, whole: tuple[int, ...]) -> tuple[float, float]:
     """Full lines over measured ones; an axis counts as reaching as far as its farther end (partial Fourier)."""
-    found = []
+    factors = []
     for axis, size in ((1, whole[0]), (0, whole[1])):
         lines = np.flatnonzero(measured.any(axis=axis))
         middle = measured.shape[1 - axis] // 2
         reach = max(middle - lines[0], lines[-1] - middle + 1)
-        found.append(max(1.0, size / (2 * reach if measured.shape[1 - axis] > 1 else 1)))
-    return found[0], found[1]
+        factors.append(max(1.0, size / (2 * reach if measured.shape[1 - axis] > 1 else 1)))
+    return factors[0], factors[1]
 
 
 def _resized(kspace: NDArray, matrix: tuple[int, ...]) -> NDArray:

@@ -137,22 +137,24 @@ def _in_order(images: list[ismrmrd.Image], name: str) -> tuple[list[ismrmrd.Imag
     normal = np.array(heads[0].slice_dir[:])
     if any(np.abs(np.array(head.slice_dir[:]) - normal).max() > _SAME_DIRECTION for head in heads):
         raise DataError(f"{name} has slices of different directions; send one orientation for each series")
-    place = np.array([np.dot(normal, head.position[:]) for head in heads])
-    if np.ptp(place) == 0 and len(images) > 1:
+    along_normal_mm = np.array([np.dot(normal, head.position[:]) for head in heads])
+    if np.ptp(along_normal_mm) == 0 and len(images) > 1:
         return _in_order_of_counters(images, name)
-    order = np.argsort(place, kind="stable")
+    order = np.argsort(along_normal_mm, kind="stable")
     ordered = [images[index] for index in order]
     if len(images) == 1:
         return ordered, float(heads[0].field_of_view[2])
-    steps = np.diff(place[order])
+    steps = np.diff(along_normal_mm[order])
     step = float(np.median(steps))
     if steps.min() < _EVEN_SPACING * step:
-        raise DataError(f"{name} has two slices at {place[order][int(np.argmin(steps))]:.2f} mm; send each once")
+        raise DataError(
+            f"{name} has two slices at {along_normal_mm[order][int(np.argmin(steps))]:.2f} mm; send each once"
+        )
     gaps = np.flatnonzero(np.abs(steps - step) > max(_EVEN_SPACING * step, 1e-3))
     if len(gaps):
-        at = place[order][gaps[0]]
+        before_mm = along_normal_mm[order][gaps[0]]
         raise DataError(
-            f"{name} lacks slices: {len(images)} came, every {step:.3g} mm, but the one after {at:.2f} mm lies "
+            f"{name} lacks slices: {len(images)} came, every {step:.3g} mm, but the one after {before_mm:.2f} mm lies "
             f"{steps[gaps[0]]:.3g} mm further; send all slices"
         )
     return ordered, step
@@ -247,9 +249,9 @@ def unpacked(array: Any) -> list[ismrmrd.Image]:
     if data.ndim != 7 or array.headers.shape != data.shape[4:]:
         raise DataError(f"an ImageArray of {data.shape} came with {array.headers.shape} headers; they do not fit")
     images = []
-    for place in np.ndindex(*array.headers.shape):
-        voxels = np.ascontiguousarray(data[(..., *place)].T)
-        head = ismrmrd.ImageHeader.from_buffer_copy(array.headers[place])
+    for index in np.ndindex(*array.headers.shape):
+        voxels = np.ascontiguousarray(data[(..., *index)].T)
+        head = ismrmrd.ImageHeader.from_buffer_copy(array.headers[index])
         head.data_type = ismrmrd.DATATYPE_CXFLOAT
         image = ismrmrd.Image(head)
         image.resize(*voxels.shape)

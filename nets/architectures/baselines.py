@@ -154,17 +154,17 @@ class SrDenseNet(nn.Module):
     def __init__(self, config: SrDenseNetConfig) -> None:
         super().__init__()
         self.config = config
-        growth, made = config.growth, config.growth * config.units
+        growth, features = config.growth, config.growth * config.units
 
         def unit(inputs: int) -> nn.Module:
             return nn.Sequential(conv(3, inputs, growth), nn.ReLU())
 
-        self.stem = nn.Sequential(conv(3, 1, made), nn.ReLU())
+        self.stem = nn.Sequential(conv(3, 1, features), nn.ReLU())
         self.blocks = nn.ModuleList(
-            DenseBlock(made, [unit] * config.units, growth, keep_input=False) for _ in range(config.blocks)
+            DenseBlock(features, [unit] * config.units, growth, keep_input=False) for _ in range(config.blocks)
         )
         self.combine = nn.Sequential(
-            conv(3, made * (1 + config.blocks), 8 * growth, kernel=1), nn.ReLU(), conv(3, 8 * growth, 1)
+            conv(3, features * (1 + config.blocks), 8 * growth, kernel=1), nn.ReLU(), conv(3, 8 * growth, 1)
         )
 
     @property

@@ -122,8 +122,8 @@ class MultiLevel(nn.Module):
         compressor: Callable[[int], nn.Module],
     ) -> None:
         super().__init__()
-        made = [block(width) for _ in range(blocks)]
-        self.blocks, outputs = nn.ModuleList(made), made[0].outputs
+        all_blocks = [block(width) for _ in range(blocks)]
+        self.blocks, outputs = nn.ModuleList(all_blocks), all_blocks[0].outputs
         self.compressors = nn.ModuleList(compressor(width + outputs * number) for number in range(1, blocks))
         self.outputs: int = width + outputs * blocks
 

@@ -27,10 +27,10 @@ class _Block(nn.Module):
         self.layers = nn.ModuleList(nn.Sequential(conv(3, c, growth, bias=False), nn.ReLU()) for c in inputs)
 
     def forward(self, features: Tensor) -> Tensor:
-        made = self.layers[0](features)
+        outputs = self.layers[0](features)
         for layer in self.layers[1:]:
-            made = torch.cat([made, layer(made)], dim=1)
-        return made
+            outputs = torch.cat([outputs, layer(outputs)], dim=1)
+        return outputs
 
 
 class DcDenseNet(nn.Module):
@@ -62,7 +62,7 @@ class DcDenseNet(nn.Module):
         features = [self.stem(volume)]
         last = features[0]
         for block in self.blocks:
-            made = block(last)
-            features.append(made)
-            last = made[:, -self.config.growth :]
+            outputs = block(last)
+            features.append(outputs)
+            last = outputs[:, -self.config.growth :]
         return self.combine(torch.cat(features, dim=1))

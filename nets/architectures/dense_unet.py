@@ -69,17 +69,17 @@ class DenseUNet(nn.Module):
         def block(inputs: int) -> DenseBlock:
             return DenseBlock(inputs, [unit] * config.units, growth, keep_input=False)
 
-        made, steps = growth * config.units, config.levels - 1
+        features, steps = growth * config.units, config.levels - 1
         self.stem = conv(dims, config.inputs, width, bias=bias)
         self.encoder = nn.ModuleList(block(width) for _ in range(config.levels))
         self.down = nn.ModuleList(
-            nn.Sequential(conv(dims, made, width, kernel=1, bias=bias), pool(dims)) for _ in range(steps)
+            nn.Sequential(conv(dims, features, width, kernel=1, bias=bias), pool(dims)) for _ in range(steps)
         )
-        self.up = nn.ModuleList(up(dims, made, growth, bias) for _ in range(steps))
-        self.decoder = nn.ModuleList(block(growth + made) for _ in range(steps))
-        self.head = conv(dims, made, config.outputs, kernel=1, bias=bias)
+        self.up = nn.ModuleList(up(dims, features, growth, bias) for _ in range(steps))
+        self.decoder = nn.ModuleList(block(growth + features) for _ in range(steps))
+        self.head = conv(dims, features, config.outputs, kernel=1, bias=bias)
         heads = steps if config.deep_supervision else 0
-        self.side_heads = nn.ModuleList(conv(dims, made, config.outputs, kernel=1, bias=bias) for _ in range(heads))
+        self.side_heads = nn.ModuleList(conv(dims, features, config.outputs, kernel=1, bias=bias) for _ in range(heads))
 
     @property
     def receptive_field(self) -> int:

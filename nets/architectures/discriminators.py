@@ -63,10 +63,10 @@ def _pairs(config: DiscriminatorConfig) -> list[nn.Module]:
 
 
 def _judge(config: DiscriminatorConfig) -> list[nn.Module]:
-    places = 1
+    positions = 1
     for size in config.patch:
-        places *= -(-size // 16)
-    features = 8 * config.width * places
+        positions *= -(-size // 16)
+    features = 8 * config.width * positions
     return [
         nn.Flatten(),
         nn.Linear(features, config.hidden),

@@ -182,8 +182,8 @@ class Mdcsrn(nn.Module):
         if self.config.attention != "none":
             return None
         ends, units = 1 + self.config.reconstruction_layer, self.config.blocks * self.config.units
-        places = (ends + units * (size // 2) for size in self.config.kernel)
-        return tuple(place * factor for place, factor in zip(places, self.config.fold, strict=True))
+        reaches = (ends + units * (size // 2) for size in self.config.kernel)
+        return tuple(reach * factor for reach, factor in zip(reaches, self.config.fold, strict=True))
 
     @torch.no_grad()
     def attention_map(self, volume: Tensor) -> Tensor:
@@ -194,11 +194,13 @@ class Mdcsrn(nn.Module):
         ValueError
             If the network has no attention.
         """
-        found = [module for module in self.modules() if isinstance(module, SelfAttention)]
-        if not found:
+        attention = [module for module in self.modules() if isinstance(module, SelfAttention)]
+        if not attention:
             raise ValueError("this mDCSRN has no attention; build it with attention=middle or last")
         maps: list[Tensor] = []
-        hook = found[0].register_forward_hook(lambda module, inputs, output: maps.append(module.attention(inputs[0])))
+        hook = attention[0].register_forward_hook(
+            lambda module, inputs, output: maps.append(module.attention(inputs[0]))
+        )
         try:
             self(volume)
         finally:

@@ -136,8 +136,8 @@ def configure(architecture: str, values: Mapping[str, Any] | None = None) -> Any
         return TypeAdapter(type(default)).validate_python(merged)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{architecture}: {place} = {first['input']!r}: {first['msg']}") from error
+        setting = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{architecture}: {setting} = {first['input']!r}: {first['msg']}") from error
 
 
 def build(architecture: str, values: Mapping[str, Any] | None = None) -> nn.Module:

@@ -18,13 +18,13 @@ class Pair:
         U₀.
     label : (L, N, N) complex64
         U: the truth, or an iterative reconstruction.
-    facts : dict of str to str, int or float
+    attributes : dict of str to str, int or float
         Where the pair comes from; ``subject`` and ``label`` (truth or admm) are always there.
     """
 
     back_projection: NDArray
     label: NDArray
-    facts: dict[str, str | int | float]
+    attributes: dict[str, str | int | float]
 
 
 def write_pair(path: Path, pair: Pair) -> None:
@@ -38,7 +38,7 @@ def write_pair(path: Path, pair: Pair) -> None:
     with h5py.File(path, "w") as file:
         file["back_projection"] = pair.back_projection.astype(np.complex64, copy=False)
         file["label"] = pair.label.astype(np.complex64, copy=False)
-        file.attrs.update(pair.facts)
+        file.attrs.update(pair.attributes)
 
 
 def read_pair(path: Path) -> Pair:

@@ -60,8 +60,8 @@ class Augmentation:
         pair = self._turned(pair, rng)
         rank = pair.shape[1]
         if self.order:
-            places = np.argsort(np.arange(rank) + rng.uniform(0, self.order + 1e-6, rank), kind="stable")
-            pair = pair[:, torch.from_numpy(places)]
+            order = np.argsort(np.arange(rank) + rng.uniform(0, self.order + 1e-6, rank), kind="stable")
+            pair = pair[:, torch.from_numpy(order)]
         factor = np.ones(rank, dtype=np.complex64)
         if self.phase != "none":
             factor *= np.exp(2j * np.pi * rng.random(rank if self.phase == "each" else 1)).astype(np.complex64)
@@ -144,8 +144,8 @@ class Crops(Dataset):
         (pair, whole), rng = self.cache[path], np.random.default_rng((self.seed, *key))
         corner = [int(rng.integers(0, max(1, length - self.size + 1))) for length in pair.shape[2:]]
         crop = pair[:, :, corner[0] : corner[0] + self.size, corner[1] : corner[1] + self.size]
-        shown, label = to_channels(self.augmentation(crop, rng))
-        return whole[0].apply(shown), whole[1 if self.own_label_statistics else 0].apply(label)
+        back_projection, label = to_channels(self.augmentation(crop, rng))
+        return whole[0].apply(back_projection), whole[1 if self.own_label_statistics else 0].apply(label)
 
 
 class ShuffledEpochs(Sampler):
@@ -199,8 +199,8 @@ class Wholes(Dataset):
 
     def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
         """(L, y, x) complex64 input and label."""
-        shown, label = stacked(read_pair(self.pairs[number]), self.rank)
-        return shown, label
+        back_projection, label = stacked(read_pair(self.pairs[number]), self.rank)
+        return back_projection, label
 
 
 class PairsData(lightning.LightningDataModule):
@@ -251,19 +251,19 @@ class PairsData(lightning.LightningDataModule):
         ValueError
             If there are none.
         """
-        found = pair_files(self.folder, split)[: self.limit]
-        if not found:
+        paths = pair_files(self.folder, split)[: self.limit]
+        if not paths:
             raise ValueError(
                 f"{self.folder / split} holds no pairs; run malibu prepare {self.folder} with at least 5 subjects "
                 "(or move a subject's files there)"
             )
-        return found
+        return paths
 
     def describe(self) -> str:
         """Say what is trained on, without naming anyone."""
         files = {split: self.files(split) for split in ("train", "validation")}
-        subjects = {split: {path.name.rsplit("-", 1)[0] for path in found} for split, found in files.items()}
-        labels = sorted({str(read_pair(found[0]).facts.get("label", "unknown")) for found in files.values()})
+        subjects = {split: {path.name.rsplit("-", 1)[0] for path in paths} for split, paths in files.items()}
+        labels = sorted({str(read_pair(paths[0]).attributes.get("label", "unknown")) for paths in files.values()})
         simulated = sum(path.name.startswith("simulated-") for path in files["train"])
         return (
             f"{len(files['train'])} slices of {len(subjects['train'])} subjects ({simulated} simulated), validation "

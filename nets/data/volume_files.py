@@ -20,19 +20,19 @@ class Volume:
     ----------
     voxels : (z, y, x) float32 Tensor
         Magnitude; x is the readout.
-    facts : dict
+    attributes : dict
         Domain, seed and the like; never who was scanned.
     """
 
     voxels: Tensor
-    facts: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 def write_volume(path: Path, volume: Volume) -> None:
-    """Write malibu's HDF5: one dataset ``volume`` in half precision, facts as attributes."""
+    """Write malibu's HDF5: one dataset ``volume`` in half precision, attributes beside it."""
     with h5py.File(path, "w") as file:
         file.create_dataset("volume", data=volume.voxels.numpy().astype(np.float16), compression="gzip")
-        file.attrs.update(volume.facts)
+        file.attrs.update(volume.attributes)
 
 
 def read_volume(path: Path) -> Volume:
@@ -71,8 +71,8 @@ def _read_hdf5(path: Path) -> Volume:
     with h5py.File(path) as file:
         if "volume" not in file:
             raise ValueError(f"{path.name} has no dataset 'volume'; malibu prepare-volumes writes one")
-        facts = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in file.attrs.items()}
-        return Volume(torch.from_numpy(file["volume"][:].astype(np.float32)), facts)
+        attributes = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in file.attrs.items()}
+        return Volume(torch.from_numpy(file["volume"][:].astype(np.float32)), attributes)
 
 
 def _read_nifti(path: Path) -> Tensor:
@@ -117,9 +117,11 @@ def volume_files(folder: Path, split: str) -> list[Path]:
     ValueError
         If there are none.
     """
-    place = folder / split
-    found = sorted(place.iterdir()) if place.is_dir() else []
-    found = [path for path in found if path.is_dir() or path.suffix == ".h5" or path.name.endswith(_NIFTI)]
-    if not found:
-        raise ValueError(f"{place} holds no volumes; run malibu prepare-volumes {folder}, or put .nii.gz files there")
-    return found
+    split_folder = folder / split
+    paths = sorted(split_folder.iterdir()) if split_folder.is_dir() else []
+    paths = [path for path in paths if path.is_dir() or path.suffix == ".h5" or path.name.endswith(_NIFTI)]
+    if not paths:
+        raise ValueError(
+            f"{split_folder} holds no volumes; run malibu prepare-volumes {folder}, or put .nii.gz files there"
+        )
+    return paths

@@ -114,8 +114,8 @@ class CentrePatches(VolumePatches):
         """(1, z, y, x) float32 input and label, (3,) factors."""
         pair = self.pair(number)
         for axis, length in enumerate(self.patch, start=1):
-            kept = min(length, pair.shape[axis])
-            pair = pair.narrow(axis, (pair.shape[axis] - kept) // 2, kept)
+            extent = min(length, pair.shape[axis])
+            pair = pair.narrow(axis, (pair.shape[axis] - extent) // 2, extent)
         return pair[:1].float(), pair[1:].float(), torch.tensor(self.cut_of(number))
 
 
@@ -170,12 +170,12 @@ class VolumesData(lightning.LightningDataModule):
 
     def describe(self) -> str:
         """Say what is trained on, without naming anyone."""
-        found = {split: [path for folder in self.folders for path in self.files(folder, split)] for split in _TRAINED}
-        simulated = sum(path.name.startswith("simulated-") for path in found["train"])
+        paths = {split: [path for folder in self.folders for path in self.files(folder, split)] for split in _TRAINED}
+        simulated = sum(path.name.startswith("simulated-") for path in paths["train"])
         cut = " or ".join("x".join(f"{factor:g}" for factor in factors) for factors in self.trained_factors())
         return (
-            f"{len(found['train'])} volumes ({simulated} simulated) of {len(self.folders)} domains, validation "
-            f"{len(found['validation'])}; lines cut by {cut} (z, y, x)"
+            f"{len(paths['train'])} volumes ({simulated} simulated) of {len(self.folders)} domains, validation "
+            f"{len(paths['validation'])}; lines cut by {cut} (z, y, x)"
         )
 
     def train_dataloader(self) -> Any:

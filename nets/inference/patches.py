@@ -117,14 +117,14 @@ def apply_in_patches(
         raise ValueError(f"patches of {patch} voxels leave nothing inside margins of {margin}; take larger patches")
     spans = [_spans(length, extent, cut) for length, extent, cut in zip(sizes, patch, margins, strict=True)]
     result: Tensor | None = None
-    for place in itertools.product(*spans):
-        seen = tuple(slice(span.start, span.stop) for span, _ in place)
-        kept = tuple(slice(inner.start, inner.stop) for _, inner in place)
+    for box in itertools.product(*spans):
+        seen = tuple(slice(span.start, span.stop) for span, _ in box)
+        target = tuple(slice(inner.start, inner.stop) for _, inner in box)
         part = network(volume[(slice(None), *seen)][None])[0].float().cpu()
         if result is None:
             result = torch.empty(len(part), *sizes)
-        inside = tuple(slice(k.start - s.start, k.stop - s.start) for k, s in zip(kept, seen, strict=True))
-        result[(slice(None), *kept)] = part[(slice(None), *inside)]
+        inside = tuple(slice(k.start - s.start, k.stop - s.start) for k, s in zip(target, seen, strict=True))
+        result[(slice(None), *target)] = part[(slice(None), *inside)]
     if result is None:
         raise ValueError(f"the volume is empty: {tuple(volume.shape)}")
     return result

@@ -87,12 +87,12 @@ class SuperResolution:
             return [volume.clone() for _ in self.stages]
         scale = intensity_scale(volume)
         scale = scale if scale > 0 else float(high)
-        found, current = [], volume[None] / scale
+        results, current = [], volume[None] / scale
         for number, stage in enumerate(self.stages):
             current = self._apply(number, current)
-            found.append(current[0].clamp(min=0) * scale)
+            results.append(current[0].clamp(min=0) * scale)
             progress(stage.card.architecture)
-        return found
+        return results
 
     def _apply(self, number: int, volume: Tensor) -> Tensor:
         """Patches, margins and volume are whole boxes of the network, so that each voxel keeps its place in its box."""

@@ -87,31 +87,31 @@ class GanTraining(lightning.LightningModule):
             "stage": 2 if self.first_stage is not None else 1,
         }
 
-    def generate(self, shown: Tensor) -> Tensor:
+    def generate(self, zero_filled: Tensor) -> Tensor:
         """(batch, 1, z, y, x) → super-resolved, through both stages where there are two."""
         if self.first_stage is not None:
             with torch.no_grad():
-                shown = self.first_stage.eval()(shown)
-        return self.network.eval()(shown)
+                zero_filled = self.first_stage.eval()(zero_filled)
+        return self.network.eval()(zero_filled)
 
     def training_step(self, batch: Any, number: int) -> None:
         """The discriminator's turn, then the generator's if it is its turn."""
         domains = batch if isinstance(batch[0], list | tuple) else (batch,)
-        shown, label, _ = (torch.cat(parts) for parts in zip(*domains, strict=True))
+        zero_filled, label, _ = (torch.cat(parts) for parts in zip(*domains, strict=True))
         domain = torch.cat([torch.full((len(pair[0]),), float(i)) for i, pair in enumerate(domains)]).to(label)
         step = int(cast("Tensor", self.step))
         generator, *judges = self._optimizers()
         learns = self.turns.trains_generator(step)
         with torch.set_grad_enabled(learns):
-            generated = self.generate(shown)
+            generated = self.generate(zero_filled)
         self._judges_step(judges, label, generated.detach(), domain, self.turns.domain_strength(step))
         if learns:
             self.generator_step(generator, generated, label)
         cast("Tensor", self.step).add_(1)
 
     def _optimizers(self) -> list[Any]:
-        found = self.optimizers()
-        return found if isinstance(found, list) else [found]
+        optimizers = self.optimizers()
+        return optimizers if isinstance(optimizers, list) else [optimizers]
 
     def _judges_step(self, judges: list[Any], real: Tensor, generated: Tensor, domain: Tensor, strength: float) -> None:
         for optimizer in judges:
@@ -140,9 +140,9 @@ class GanTraining(lightning.LightningModule):
         """
         judge, both = self.discriminator, torch.cat([real, generated])
         if self.gan == "wgan_gp":
-            known, made = judge(both).chunk(2)
+            of_real, of_generated = judge(both).chunk(2)
             penalty = gradient_penalty(judge, real, generated)
-            return {"critic": made.mean() - known.mean(), "penalty": _GRADIENT_PENALTY * penalty}
+            return {"critic": of_generated.mean() - of_real.mean(), "penalty": _GRADIENT_PENALTY * penalty}
         if self.gan == "vanilla":
             return {"d": _two_sided(*judge(both).chunk(2))}
         verdict, guessed = cast("DraganDiscriminator", judge).judge(both, strength)

@@ -37,11 +37,11 @@ class DomainFigure(lightning.Callback):
         if not isinstance(pl_module.discriminator, DraganDiscriminator) or not data.separate:
             return
         features, domain = domain_features(pl_module, data)
-        places = principal_places(features)
+        positions = principal_positions(features)
         figure = Figure(figsize=(4.5, 4), layout="constrained")
         axes = figure.subplots()
         for number, folder in enumerate(data.folders):
-            first, second = places[domain == number].T.tolist()
+            first, second = positions[domain == number].T.tolist()
             axes.scatter(first, second, s=12, label=folder.name)
         axes.set_title(f"features of D: F would be right in {separability(features, domain):.0%}", fontsize=9)
         axes.legend()
@@ -63,18 +63,18 @@ def domain_features(training: GanTraining, data: VolumesData) -> tuple[Tensor, T
     -------
     (patches, channels) Tensor, (patches,) Tensor
     """
-    judge, found, domain = cast("DraganDiscriminator", training.discriminator).eval(), [], []
+    judge, features, domain = cast("DraganDiscriminator", training.discriminator).eval(), [], []
     for number, loader in enumerate(data.train_dataloader()):
         for taken, (_, label, _) in enumerate(loader):
             if taken * len(label) >= _PATCHES:
                 break
-            found.append(judge.shared(label.to(training.device)).flatten(2).mean(dim=2).cpu())
+            features.append(judge.shared(label.to(training.device)).flatten(2).mean(dim=2).cpu())
             domain += [number] * len(label)
-    return torch.cat(found), torch.tensor(domain)
+    return torch.cat(features), torch.tensor(domain)
 
 
-def principal_places(features: Tensor) -> Tensor:
-    """(patches, 2) places along the two first principal components."""
+def principal_positions(features: Tensor) -> Tensor:
+    """(patches, 2) positions along the two first principal components."""
     centred = features - features.mean(dim=0)
     _, _, directions = torch.linalg.svd(centred, full_matrices=False)
     return centred @ directions[:2].T

@@ -59,8 +59,8 @@ class SpatialFactorTraining(lightning.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], number: int) -> Tensor:
         """Mean absolute error of normalised channels, plus the weight penalty."""
-        shown, label = batch
-        estimate = self.network(shown.contiguous(memory_format=torch.channels_last))
+        channels, label = batch
+        estimate = self.network(channels.contiguous(memory_format=torch.channels_last))
         error = nn.functional.l1_loss(estimate, label)
         self.log("train_l1", error, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
         if not self.l1_scale and not self.l2_scale:
@@ -79,9 +79,9 @@ class SpatialFactorTraining(lightning.LightningModule):
         maps, label = batch[0][0], batch[1][0]
         channels = to_channels(maps)
         scale = normalisation_of(channels)
-        found = self.network(scale.apply(channels)[None])[0]
-        estimate = to_maps(scale.undo(found))
-        l1 = nn.functional.l1_loss(found, scale.apply(to_channels(label)))
+        normalised = self.network(scale.apply(channels)[None])[0]
+        estimate = to_maps(scale.undo(normalised))
+        l1 = nn.functional.l1_loss(normalised, scale.apply(to_channels(label)))
         errors = {"l1": l1, "nrmse": relative_error(estimate, label), "input_nrmse": relative_error(maps, label)}
         values = {f"{split}_{name}": error for name, error in errors.items()}
         self.log_dict(values, batch_size=1, prog_bar=True, sync_dist=True)

@@ -62,13 +62,13 @@ class SuperResolutionTraining(lightning.LightningModule):
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
         """Voxel-wise loss of a batch of patches, and that of their measured lines."""
-        shown, label, factors = batch
-        found = self.network(shown)
-        error = self.loss(found, label)
+        zero_filled, label, factors = batch
+        estimate = self.network(zero_filled)
+        error = self.loss(estimate, label)
         self.log("train_loss", error, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
         if not self.measured_weight:
             return error
-        measured = measured_error(found - label, factors)
+        measured = measured_error(estimate - label, factors)
         self.log("train_measured", measured, on_step=False, on_epoch=True, sync_dist=True)
         return error + self.measured_weight * measured
 
@@ -89,11 +89,11 @@ class SuperResolutionTraining(lightning.LightningModule):
         return adam(self, self.learning_rate, self.schedule)
 
 
-def judged(split: str, network: Any, shown: Tensor, label: Tensor) -> dict[str, Tensor]:
+def judged(split: str, network: Any, zero_filled: Tensor, label: Tensor) -> dict[str, Tensor]:
     """Errors of a network's output, and of its input."""
-    found, peak = network(shown), float(label.max())
+    estimate, peak = network(zero_filled), float(label.max())
     return {
-        f"{split}_l1": nn.functional.l1_loss(found, label),
-        f"{split}_psnr": peak_signal_noise_ratio(found, label, data_range=peak),
-        f"{split}_input_psnr": peak_signal_noise_ratio(shown, label, data_range=peak),
+        f"{split}_l1": nn.functional.l1_loss(estimate, label),
+        f"{split}_psnr": peak_signal_noise_ratio(estimate, label, data_range=peak),
+        f"{split}_input_psnr": peak_signal_noise_ratio(zero_filled, label, data_range=peak),
     }

@@ -84,18 +84,18 @@ def reconstruct(
     settings, clock = settings or Settings(), clock or StageClock()
     encoded = encode(scan, settings, device, clock)
     with device:
-        found = estimate(encoded.problem, settings, clock, network)
+        estimated = estimate(encoded.problem, settings, clock, network)
     with clock.stage("T1 map"):
-        t1_map = map_t1(found.maps, encoded.temporal, settings)
+        t1_map = map_t1(estimated.maps, encoded.temporal, settings)
     return Result(
-        spatial_factor=found.maps,
-        back_projection=found.back_projection,
-        method=found.method,
+        spatial_factor=estimated.maps,
+        back_projection=estimated.back_projection,
+        method=estimated.method,
         temporal=encoded.temporal,
         t1_map=t1_map,
         coil_maps=sigpy.to_device(encoded.problem.coil_maps, sigpy.cpu_device),
         settings=settings,
-        provenance=found.provenance,
+        provenance=estimated.provenance,
         prewhitened=scan.noise is not None,
         nufft=encoded.problem.backend,
         device="cpu" if device.id < 0 else f"cuda:{device.id}",
@@ -144,8 +144,8 @@ def encode(
         coil_maps = estimate_maps(coil_images(plan, ramp_weights(trajectory), kspace), settings.coil_maps)
         basis = sigpy.to_device(temporal.basis, device)
         if not temporal.kept.all():
-            kept = sigpy.to_device(np.flatnonzero(temporal.kept), device)
-            kspace, trajectory = kspace[:, kept], trajectory[kept]
+            spokes = sigpy.to_device(np.flatnonzero(temporal.kept), device)
+            kspace, trajectory = kspace[:, spokes], trajectory[spokes]
     return EncodedScan(SubspaceProblem(kspace, trajectory, basis, coil_maps, backend), temporal, to_coils)
 
 

@@ -212,12 +212,12 @@ class RadialScan:
                 f"the trajectory has shape {self.trajectory.shape}; {spokes} spokes of {samples} samples need "
                 f"({spokes}, {samples}, 2)"
             )
-        for name, found in (
+        for name, number in (
             ("the navigators have", self.navigators.kspace.shape[1]),
             ("the noise scan has", coils if self.noise is None else len(self.noise.samples)),
         ):
-            if found != coils:
-                raise DataError(f"{name} {found} coils, the imaging readouts {coils}; give the same coils in both")
+            if number != coils:
+                raise DataError(f"{name} {number} coils, the imaging readouts {coils}; give the same coils in both")
         for kind, readouts in (("imaging spokes", self.imaging), ("navigators", self.navigators)):
             lengths = {len(readouts.index), len(readouts.timeline.time_s), len(readouts.timeline.pulse)}
             if lengths | {len(readouts.timeline.inversion)} != {len(readouts)}:

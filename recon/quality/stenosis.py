@@ -47,8 +47,8 @@ def _blood(volume: NDArray, centreline: NDArray, point: int, reach: float) -> fl
     angles = 2 * np.pi * np.arange(_RAYS) / _RAYS
     radii = np.arange(0, reach + 1, _STEP) + _STEP / 2
     directions = np.cos(angles)[:, None] * across + np.sin(angles)[:, None] * other
-    places = centreline[point] + radii[:, None, None] * directions
-    signal = map_coordinates(volume, places.reshape(-1, 3).T, order=1, mode="nearest").reshape(len(radii), _RAYS)
+    points = centreline[point] + radii[:, None, None] * directions
+    signal = map_coordinates(volume, points.reshape(-1, 3).T, order=1, mode="nearest").reshape(len(radii), _RAYS)
     surroundings = np.median(signal[radii > reach])
     inside = radii <= reach
     rings = (signal[inside] - surroundings).mean(axis=1) * 2 * np.pi * radii[inside] * _STEP

@@ -50,9 +50,9 @@ def volume_coil_maps(coils: int, shape: tuple[int, int, int], rng: np.random.Gen
     angle = 2 * np.pi * (np.arange(coils) + rng.random()) / coils
     maps = []
     for number in range(coils):
-        place = (0.3 * (-1) ** number, 0.7 * np.sin(angle[number]), 0.7 * np.cos(angle[number]))
-        distance = (z - place[0]) ** 2 + (y - place[1]) ** 2 + (x - place[2]) ** 2
-        turn = rng.uniform(1, 2) * (z * place[0] + y * place[1] + x * place[2]) + rng.uniform(0, 2 * np.pi)
+        position = (0.3 * (-1) ** number, 0.7 * np.sin(angle[number]), 0.7 * np.cos(angle[number]))
+        distance = (z - position[0]) ** 2 + (y - position[1]) ** 2 + (x - position[2]) ** 2
+        turn = rng.uniform(1, 2) * (z * position[0] + y * position[1] + x * position[2]) + rng.uniform(0, 2 * np.pi)
         maps.append((1 + distance / 0.3) ** -1.5 * np.exp(1j * turn))
     stacked = np.stack(maps)
     return (stacked / np.sqrt((np.abs(stacked) ** 2).sum(axis=0))).astype(np.complex64)

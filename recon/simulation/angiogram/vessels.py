@@ -49,9 +49,9 @@ class Vessel:
     @property
     def radius(self) -> NDArray:
         """(points,) float64 radius with the stenoses, in voxels."""
-        radius, place = self.healthy_radius.copy(), np.arange(len(self.centreline)) * _STEP
+        radius, along = self.healthy_radius.copy(), np.arange(len(self.centreline)) * _STEP
         for stenosis in self.stenoses:
-            distance = (place - stenosis.point * _STEP) / stenosis.width
+            distance = (along - stenosis.point * _STEP) / stenosis.width
             radius *= 1 - stenosis.depth * np.exp(-0.5 * distance**2)
         return radius
 
@@ -145,8 +145,8 @@ class Tree:
         return curve, directions
 
     def _stenosis(self, points: int) -> Stenosis:
-        place = int(self.rng.integers(points // 5, 4 * points // 5))
-        return Stenosis(place, float(self.rng.uniform(0.3, 0.85)), float(self.rng.uniform(1.0, 3.0)))
+        point = int(self.rng.integers(points // 5, 4 * points // 5))
+        return Stenosis(point, float(self.rng.uniform(0.3, 0.85)), float(self.rng.uniform(1.0, 3.0)))
 
 
 def coverage(vessels: list[Vessel], shape: tuple[int, int, int], wall: float = 0.0) -> NDArray:

@@ -60,10 +60,10 @@ def loop_coils(coils: int, rng: np.random.Generator) -> CoilModel:
     grid = np.stack(np.meshgrid(*2 * [np.linspace(-0.5, 0.5, 33)]), axis=-1).reshape(-1, 2)
     series = np.exp(2j * np.pi * grid @ shifts.T)
     angles = 2 * np.pi * (np.arange(coils) + rng.uniform(0, 1)) / coils
-    places = 0.62 * np.stack([np.cos(angles), 0.85 * np.sin(angles)], axis=-1)
-    distance = np.linalg.norm(grid[None] - places[:, None], axis=-1)
+    positions = 0.62 * np.stack([np.cos(angles), 0.85 * np.sin(angles)], axis=-1)
+    distance = np.linalg.norm(grid[None] - positions[:, None], axis=-1)
     # phase gradient: r_g · place_c, turning across the body towards coil c
-    turn = np.einsum("gd,cd->cg", grid, places) * rng.uniform(1.5, 3.0, size=(coils, 1))
+    turn = np.einsum("gd,cd->cg", grid, positions) * rng.uniform(1.5, 3.0, size=(coils, 1))
     field = (1 + (distance / 0.45) ** 2) ** -1.5 * np.exp(1j * (turn + rng.uniform(0, 2 * np.pi, size=(coils, 1))))
     coefficients = np.linalg.lstsq(series, field.T, rcond=1e-6)[0].T
     center = np.linalg.norm(coefficients.sum(axis=1))

@@ -172,12 +172,12 @@ def random_phantom(rng: np.random.Generator, infarct: bool = False) -> Phantom:
         ),
     ]
     for name, angle in (("lateral papillary muscle", 0.5), ("septal papillary muscle", 2.2)):
-        place = _around(left, 0.6 * inner, angle + rng.uniform(-0.3, 0.3))
-        shapes.append(Shape(name, "myocardium", "blood", place, (2.8, 2.8), breathing=0.5, inward=0.35))
+        centre = _around(left, 0.6 * inner, angle + rng.uniform(-0.3, 0.3))
+        shapes.append(Shape(name, "myocardium", "blood", centre, (2.8, 2.8), breathing=0.5, inward=0.35))
     if infarct:
         angle = rng.uniform(-0.6, 0.3)
-        place = _around(left, outer - _WALL_MM / 2, angle)
-        shapes.append(Shape("infarct", "infarct", "myocardium", place, (3.2, 7.0), angle, 0.5, inward=0.2))
+        centre = _around(left, outer - _WALL_MM / 2, angle)
+        shapes.append(Shape("infarct", "infarct", "myocardium", centre, (3.2, 7.0), angle, 0.5, inward=0.2))
     return Phantom(tuple(shapes), left)
 
 

@@ -88,9 +88,9 @@ def _accumulate(
                 for sample in range(len(kx)):
                     along = ax * (kx[sample] - sx) + ay * (ky[sample] - sy)
                     across = bx * (kx[sample] - sx) + by * (ky[sample] - sy)
-                    place = math.sqrt(along * along + across * across)
-                    low = np.uint32(place)
-                    t = place - low
+                    radius = math.sqrt(along * along + across * across)
+                    low = np.uint32(radius)
+                    t = radius - low
                     u = 1.0 - t
                     near = (1.0 + 2.0 * t) * value[low] + t * slope[low]
                     far = (1.0 + 2.0 * u) * value[low + 1] - u * slope[low + 1]

@@ -76,7 +76,7 @@ def test_scans_become_pairs_with_admm_as_label_and_a_second_run_keeps_them(
     assert "was left out: " in caplog.text
     (path,) = pair_files(tmp_path / "pairs", "train")
     pair = read_pair(path)
-    assert pair.facts["label"] == "admm"
+    assert pair.attributes["label"] == "admm"
     assert pair.label.shape == (3, 64, 64)
     assert not np.allclose(pair.label, pair.back_projection, rtol=1e-2)
     before = path.stat().st_mtime_ns
@@ -93,7 +93,7 @@ def test_simulated_pairs_have_the_truth_as_label_and_are_reproducible(tmp_path: 
     first, second = (pair_files(tmp_path / folder, "train") for folder in ("a", "b"))
     for ours, again in zip(first, second, strict=True):
         pair = read_pair(ours)
-        assert pair.facts["label"] == "truth"
+        assert pair.attributes["label"] == "truth"
         assert 0.01 < nrmse(pair.back_projection, pair.label) < 0.6
         assert np.array_equal(pair.back_projection, read_pair(again).back_projection)
 

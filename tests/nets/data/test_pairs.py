@@ -23,7 +23,7 @@ def test_pairs_come_back(tmp_path: Path) -> None:
     back = read_pair(tmp_path / "p.h5")
     assert np.array_equal(back.back_projection, pair.back_projection)
     assert np.array_equal(back.label, pair.label)
-    assert back.facts["subject"] == "s"
+    assert back.attributes["subject"] == "s"
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_hdf5_round_trip(tmp_path: Path) -> None:
     write_volume(tmp_path / "v.h5", Volume(voxels, {"domain": "brain", "seed": 3}))
     volume = read_volume(tmp_path / "v.h5")
     assert torch.allclose(volume.voxels, voxels, atol=1e-3)
-    assert volume.facts == {"domain": "brain", "seed": 3}
+    assert volume.attributes == {"domain": "brain", "seed": 3}
 
 
 def test_nifti_is_read_with_its_last_axis_first(tmp_path: Path) -> None:

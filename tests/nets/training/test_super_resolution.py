@@ -14,7 +14,7 @@ from nets.data import SPLITS
 from nets.data.volume_files import Volume, write_volume
 from nets.training.__main__ import main
 from nets.training.adversarial import GanTraining, gradient_penalty
-from nets.training.domain_figure import principal_places, separability
+from nets.training.domain_figure import principal_positions, separability
 from nets.training.losses import measured_error
 from nets.training.schedules import Turns, cosine
 from nets.weights import ModelCard, card_config, load_weights, save_weights
@@ -227,8 +227,8 @@ def test_separability_of_features() -> None:
     features = torch.cat([torch.zeros(20, 3), torch.ones(20, 3)]) + 0.01 * torch.randn(40, 3)
     domain = torch.arange(40) // 20
     assert separability(features, domain) == 1
-    places = principal_places(features)
-    assert abs(float(places[:20, 0].mean() - places[20:, 0].mean())) == pytest.approx(3**0.5, rel=0.05)
+    positions = principal_positions(features)
+    assert abs(float(positions[:20, 0].mean() - positions[20:, 0].mean())) == pytest.approx(3**0.5, rel=0.05)
 
 
 def test_discriminator_patch_of_the_paper_is_accepted() -> None:
