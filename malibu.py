@@ -206,7 +206,8 @@ def reconstruct(
     from gadgets.multitasking.parameters import settings_of
 
     checked = settings_of(settings)
-    function: Any = load_network(network, device=device) if isinstance(network, str | Path) else network
+    wanted = network if checked.reconstruction == "network" else None
+    function: Any = load_network(wanted, device=device) if isinstance(wanted, str | Path) else wanted
     if hasattr(function, "factors"):
         raise ParameterError("the weights are those of super-resolution; `malibu nets` lists those for Multitasking")
     check_rank(function, checked.rank)
@@ -214,15 +215,16 @@ def reconstruct(
 
 
 def restore(
-    volume: "CartesianVolume", network: "VolumeNetwork", mismatch: str = "error", **settings: Any
+    volume: "CartesianVolume", network: "VolumeNetwork | str | Path", mismatch: str = "error", **settings: Any
 ) -> "RestoredVolume":
     """Restore a volume by super-resolution networks.
 
     Parameters
     ----------
     volume : CartesianVolume
-    network : callable
-        From :func:`load_network`, or any function from a magnitude to one, or to a list of what its stages make.
+    network : callable, str or Path
+        From :func:`load_network`, or any function from a magnitude to one, or to a list of what its stages make; or the
+        name of one stage's weights.
     mismatch : {"error", "warn"}
         What to do if the volume was cut otherwise than those that the networks were trained on.
     **settings
@@ -240,13 +242,18 @@ def restore(
         If the volume was cut otherwise than those that the networks were trained on, or cannot be restored.
     """
     import recon
+    from gadgets.errors import ParameterError
     from gadgets.super_resolution.acceleration import check_acceleration
-    from gadgets.super_resolution.parameters import restoration_settings
+    from gadgets.super_resolution.parameters import SuperResolutionParameters, restoration_settings
 
     chosen = restoration_settings(settings)
-    if hasattr(network, "factors"):
-        check_acceleration(volume, chosen.acceleration, network.factors, mismatch)
-    return recon.super_resolution.restore(volume, network, chosen)
+    _checked(SuperResolutionParameters, {"mismatch": mismatch})
+    function: Any = load_network(network) if isinstance(network, str | Path) else network
+    if hasattr(function, "rank"):
+        raise ParameterError("the weights are those of Multitasking; `malibu nets` lists those for super-resolution")
+    if hasattr(function, "factors"):
+        check_acceleration(volume, chosen.acceleration, function.factors, mismatch)
+    return recon.super_resolution.restore(volume, function, chosen)
 
 
 def write_images(

@@ -1,6 +1,6 @@
 """Super-resolution of one Cartesian volume: arrays and a callable network in, the restored volume out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,10 +11,10 @@ from recon.errors import DataError
 from recon.readouts.geometry import Geometry
 from recon.stages import StageClock
 
-Network = Callable[[NDArray], Sequence[NDArray]]
-"""Zero-filled magnitude (z, y, x) float32 → what each of its stages makes of it, of the same shape.
+Network = Callable[[NDArray], NDArray | Sequence[NDArray]]
+"""Zero-filled magnitude (z, y, x) float32 → what it, or each of its stages, makes of it, of the same shape.
 
-One array counts as one stage.
+It may tell of itself by an attribute ``meta``: one mapping for each stage.
 """
 
 UNCUT = 1.01
@@ -74,15 +74,15 @@ class RestoredVolume:
     first_stage, result : (z, y, x) float32
         After the first stage; after the last stage and data consistency.
     settings : Settings
-    network : callable
-        What restored it.
+    provenance : sequence of mapping of str to str
+        What the network tells of itself, stage by stage.
     """
 
     zero_filled: NDArray[np.float32]
     first_stage: NDArray[np.float32]
     result: NDArray[np.float32]
     settings: Settings
-    network: Network
+    provenance: Sequence[Mapping[str, str]]
 
 
 def restore(
@@ -118,20 +118,21 @@ def restore(
     if not np.isfinite(result).all():
         where = getattr(network, "device", "its device")
         raise DataError(f"the network's result is not finite on {where}; set precision=float32 or device=cpu")
-    return RestoredVolume(zero_filled, stages[0], result, settings, network)
+    provenance = tuple(getattr(network, "meta", ({},)))
+    return RestoredVolume(zero_filled, stages[0], result, settings, provenance)
 
 
-def _checked(given: NDArray | Sequence[NDArray], shape: tuple[int, ...]) -> list[NDArray]:
+def _checked(given: object, shape: tuple[int, ...]) -> list[NDArray]:
     """What the stages gave, as float32; another shape would be shown at the wrong place and size."""
-    stages = [given] if isinstance(given, np.ndarray) else list(given)
-    for stage in stages:
-        if np.shape(stage) != shape or np.iscomplexobj(stage):
-            raise DataError(
-                f"the network gave {np.shape(stage)} {np.asarray(stage).dtype}, not a magnitude of the shape {shape} "
-                "that it was given"
-            )
+    stages = list(given) if isinstance(given, list | tuple) else [given]
     if not stages:
-        raise DataError("the network gave nothing; it must give what each of its stages makes of the volume")
+        raise DataError(f"the network gave nothing; let it return a magnitude of the shape {shape}, or a list of them")
+    for stage in stages:
+        if not isinstance(stage, np.ndarray) or stage.shape != shape or np.iscomplexobj(stage):
+            what = f"{stage.shape} {stage.dtype}" if isinstance(stage, np.ndarray) else type(stage).__name__
+            raise DataError(
+                f"the network gave {what}; let it return a real NumPy array of the shape {shape}, or a list of them"
+            )
     return [np.asarray(stage, dtype=np.float32) for stage in stages]
 
 

@@ -196,12 +196,13 @@ def prepare_pairs(
 @contextmanager
 def _children_take_threads(threads: int) -> Iterator[None]:
     """Processes that start meanwhile take so many threads each; the variables are read at import."""
-    before = dict(os.environ)
+    before = {name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ}
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
     try:
         yield
     finally:
-        os.environ.clear()
+        for name in _THREAD_VARIABLES:
+            os.environ.pop(name, None)
         os.environ.update(before)
 
 

@@ -3,6 +3,7 @@
 Gadgetron runs it as ``python3 -m gadgetron PORT gadgets.multitasking MultitaskingGadget``.
 """
 
+from dataclasses import replace
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -60,9 +61,12 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
     ) -> None:
         """Reconstruct a measurement slice by slice and send each slice's images."""
         header = read_header(stream.header)
+        stated = parameters.model_dump(mode="json", exclude={"rescue_folder", "weights"})
         with clock.stage("sort readouts"):
             slices = slices_of(measurement, header, parameters)
         for measured in slices:
             result = reconstruct(measured.scan, parameters.settings(), network, device, clock)
-            for image in multitasking_images(result, measured, parameters, clock, measurement.number):
+            if network is None and parameters.reconstruction == "mdcn":
+                result = replace(result, method=f"{result.method} (no usable weights)")
+            for image in multitasking_images(result, measured, parameters, stated, clock, measurement.number):
                 stream.send(image)

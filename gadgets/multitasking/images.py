@@ -29,18 +29,22 @@ _SERIES_PER_MEASUREMENT = 20
 def multitasking_images(
     result: Result,
     measured: MeasuredSlice,
-    parameters: MultitaskingParameters,
+    choices: MultitaskingParameters,
+    stated: Mapping[str, Any],
     clock: StageClock,
     measurement: int = 0,
 ) -> Iterator[ismrmrd.Image]:
-    """Make the images of one slice that the parameters ask for, in the order of their series.
+    """Make the images of one slice that are chosen, in the order of their series.
 
     Parameters
     ----------
     result : Result
     measured : MeasuredSlice
         Counters, times and geometry.
-    parameters : MultitaskingParameters
+    choices : MultitaskingParameters
+        Which images, and which frames.
+    stated : mapping of str to object
+        Parameters that the Meta state.
     clock : StageClock
         Its seconds go into the Meta of the first image.
     measurement : int
@@ -51,11 +55,11 @@ def multitasking_images(
     ismrmrd.Image
         complex64 basis maps and temporal basis, float32 magnitudes, uint16 T1.
     """
-    common = _common_meta(result, measured, parameters)
+    common = _common_meta(result, measured, stated)
     seconds: dict[str, float] | None = clock.seconds
     with clock.stage("make images"):
-        wanted = [kind for kind in SERIES if kind in parameters.images]
-        pictures_of = {kind: SERIES[kind].make(result, measured.scan, parameters) for kind in wanted}
+        wanted = [kind for kind in SERIES if kind in choices.images]
+        pictures_of = {kind: SERIES[kind].make(result, measured.scan, choices) for kind in wanted}
     absent = [kind for kind, pictures in pictures_of.items() if not pictures and kind != "back_projection"]
     if absent and result.temporal.gated is not None:
         log.warning("the scan did not resolve what %s would show", ", ".join(absent))
@@ -91,11 +95,11 @@ def write_series(path: Path, scan: RadialScan, result: Result, chosen: Mapping[s
     ParameterError
         If a name is another, or a value impossible.
     """
-    parameters = shown_parameters(chosen, result.settings)
+    choices, stated = shown_parameters(chosen, result.settings)
     clock, matrix = StageClock(dict(result.seconds)), result.spatial_factor.shape[-1]
     header = header_of(scan.geometry, (matrix, matrix, 1), "goldenangle")
     with ImageFile(path, header) as file:
-        for image in multitasking_images(result, bare_slice(scan), parameters, clock):
+        for image in multitasking_images(result, bare_slice(scan), choices, stated, clock):
             file.append(image)
     return path
 
@@ -128,14 +132,13 @@ def _image(
     return image
 
 
-def _common_meta(result: Result, measured: MeasuredSlice, parameters: MultitaskingParameters) -> dict[str, Any]:
-    settings = parameters.model_dump(mode="json", exclude={"rescue_folder", "weights"})
+def _common_meta(result: Result, measured: MeasuredSlice, stated: Mapping[str, Any]) -> dict[str, Any]:
     scan = measured.scan
     flip_angle_deg = scan.sequence.flip_angle_deg
     return {
         "MalibuVersion": __version__,
-        "MalibuParameters": json.dumps(settings),
-        "MalibuReconstruction": _method(result, parameters),
+        "MalibuParameters": json.dumps(stated),
+        "MalibuReconstruction": result.method,
         **result.provenance,
         "MalibuTemporalModel": "realtime" if result.temporal.gated is None else "tensor",
         "MalibuRank": len(result.temporal.basis),
@@ -151,12 +154,6 @@ def _common_meta(result: Result, measured: MeasuredSlice, parameters: Multitaski
         **({"FlipAngleDeg": f"{flip_angle_deg:.6g}"} if flip_angle_deg else {}),
         **_gating_meta(result),
     }
-
-
-def _method(result: Result, parameters: MultitaskingParameters) -> str:
-    """What made U; a back-projection where a network was wanted says why."""
-    stood_in = result.method == "backprojection" and parameters.reconstruction == "mdcn"
-    return f"{result.method} (no usable weights)" if stood_in else result.method
 
 
 def _gating_meta(result: Result) -> dict[str, Any]:

@@ -58,13 +58,14 @@ def inspect(scan: ScanFile, parameters: MultitaskingParameters) -> ScanInfo:
         x, y, z = header.fov_mm
         info.properties["image matrix"] = f"{header.matrix}×{header.matrix} (encoding matrix {header.encoded_matrix})"
         info.properties["field of view"] = f"{x:g}×{y:g} mm, slice {z:g} mm"
-        for name, value, unit in (
-            ("TR", header.tr_ms, "ms"),
-            ("TI", header.ti_ms, "ms"),
-            ("flip angle", header.flip_angle_deg, "degrees"),
-        ):
-            info.properties[name] = "missing" if value is None else f"{value:g} {unit}"
         sequence = sequence_of(header, parameters)
+        for name, key, unit in (
+            ("TR", "tr_ms", "ms"),
+            ("TI", "ti_ms", "ms"),
+            ("flip angle", "flip_angle_deg", "degrees"),
+        ):
+            value, is_set = getattr(sequence, key), getattr(parameters, key) is not None
+            info.properties[name] = "missing" if value is None else f"{value:g} {unit}{' (set)' if is_set else ''}"
         _tried(info, lambda: sequence.known_tr_ms)
         if parameters.temporal_model == "tensor":
             _tried(info, lambda: sequence.known_ti_ms)

@@ -210,8 +210,8 @@ CHOICES = ("images", "frames", "t1_frames", "bright_blood_ti_ms", "dark_blood_ti
 """Parameters that choose among the frames of a result, and do not change it."""
 
 
-def shown_parameters(chosen: Mapping[str, Any], settings: Settings) -> MultitaskingParameters:
-    """Parameters that show a result which was made with given settings.
+def shown_parameters(chosen: Mapping[str, Any], settings: Settings) -> tuple[MultitaskingParameters, dict[str, Any]]:
+    """Take what is to be shown of a result, and state how it was made.
 
     Parameters
     ----------
@@ -222,7 +222,8 @@ def shown_parameters(chosen: Mapping[str, Any], settings: Settings) -> Multitask
 
     Returns
     -------
-    MultitaskingParameters
+    MultitaskingParameters, dict of str to object
+        Of which only :data:`CHOICES` count; and those, with the settings that parameters can set.
 
     Raises
     ------
@@ -230,11 +231,11 @@ def shown_parameters(chosen: Mapping[str, Any], settings: Settings) -> Multitask
         If a name is another, or a value impossible.
     """
     given = of_those(chosen, CHOICES, "does not choose what is written")
-    shared = {key: value for key, value in asdict(settings).items() if key in MultitaskingParameters.model_fields}
-    shared["reconstruction"] = "mdcn" if settings.reconstruction == "network" else settings.reconstruction
-    if settings.temporal_model == "realtime" and "images" not in given:
-        shared["images"] = tuple(kind for kind, record in SERIES.items() if not record.needs_tensor)
-    return checked(MultitaskingParameters, shared | given)
+    if settings.temporal_model == "realtime":
+        given = {"images": [kind for kind, record in SERIES.items() if not record.needs_tensor]} | given
+    choices = checked(MultitaskingParameters, {"temporal_model": settings.temporal_model} | given)
+    stated = {name: value for name, value in asdict(settings).items() if name in MultitaskingParameters.model_fields}
+    return choices, stated | choices.model_dump(mode="json", include=set(CHOICES))
 
 
 def parse_parameters(

@@ -19,6 +19,8 @@ from recon.readouts.trajectory import golden_angles_rad, radial_trajectory, reco
 
 log = logging.getLogger(__name__)
 
+_SEQUENCE = ("tr_ms", "ti_ms", "flip_angle_deg")
+
 # ISMRMRD counts flags from 1, bits from 0.
 _NAVIGATOR_MASK = 1 << (ismrmrd.ACQ_IS_NAVIGATION_DATA - 1)
 
@@ -66,6 +68,7 @@ def slices_of(measurement: Measurement, header: ScanHeader, parameters: Multitas
     if noise is None:
         log.warning("no noise scan: coils are not prewhitened, and pixel values are in the receiver's units")
     sequence = sequence_of(header, parameters)
+    _log_passed_over(header, parameters)
     return [
         _slice(number, readouts, measurement, (NoiseScan(*noise) if noise else None, sequence), header, parameters)
         for number, readouts in sorted(measurement.slices.items())
@@ -78,14 +81,16 @@ def read_slices(scan: ScanFile, parameters: MultitaskingParameters) -> list[Meas
 
 
 def sequence_of(header: ScanHeader, parameters: MultitaskingParameters) -> Sequence:
-    """Sequence of the scan: what the parameters say, else the header; the log names what is passed over."""
-    values = {}
-    for name in ("tr_ms", "ti_ms", "flip_angle_deg"):
+    """Sequence of the scan: what the parameters say, else the header."""
+    values = {name: (getattr(parameters, name), getattr(header, name)) for name in _SEQUENCE}
+    return Sequence(**{name: written if given is None else given for name, (given, written) in values.items()})
+
+
+def _log_passed_over(header: ScanHeader, parameters: MultitaskingParameters) -> None:
+    for name in _SEQUENCE:
         given, written = getattr(parameters, name), getattr(header, name)
-        if given is not None and written is not None and given != written:
+        if given is not None and written and given != written:  # 0 stands for unknown
             log.warning("%s = %g is set; the header's %g is passed over", name, given, written)
-        values[name] = written if given is None else given
-    return Sequence(**values)
 
 
 def _slice(

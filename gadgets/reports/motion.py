@@ -31,7 +31,7 @@ def motion_pictures(by_kind: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[s
 
     Parameters
     ----------
-    mine : dict of str to list of ismrmrd.Image
+    by_kind : dict of str to list of ismrmrd.Image
         By kind; lists may be empty.
 
     Yields

@@ -35,7 +35,7 @@ def volume_images(
     ----------
     measured : MeasuredVolume
     restored : RestoredVolume
-        If its network has a method ``meta``, as the gadget's networks have, the images say what it tells.
+        Its images say what its network told of itself.
     parameters : SuperResolutionParameters
         What is sent.
     clock : StageClock
@@ -161,11 +161,9 @@ def _meta(kind: str, measured: MeasuredVolume, restored: RestoredVolume) -> dict
         meta["MalibuAcceleration"] = "x".join(f"{factor:.4g}" for factor in factors)
     if not SERIES[kind].is_generated:
         return meta
-    tell = getattr(restored.network, "meta", None)
-    told = tell(first_stage_alone=kind == "first_stage") if tell else {}
     return meta | {
         "MalibuReconstruction": "super-resolution",
         "MalibuGeneratedDetail": _GENERATED,
-        **told,
+        **restored.provenance[0 if kind == "first_stage" else -1],
         "MalibuDataConsistency": str(restored.settings.data_consistency and kind != "first_stage").lower(),
     }

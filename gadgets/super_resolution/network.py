@@ -3,7 +3,7 @@
 import logging
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sigpy
 from numpy.typing import NDArray
@@ -57,9 +57,13 @@ class ArrayRestorer:
         """Where it runs."""
         return self._stages.device
 
-    def meta(self, first_stage_alone: bool = False) -> dict[str, Any]:
-        """What the images' Meta say of the networks: architectures, weights, training data, patches."""
-        stages = self._stages.stages[:1] if first_stage_alone else self._stages.stages
+    @property
+    def meta(self) -> list[dict[str, str]]:
+        """What the images' Meta say after each stage: architectures, weights, training data, patches so far."""
+        return [self._meta_after(number) for number in range(1, len(self._stages.stages) + 1)]
+
+    def _meta_after(self, number: int) -> dict[str, str]:
+        stages = self._stages.stages[:number]
         return {
             "MalibuNetwork": " then ".join(stage.card.architecture for stage in stages),
             "MalibuWeightsSha256": " ".join(stage.sha256 for stage in stages),

@@ -50,7 +50,8 @@ class Sequence:
         low, high = _TR_MS
         if not low <= self.tr_ms <= high:
             raise DataError(
-                f"TR = {self.tr_ms:g} cannot be milliseconds; ISMRMRD headers give TR in ms (3.6, not 0.0036)"
+                f"TR = {self.tr_ms:g} cannot be milliseconds; ISMRMRD headers give TR in ms (3.6, not 0.0036); "
+                "correct the header, or set the parameter tr_ms"
             )
         return self.tr_ms
 
@@ -86,7 +87,8 @@ class Sequence:
         low, high = _FLIP_ANGLES_DEG
         if not low <= self.flip_angle_deg <= high:
             raise DataError(
-                f"flip angle {self.flip_angle_deg:g} cannot be degrees; ISMRMRD headers give degrees (5, not 0.087)"
+                f"flip angle {self.flip_angle_deg:g} cannot be degrees; ISMRMRD headers give degrees (5, not 0.087); "
+                "correct the header, or set the parameter flip_angle_deg"
             )
         return self.flip_angle_deg
 

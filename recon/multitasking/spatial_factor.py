@@ -115,10 +115,12 @@ def _by_network(problem: SubspaceProblem, settings: Settings, clock: StageClock,
 
 def _checked(maps: NDArray, initial: NDArray, name: str) -> NDArray:
     """What a network gave, as complex64; maps of another shape would be shown at the wrong place and size."""
-    if getattr(maps, "shape", None) != initial.shape:
+    kind = type(initial)
+    if not isinstance(maps, kind) or maps.shape != initial.shape:
+        what = maps.shape if isinstance(maps, kind) else f"{type(maps).__module__}.{type(maps).__name__}"
         raise DataError(
-            f"{name} gave {getattr(maps, 'shape', type(maps).__name__)}, not basis maps of the shape "
-            f"{initial.shape} that it was given"
+            f"{name} gave {what}; let it return basis maps as it was given: {kind.__module__}.{kind.__name__} of the "
+            f"shape {initial.shape}" + ("" if kind is np.ndarray else ', or choose device="cpu"')
         )
     return maps.astype(initial.dtype, copy=False)
 

@@ -50,7 +50,7 @@ def main() -> None:
     both(volume)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    margins = both.meta()["MalibuMargins"]
+    margins = both.meta[-1]["MalibuMargins"]
     print(f"{arguments.shape}, both stages, {available_cpus()} cores: {seconds:.0f} s, margins {margins}")
     print(f"peak {peak:.2f} GiB, before the networks {before:.2f} GiB")
     if not arguments.margins:

@@ -91,8 +91,10 @@ def test_restored_volume_goes_through_network_and_data_consistency() -> None:
 def test_one_array_is_one_stage_and_another_shape_is_refused() -> None:
     volume = volume_of(None, None)
     assert np.allclose(restore(volume, lambda image: 2 * image).result, 2 * np.abs(volume.zero_filled))
-    with pytest.raises(DataError, match=r"the network gave \(52, 40, 7\) float32, not a magnitude of the shape"):
+    with pytest.raises(DataError, match=r"the network gave \(52, 40, 7\) float32; let it return a real NumPy array"):
         restore(volume, lambda image: [image, image[..., 1:]])
+    with pytest.raises(DataError, match="the network gave NoneType; let it return a real NumPy array"):
+        restore(volume, lambda image: None)
     with pytest.raises(DataError, match="the network gave nothing"):
         restore(volume, lambda image: [])
 
