@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import socket
 import threading
 import xml.etree.ElementTree as ElementTree
@@ -21,6 +22,9 @@ from gadgets.mrd.header import anonymous
 
 log = logging.getLogger(__name__)
 
+
+# Gadgetron hangs on a header whose version is not that of its own ISMRMRD library; the element is optional.
+_VERSION = re.compile(rb"<((?:\w+:)?version)>[^<]*</\1>\s*")
 
 _WRITERS = {
     ismrmrd.Acquisition: writers.write_acquisition,
@@ -85,7 +89,7 @@ def replay(
     Raises
     ------
     RemoteError
-        If the other side reported an error.
+        If the other side reported an error, or sent no image at all.
     StreamError
         If the stream broke.
     """
@@ -95,9 +99,13 @@ def replay(
     try:
         with ImageFile(output, header_xml) as images:
             sender.start()
-            for image in _images(connection):
+            texts: list[str] = []
+            for image in _images(connection, texts):
                 images.append(image)
                 progress.image(image)
+            if not images.count:
+                said = f"; the server said: {' | '.join(texts)}" if texts else ", nor an error"
+                raise RemoteError(f"no image came back{said}; see the server's log")
             sender.finish()
             return images.count
     except (RemoteError, StreamError) as error:
@@ -131,7 +139,7 @@ class _Sender(threading.Thread):
         connection = self._connection
         for message_id, text in (
             (constants.GADGET_MESSAGE_CONFIG, self._configuration),
-            (constants.GADGET_MESSAGE_HEADER, self._scan.header_xml),
+            (constants.GADGET_MESSAGE_HEADER, _VERSION.sub(b"", self._scan.header_xml, count=1)),
         ):
             connection.write(constants.GadgetMessageIdentifier.pack(message_id))
             writers.write_byte_string(connection, text)
@@ -147,7 +155,8 @@ class _Sender(threading.Thread):
             raise StreamError(f"the scan was not sent completely: {self._error}") from self._error
 
 
-def _images(connection: ExactSocket) -> Iterator[ismrmrd.Image]:
+def _images(connection: ExactSocket, texts: list[str]) -> Iterator[ismrmrd.Image]:
+    """Images until the other side closes; its texts, as which Gadgetron forwards errors, are logged and collected."""
     while True:
         message_id = connection.next_id()
         if message_id == constants.GADGET_MESSAGE_CLOSE:
@@ -155,7 +164,8 @@ def _images(connection: ExactSocket) -> Iterator[ismrmrd.Image]:
         if message_id == constants.GADGET_MESSAGE_ERROR:
             raise RemoteError(read_error(connection))
         if message_id == constants.GADGET_MESSAGE_TEXT:
-            log.info("the server says: %s", readers.read_byte_string(connection).decode(errors="replace"))
+            texts.append(readers.read_byte_string(connection).decode(errors="replace").rstrip("\0\n"))
+            log.warning("the server says: %s", texts[-1])
             connection.message_done()
             continue
         if message_id != constants.GADGET_MESSAGE_ISMRMRD_IMAGE:
