@@ -144,7 +144,7 @@ def load_network(*weights: str | Path, device: str = "auto") -> "ArrayNetwork | 
     ParameterError
         If the weights cannot be used.
     """
-    from gadgets.device import choose_device, ready_torch
+    from gadgets.device import choose_device, require_torch
     from gadgets.errors import ParameterError
     from gadgets.multitasking.network import open_network
     from gadgets.super_resolution.network import load_restorer
@@ -153,7 +153,7 @@ def load_network(*weights: str | Path, device: str = "auto") -> "ArrayNetwork | 
     if not 1 <= len(weights) <= 2:
         raise ParameterError(f"{len(weights)} weights were given; give one, or two stages of super-resolution")
     chosen = choose_device(device)
-    ready_torch(chosen)
+    require_torch()
     from nets.architectures.registry import ARCHITECTURES
     from nets.weights import WeightsError, read_card, weights_path
 

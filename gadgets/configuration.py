@@ -98,6 +98,12 @@ def checked(model: type[Parameters], values: Mapping[str, Any]) -> Parameters:
         raise ParameterError("; ".join(_explain(model, problem) for problem in error.errors())) from error
 
 
+def hint_at(name: str, known: Sequence[str]) -> str:
+    """Say what an unknown name may have been meant for: the nearest known one, or else all of them."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+
+
 def of_those(values: Mapping[str, Any], names: Sequence[str], otherwise: str) -> dict[str, Any]:
     """Take values by name, of which only some are allowed.
 
@@ -120,10 +126,7 @@ def parameter_names(model: type[BaseModel]) -> list[str]:
 def _explain(model: type[BaseModel], problem: Any) -> str:
     name = str(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
-        known = parameter_names(model)
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
-        return f"unknown parameter {name!r}{hint}"
+        return f"unknown parameter {name!r}; {hint_at(name, parameter_names(model))}"
     field = model.model_fields[name]
     return f"parameter {name!r} = {problem['input']!r}: {problem['msg']} ({field.description})"
 

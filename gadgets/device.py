@@ -52,6 +52,23 @@ def _gpu_count() -> int:
         return 0
 
 
+def require_torch(instead: str = "") -> None:
+    """Refuse to go on without torch.
+
+    Parameters
+    ----------
+    instead : str
+        What else the operator may do.
+
+    Raises
+    ------
+    ParameterError
+        If it is not installed.
+    """
+    if not importlib.util.find_spec("torch"):
+        raise ParameterError(f"the network needs torch, which is not installed: pip install torch{instead}")
+
+
 def ready_torch(device: sigpy.Device, instead: str = "") -> str:
     """Set torch's threads and name the device on which networks run.
 
@@ -72,8 +89,7 @@ def ready_torch(device: sigpy.Device, instead: str = "") -> str:
     ParameterError
         If torch is not installed.
     """
-    if not importlib.util.find_spec("torch"):
-        raise ParameterError(f"the network needs torch, which is not installed: pip install torch{instead}")
+    require_torch(instead)
     import torch
 
     torch.set_num_threads(available_cpus())

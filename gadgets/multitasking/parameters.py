@@ -1,6 +1,5 @@
 """What a configuration may set, validated: one model for XML ``<configuration>``, and the command line."""
 
-import difflib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gadgets.configuration import StreamParameters, as_list, checked, named_once, of_those, read_parameters
+from gadgets.configuration import StreamParameters, as_list, checked, hint_at, named_once, of_those, read_parameters
 from gadgets.errors import ParameterError
 from gadgets.multitasking.series import SERIES
 from recon.multitasking.settings import Settings
@@ -196,9 +195,7 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
     known = [field.name for field in fields(Settings)]
     for name in values:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-            raise ParameterError(f"unknown setting {name!r}; {hint}")
+            raise ParameterError(f"unknown setting {name!r}; {hint_at(name, known)}")
     given = dict(values)
     if given.get("reconstruction") == "network":
         given["reconstruction"] = "mdcn"

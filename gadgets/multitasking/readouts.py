@@ -14,7 +14,7 @@ from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.waveforms import waveform
 from recon.errors import DataError
 from recon.multitasking.scan import NoiseScan, RadialScan, Readouts, Sequence, Signal, Timeline
-from recon.multitasking.temporal_basis import LONGEST_TRAIN
+from recon.multitasking.temporal_basis import has_inversions
 from recon.readouts.trajectory import golden_angles_rad, radial_trajectory, recognise_unit
 
 log = logging.getLogger(__name__)
@@ -67,10 +67,9 @@ def slices_of(measurement: Measurement, header: ScanHeader, parameters: Multitas
     noise = measurement.noise(header.relative_noise_bandwidth)
     if noise is None:
         log.warning("no noise scan: coils are not prewhitened, and pixel values are in the receiver's units")
-    sequence = sequence_of(header, parameters)
     _log_passed_over(header, parameters)
     return [
-        _slice(number, readouts, measurement, (NoiseScan(*noise) if noise else None, sequence), header, parameters)
+        _slice(number, readouts, measurement, NoiseScan(*noise) if noise else None, header, parameters)
         for number, readouts in sorted(measurement.slices.items())
     ]
 
@@ -82,8 +81,8 @@ def read_slices(scan: ScanFile, parameters: MultitaskingParameters) -> list[Meas
 
 def sequence_of(header: ScanHeader, parameters: MultitaskingParameters) -> Sequence:
     """Sequence of the scan: what the parameters say, else the header."""
-    values = {name: (getattr(parameters, name), getattr(header, name)) for name in _SEQUENCE}
-    return Sequence(**{name: written if given is None else given for name, (given, written) in values.items()})
+    written = {name: getattr(header, name) for name in _SEQUENCE}
+    return Sequence(**written | parameters.model_dump(include=set(_SEQUENCE), exclude_none=True))
 
 
 def _log_passed_over(header: ScanHeader, parameters: MultitaskingParameters) -> None:
@@ -97,11 +96,10 @@ def _slice(
     number: int,
     readouts: list[ismrmrd.Acquisition],
     measurement: Measurement,
-    shared: tuple[NoiseScan | None, Sequence],
+    noise: NoiseScan | None,
     header: ScanHeader,
     parameters: MultitaskingParameters,
 ) -> MeasuredSlice:
-    noise, sequence = shared
     is_navigator = _find_navigators(readouts, parameters)
     inversion = np.array([readout.idx.repetition for readout in readouts])
     keep = _steady_state(inversion, parameters.skip_inversions)
@@ -114,7 +112,7 @@ def _slice(
     if not len(imaging):
         raise DataError(f"slice {number}: all {len(readouts)} readouts are navigators; check the navigator rule")
     trajectory, unit = _trajectory(readouts, is_navigator, parameters, header)
-    pulse = _since_first(inversion)
+    sequence, pulse = sequence_of(header, parameters), _since_first(inversion)
 
     def kind(rows: NDArray) -> Readouts:
         return Readouts(_stack(readouts, rows), sequence.timeline(rows, pulse[rows], inversion[rows]), rows)
@@ -173,7 +171,7 @@ def _signals(
     parameters: MultitaskingParameters,
 ) -> tuple[Signal | None, Signal | None]:
     """The ECG and the respiration that the parameters ask for; the tensor model alone uses them."""
-    is_tensor = parameters.temporal_model == "tensor" and timeline.pulse.max() < LONGEST_TRAIN
+    is_tensor = parameters.temporal_model == "tensor" and has_inversions(timeline)
     stamps = np.array([head.acquisition_time_stamp for head in headers], dtype=np.float64)
     signals: list[Signal | None] = []
     for source, given, waveform_id, name in (

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.errors import DataError
-from recon.multitasking.scan import RadialScan, Signal
+from recon.multitasking.scan import RadialScan, Signal, Timeline
 from recon.multitasking.selection import t1_state
 from recon.multitasking.settings import Settings
 from recon.relaxometry.inversion_recovery import InversionRecovery
@@ -15,8 +15,13 @@ from recon.temporal.model import GatedTensor, TemporalModel, realtime_model, ten
 
 log = logging.getLogger(__name__)
 
-LONGEST_TRAIN = 4000
+_LONGEST_TRAIN = 4000
 """Readouts between inversions above which there are none: the Gram matrix of the recovery basis has that side."""
+
+
+def has_inversions(timeline: Timeline) -> bool:
+    """Whether readouts are few enough between inversions for a recovery to be modelled; else there is no tensor."""
+    return int(timeline.pulse.max()) < _LONGEST_TRAIN
 
 
 def temporal_basis(profiles: NDArray, scan: RadialScan, settings: Settings) -> TemporalModel:
@@ -39,9 +44,9 @@ def temporal_basis(profiles: NDArray, scan: RadialScan, settings: Settings) -> T
         If TI or flip angle, which the tensor needs, is not known, or a wanted waveform is missing.
     """
     if settings.temporal_model == "tensor":
-        longest = int(scan.imaging.timeline.pulse.max()) + 1
-        if longest <= LONGEST_TRAIN:
+        if has_inversions(scan.imaging.timeline):
             return _tensor(profiles, scan, settings)
+        longest = int(scan.imaging.timeline.pulse.max()) + 1
         log.warning("%d readouts without an inversion (idx.repetition): the real-time basis is used", longest)
     model = realtime_model(profiles, scan.navigator_of_spoke, scan.imaging.timeline, settings.rank, settings.energy)
     rank = len(model.basis)
