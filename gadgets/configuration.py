@@ -12,6 +12,11 @@ from gadgets.errors import ParameterError
 Parameters = TypeVar("Parameters", bound=BaseModel)
 
 
+def as_list(value: Any) -> Any:
+    """Split text at commas and spaces, for parameters that are lists."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
 class StreamParameters(BaseModel):
     """What every gadget's parameters have for the device and for the stream itself."""
 
@@ -23,11 +28,6 @@ class StreamParameters(BaseModel):
     rescue_folder: str | None = Field(
         None, description="where to keep the raw data of a failed reconstruction, without patient data"
     )
-
-
-def as_list(value: Any) -> Any:
-    """Split text at commas and spaces, for parameters that are lists."""
-    return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
 def named_once(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -145,7 +145,8 @@ def run_benchmark(scan: ScanFile, parameters: MultitaskingParameters, methods: l
     if unknown or not methods:
         raise ParameterError(f"method {', '.join(unknown) or '(none)'} is not known; choose from {', '.join(METHODS)}")
     device, clock = choose_device(parameters.device), StageClock()
-    measurement, header = Measurement.of(scan.items()), read_header(scan.header)  # a stream has them in memory
+    header = read_header(scan.header, parameters.encoding_space, parameters.matrix)
+    measurement = Measurement.of(scan.items())  # a stream has them in memory
     with clock.stage("sort readouts"):
         measured, *others = slices_of(measurement, header, parameters)
     if others:

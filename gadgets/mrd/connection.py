@@ -7,6 +7,7 @@ spins for ever when a peer dies inside a message, and of its loop, which ends qu
 import contextlib
 import io
 import logging
+import select
 import socket
 import struct
 import time
@@ -81,6 +82,10 @@ class ExactSocket:
         self.in_step = False
         self.socket.settimeout(self.message_timeout_s)
         return struct.unpack("<H", first + self.read(1))[0]
+
+    def waits(self, seconds: float) -> bool:
+        """Whether something comes within some seconds, CLOSE or the end of the stream included; nothing is taken."""
+        return bool(self._buffered()) or bool(select.select([self.socket], [], [], seconds)[0])
 
     def message_done(self) -> None:
         """Note that a whole message was read."""
@@ -223,6 +228,10 @@ class GadgetStream:
             item = reader(self._socket)
             self._socket.message_done()
             yield item
+
+    def waits(self, seconds: float) -> bool:
+        """Whether a message comes within some seconds; it is not taken."""
+        return self._socket.waits(seconds)
 
     def send(self, image: ismrmrd.Image) -> None:
         """Send an image.

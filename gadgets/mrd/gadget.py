@@ -11,6 +11,7 @@ from gadgetron.external.connection import Connection
 from gadgets.configuration import StreamParameters
 from gadgets.device import choose_device
 from gadgets.mrd.connection import GadgetStream
+from gadgets.mrd.header import counter_limits
 from gadgets.mrd.measurement import Measurement
 from gadgets.mrd.rescue import loaded_early, rescued
 from recon.stages import StageClock
@@ -42,12 +43,12 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
             network = loaded_early(
                 lambda: self.load(parameters, device, stream.header), keep_error=parameters.rescue_folder is not None
             )
-            measurement, goes_on = Measurement(), True
+            measurement, goes_on = Measurement(counter_limits(stream.header)), True
             while goes_on:
                 clock = StageClock()
                 with rescued(measurement, stream.header, parameters.rescue_folder):
                     with clock.stage("receive"):
-                        goes_on = measurement.receive(stream, self.accept)
+                        goes_on = measurement.receive(stream, self.accept, stream.waits)
                     if measurement.holds_data or measurement.number == 0:
                         self.serve(stream, measurement, parameters, device, network(), clock)
                 measurement = measurement.following()

@@ -1,12 +1,29 @@
 """What the reconstruction needs of an ISMRMRD header, in named units and without the patient."""
 
+import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import ismrmrd
+import numpy as np
 
 from recon.errors import DataError
 from recon.readouts.geometry import Geometry
+
+log = logging.getLogger(__name__)
+
+Head = TypeVar("Head")
+
+_FOV_MM = (1.0, 2000.0)
+"""From a microscope's coil to two metres: smaller numbers are metres, larger ones micrometres."""
+
+_MATRIX = (8, 2048)
+"""Twice the largest matrix that a parameter may set; an image of 4096² takes 6.6 GB of basis maps and more."""
+
+_DIRECTIONS = ("read_dir", "phase_dir", "slice_dir")
+
+_NORM_TOLERANCE = 1e-2
+"""Direction cosines that were written with two decimals are still directions."""
 
 _IDENTIFIERS = {
     "subjectInformation": ("patientName", "patientID", "patientBirthdate"),
@@ -23,10 +40,15 @@ class ScanHeader:
     ----------
     matrix, encoded_matrix : int
         Image matrix, and encoding matrix (larger by the readout oversampling).
+    resolved_matrix : float
+        Pixels of the encoded resolution across the image's field of view: the image matrix, unless that is
+        interpolated or cut.
     fov_mm : (3,) tuple of float
         Field of view of the image: x, y, slice thickness.
-    tr_ms, ti_ms, flip_angle_deg : float or None
-        From sequenceParameters; None where the header has none.
+    encoding_space : int
+        Index of the encoding that this describes.
+    tr_ms, ti_ms, flip_angle_deg : tuple of float
+        All values of sequenceParameters; empty where the header has none.
     relative_noise_bandwidth : float
         Noise bandwidth of the receiver; 1 where the header does not say.
     trajectory : str
@@ -35,10 +57,12 @@ class ScanHeader:
 
     matrix: int
     encoded_matrix: int
+    resolved_matrix: float
     fov_mm: tuple[float, float, float]
-    tr_ms: float | None
-    ti_ms: float | None
-    flip_angle_deg: float | None
+    encoding_space: int
+    tr_ms: tuple[float, ...]
+    ti_ms: tuple[float, ...]
+    flip_angle_deg: tuple[float, ...]
     relative_noise_bandwidth: float
     trajectory: str
 
@@ -60,16 +84,27 @@ def parse_header(xml: bytes | str) -> Any:
         raise DataError(f"the ISMRMRD header cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _first(values: Any) -> float | None:
-    return float(values[0]) if values else None
+def as_carried(value: float) -> float:
+    """A header's number as Gadgetron passes it on: in float32, here by its shortest decimal, so that 3.6 stays 3.6."""
+    return float(str(np.float32(value)))
 
 
-def read_header(header: ismrmrd.xsd.ismrmrdHeader) -> ScanHeader:
+def _all(values: Any) -> tuple[float, ...]:
+    return tuple(as_carried(value) for value in values or ())
+
+
+def read_header(
+    header: ismrmrd.xsd.ismrmrdHeader, encoding_space: int | None = None, matrix: int | None = None
+) -> ScanHeader:
     """Extract what the reconstruction needs.
 
     Parameters
     ----------
     header : ismrmrd.xsd.ismrmrdHeader
+    encoding_space : int, optional
+        Which of the header's encodings; default: the first.
+    matrix : int, optional
+        Image matrix that was set; default: the header's.
 
     Returns
     -------
@@ -78,29 +113,58 @@ def read_header(header: ismrmrd.xsd.ismrmrdHeader) -> ScanHeader:
     Raises
     ------
     DataError
-        If there is no encoding, or the image is not square in the plane.
+        If there is no such encoding, or its image is not square in the plane or impossible.
     """
+    number = encoding_space or 0
     if not header.encoding:
         raise DataError("the ISMRMRD header has no encoding: matrix and field of view are unknown")
-    encoding = header.encoding[0]
+    if number >= len(header.encoding):
+        raise DataError(f"the header describes {len(header.encoding)} encoding spaces; encoding_space={number} is none")
+    encoding = header.encoding[number]
     recon, encoded = encoding.reconSpace, encoding.encodedSpace
-    size, fov = recon.matrixSize, recon.fieldOfView_mm
-    if size.x != size.y or abs(fov.x - fov.y) > 1e-3 * fov.x or fov.x <= 0:
+    size, fov_mm = recon.matrixSize, _fov_mm(recon, "reconSpace")
+    if abs(fov_mm[0] - fov_mm[1]) > 1e-3 * fov_mm[0] or (matrix is None and size.x != size.y):
         raise DataError(
-            f"the reconSpace is {size.x}×{size.y} over {fov.x:g}×{fov.y:g} mm; "
-            "radial reconstruction needs a square matrix and field of view"
+            f"the reconSpace is {size.x}×{size.y} over {fov_mm[0]:g}×{fov_mm[1]:g} mm; radial reconstruction needs a "
+            "square field of view and matrix: correct the header, or set the parameter matrix"
         )
+    recon_matrix = int(size.x) if size.x == size.y else int(matrix or 0)
+    _check_matrix("reconSpace", recon_matrix)
+    _check_matrix("encodedSpace", int(encoded.matrixSize.x))
     sequence = header.sequenceParameters
     return ScanHeader(
-        matrix=int(size.x),
+        matrix=recon_matrix,
         encoded_matrix=int(encoded.matrixSize.x),
-        fov_mm=(float(fov.x), float(fov.y), float(fov.z)),
-        tr_ms=_first(sequence.TR) if sequence else None,
-        ti_ms=_first(sequence.TI) if sequence else None,
-        flip_angle_deg=_first(sequence.flipAngle_deg) if sequence else None,
+        resolved_matrix=int(encoded.matrixSize.x) * fov_mm[0] / _fov_mm(encoded, "encodedSpace")[0],
+        fov_mm=fov_mm,
+        encoding_space=number,
+        tr_ms=_all(sequence.TR) if sequence else (),
+        ti_ms=_all(sequence.TI) if sequence else (),
+        flip_angle_deg=_all(sequence.flipAngle_deg) if sequence else (),
         relative_noise_bandwidth=relative_noise_bandwidth(header),
         trajectory=str(getattr(encoding.trajectory, "value", encoding.trajectory)),
     )
+
+
+def _fov_mm(space: Any, name: str) -> tuple[float, float, float]:
+    fov = space.fieldOfView_mm
+    x, y, z = as_carried(fov.x), as_carried(fov.y), as_carried(fov.z)
+    low, high = _FOV_MM
+    if not (low <= x <= high and low <= y <= high and 0 <= z <= high):
+        raise DataError(
+            f"the {name}'s field of view is {x:g}×{y:g}×{z:g}: these cannot be millimetres of a patient; "
+            "correct the header"
+        )
+    return x, y, z
+
+
+def _check_matrix(name: str, size: int) -> None:
+    low, high = _MATRIX
+    if not low <= size <= high:
+        raise DataError(
+            f"the {name}'s matrix is {size}; from {low} to {high} can be reconstructed: correct the header, "
+            "or set the parameter matrix"
+        )
 
 
 def relative_noise_bandwidth(header: ismrmrd.xsd.ismrmrdHeader) -> float:
@@ -109,9 +173,48 @@ def relative_noise_bandwidth(header: ismrmrd.xsd.ismrmrdHeader) -> float:
     return float((system and system.relativeReceiverNoiseBandwidth) or 1.0)
 
 
+def counter_limits(header: ismrmrd.xsd.ismrmrdHeader) -> dict[str, int]:
+    """Largest value of each encoding counter that the first encoding's limits give."""
+    limits = header.encoding[0].encodingLimits if header.encoding else None
+    maxima = {name: getattr(limits, name, None) for name in ("repetition", "average", "slice", "set", "phase")}
+    return {name: int(limit.maximum) for name, limit in maxima.items() if limit is not None}
+
+
 def expected_matrix(header: ismrmrd.xsd.ismrmrdHeader) -> int:
     """Image matrix that the header promises, to warm up with; one that promises none is refused once data are in."""
     return min(max(16, int(header.encoding[0].reconSpace.matrixSize.x)), 512) if header.encoding else 160
+
+
+def oriented(head: Head) -> Head:
+    """Check where an acquisition or image lies, and give it a direction if it has none; the head is changed.
+
+    Parameters
+    ----------
+    head : ismrmrd.AcquisitionHeader or ismrmrd.ImageHeader
+
+    Returns
+    -------
+    head
+        The same one.
+
+    Raises
+    ------
+    DataError
+        If position or directions are not finite, or the directions are not orthonormal.
+    """
+    rows = np.array([getattr(head, name)[:] for name in _DIRECTIONS], dtype=np.float64)
+    position = np.array(head.position[:])  # type: ignore[attr-defined]
+    if not (np.isfinite(position).all() and np.isfinite(rows).all()):
+        raise DataError("position or direction cosines of the data are NaN or Inf; correct the converter")
+    if not rows.any():
+        log.warning("the data carry no direction cosines: x is taken as left, y as posterior, z as head (axial)")
+        for name, row in zip(_DIRECTIONS, np.eye(3), strict=True):
+            getattr(head, name)[:] = row.tolist()
+        return head
+    if np.abs(rows @ rows.T - np.eye(3)).max() > _NORM_TOLERANCE:
+        text = "; ".join(f"{name} {np.round(row, 3).tolist()}" for name, row in zip(_DIRECTIONS, rows, strict=True))
+        raise DataError(f"the direction cosines of the data are not orthonormal ({text}); correct the converter")
+    return head
 
 
 def geometry_of(head: Any, fov_mm: tuple[float, float, float]) -> Geometry:
@@ -121,7 +224,7 @@ def geometry_of(head: Any, fov_mm: tuple[float, float, float]) -> Geometry:
         x, y, z = getattr(head, name)
         return float(x), float(y), float(z)
 
-    return Geometry(fov_mm, *map(vector, ("position", "read_dir", "phase_dir", "slice_dir")))
+    return Geometry(fov_mm, *map(vector, ("position", *_DIRECTIONS)))
 
 
 def header_of(geometry: Geometry, matrix: tuple[int, int, int], trajectory: str) -> bytes:

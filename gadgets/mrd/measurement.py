@@ -2,29 +2,45 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
+from gadgets.mrd.roles import NOT_IMAGING, DefaultRules, Roles, Rules, heads_of, roles_of
 from recon.errors import DataError
 
 log = logging.getLogger(__name__)
 
-_SKIPPED = {
-    ismrmrd.ACQ_IS_PARALLEL_CALIBRATION: "parallel calibration",
-    ismrmrd.ACQ_IS_PHASECORR_DATA: "phase correction",
-    ismrmrd.ACQ_IS_HPFEEDBACK_DATA: "feedback",
-    ismrmrd.ACQ_IS_DUMMYSCAN_DATA: "dummy scan",
-    ismrmrd.ACQ_IS_RTFEEDBACK_DATA: "feedback",
-    ismrmrd.ACQ_IS_SURFACECOILCORRECTIONSCAN_DATA: "surface coil correction",
-    ismrmrd.ACQ_IS_PHASE_STABILIZATION_REFERENCE: "phase stabilisation",
-    ismrmrd.ACQ_IS_PHASE_STABILIZATION: "phase stabilisation",
-}
-_SKIPPED_MASK = sum(1 << (flag - 1) for flag in _SKIPPED)
+_SPECIAL_MASK = sum(1 << (getattr(ismrmrd, flag) - 1) for flag in NOT_IMAGING)
 _NOISE_MASK = 1 << (ismrmrd.ACQ_IS_NOISE_MEASUREMENT - 1)
 _LAST_MASK = 1 << (ismrmrd.ACQ_LAST_IN_MEASUREMENT - 1)
+
+_COUNTED = ("repetition", "average", "slice", "set", "phase")
+"""Counters whose limits in the header tell when a scan has everything."""
+
+_GRACE_S = 1.0
+"""How long to wait after a readout flagged as last, where nothing tells whether more will come: readouts of a scan
+that goes on follow within a repetition time, or an inversion time."""
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The readouts of a measurement that are used.
+
+    Attributes
+    ----------
+    slices : dict of int to list of ismrmrd.Acquisition
+        Imaging readouts and navigators by slice index, each in the order of acquisition.
+    roles : Roles
+        How they were chosen.
+    """
+
+    slices: dict[int, list[ismrmrd.Acquisition]]
+    roles: Roles
 
 
 class Measurement:
@@ -35,29 +51,36 @@ class Measurement:
     received : int
         Readouts so far, of every kind.
     waveforms : list of ismrmrd.Waveform
-    skipped : dict of str to int
-        Readouts of kinds that the reconstruction does not use.
     complete : bool
-        Whether the last imaging readout was flagged ``ACQ_LAST_IN_MEASUREMENT``.
+        Whether a readout flagged ``ACQ_LAST_IN_MEASUREMENT`` ended it.
     images : list of ismrmrd.Image
         What came instead of readouts.
     number : int
         Position in the stream, from 0.
     volumes, volumes_before : int
         Volumes that were made of this measurement, and of those before it.
+
+    Parameters
+    ----------
+    limits : dict of str to int, optional
+        Largest value of each counter, from the header: a readout flagged as last ends the scan if all were reached.
+        Converters flag the last readout of each repetition, too.
+    number, volumes_before : int
     """
 
-    def __init__(self, number: int = 0, volumes_before: int = 0) -> None:
+    def __init__(self, limits: dict[str, int] | None = None, number: int = 0, volumes_before: int = 0) -> None:
         self.number = number
         self.volumes_before, self.volumes = volumes_before, 0
         self.images: list[ismrmrd.Image] = []
         self.complete = False
         self.received = 0
         self.waveforms: list[ismrmrd.Waveform] = []
-        self.skipped: dict[str, int] = {}
+        self._limits = {name: limit for name, limit in (limits or {}).items() if name in _COUNTED and limit > 0}
+        self._reached = dict.fromkeys(self._limits, 0)
         self._noise: list[ismrmrd.Acquisition] = []
-        self._slices: dict[int, list[ismrmrd.Acquisition]] = {}
-        self._shape: tuple[int, int] | None = None
+        self._readouts: list[ismrmrd.Acquisition] = []
+        self._plain: ismrmrd.Acquisition | None = None
+        self._following: list[Any] = []
 
     @classmethod
     def of(cls, items: Iterable[ismrmrd.Acquisition | ismrmrd.Waveform]) -> "Measurement":
@@ -71,14 +94,9 @@ class Measurement:
         return measurement
 
     @property
-    def slices(self) -> dict[int, list[ismrmrd.Acquisition]]:
-        """Imaging readouts and navigators by slice index, each in the order of arrival."""
-        return self._slices
-
-    @property
     def acquisitions(self) -> list[ismrmrd.Acquisition]:
-        """All readouts that were kept, noise first."""
-        return self._noise + [readout for slice_ in self._slices.values() for readout in slice_]
+        """All readouts that came, noise first."""
+        return self._noise + self._readouts
 
     def add(self, acquisition: ismrmrd.Acquisition) -> None:
         """Take a readout.
@@ -86,30 +104,29 @@ class Measurement:
         Raises
         ------
         DataError
-            If its length or coil count differs from the readouts before it.
+            If it is an imaging readout whose length or coil count differs from the ones before it.
         """
         self.received += 1
         flags = acquisition.flags
         if flags & _NOISE_MASK:
             self._noise.append(acquisition)
             return
-        if flags & _SKIPPED_MASK:
-            for flag, name in _SKIPPED.items():
-                if acquisition.is_flag_set(flag):
-                    self.skipped[name] = self.skipped.get(name, 0) + 1
-            return
-        shape = acquisition.data.shape
-        if self._shape is None:
-            self._shape = shape
-        if shape != self._shape:
-            raise DataError(
-                f"readout {self.received} (scan counter {acquisition.scan_counter}) has {shape[0]} coils of {shape[1]} "
-                f"samples, those before it {self._shape[0]} of {self._shape[1]}; send one encoding per measurement"
-            )
-        self._slices.setdefault(acquisition.idx.slice, []).append(acquisition)
+        self._readouts.append(acquisition)
+        for name in self._reached:
+            self._reached[name] = max(self._reached[name], getattr(acquisition.idx, name))
         self.complete = bool(flags & _LAST_MASK)
+        if not flags & _SPECIAL_MASK:
+            first = self._plain = self._plain or acquisition
+            same = first.encoding_space_ref, first.idx.contrast
+            if same == (acquisition.encoding_space_ref, acquisition.idx.contrast):
+                _check_shape(acquisition, first)
 
-    def receive(self, items: Iterable[Any], accept: "Callable[[Measurement, Any], None]") -> bool:
+    def receive(
+        self,
+        items: Iterable[Any],
+        accept: "Callable[[Measurement, Any], None]",
+        more: Callable[[float], bool] = lambda seconds: False,
+    ) -> bool:
         """Keep every item until the measurement is complete or the stream closes.
 
         Parameters
@@ -118,6 +135,8 @@ class Measurement:
             The stream.
         accept : callable
             Keeps an item here, or refuses it.
+        more : callable
+            Whether the stream goes on, or ends, within some seconds.
 
         Returns
         -------
@@ -129,38 +148,83 @@ class Measurement:
         StreamError
             If the stream breaks, or holds something that the gadget does not take.
         """
-        for item in items:
+        held, self._following = self._following, []
+        for item in chain(held, items):
+            if self.complete and self._begins_another(item):
+                self._following = [item]
+                return True
             accept(self, item)
-            if self.complete:
+            if self.complete and (self._has_everything() or not more(_GRACE_S)):
                 log.info("received %d readouts; the last in measurement is flagged", self.received)
                 return True
         if self.holds_data or self.number == 0:
             images = f", {len(self.images)} images" if self.images else ""
             log.info("received %d readouts%s and the end of the stream", self.received, images)
+        if self._readouts and not self.complete:
+            log.warning("the stream ended without ACQ_LAST_IN_MEASUREMENT: the scan may be incomplete")
         return False
+
+    def _has_everything(self) -> bool:
+        return bool(self._limits) and all(self._reached[name] >= limit for name, limit in self._limits.items())
+
+    def _begins_another(self, item: Any) -> bool:
+        """Whether an item after a readout flagged as last belongs to another scan: its counters start anew."""
+        if not isinstance(item, ismrmrd.Acquisition):
+            return False
+        last = self._readouts[-1]
+        if item.measurement_uid != last.measurement_uid or item.is_flag_set(ismrmrd.ACQ_IS_NOISE_MEASUREMENT):
+            return True
+        if item.scan_counter or last.scan_counter:
+            return item.scan_counter <= last.scan_counter
+        return (item.idx.repetition, item.idx.average) <= (last.idx.repetition, last.idx.average)
 
     @property
     def holds_data(self) -> bool:
         """Whether there is anything to reconstruct."""
-        return bool(self._slices or self.images)
+        return bool(self._readouts or self.images)
 
-    def check_imaging(self) -> None:
-        """Warn of readouts that are not used.
+    def select(self, rules: Rules | None = None) -> Selected:
+        """Choose the readouts that belong to the image, and say what is not used.
+
+        Parameters
+        ----------
+        rules : Rules, optional
+            What was set of the rule; see :func:`gadgets.mrd.roles.roles_of`.
+
+        Returns
+        -------
+        Selected
 
         Raises
         ------
         DataError
-            If there are no imaging readouts.
+            If there are no imaging readouts, if they differ in length or coils, or come from several measurements.
         """
-        if not self._slices:
+        if not self._readouts:
             raise DataError(f"no imaging readouts among the {self.received} that came: the stream is empty")
-        for name, count in self.skipped.items():
+        heads = heads_of(self._readouts)
+        roles = roles_of(heads, rules or DefaultRules())
+        for name, count in roles.dropped.items():
             log.warning("%d readouts of kind %s are not used", count, name)
+        for note in roles.notes:
+            log.info(note)
+        rows = np.flatnonzero(roles.used)
+        uids = np.unique(heads["measurement_uid"][rows])
+        if len(uids) > 1:
+            raise DataError(
+                f"readouts of {len(uids)} measurements are mixed (measurement_uid {', '.join(map(str, uids[:4]))}); "
+                "send or convert one measurement at a time"
+            )
+        slices: dict[int, list[ismrmrd.Acquisition]] = {}
+        for row in rows[_order(heads["scan_counter"][rows])]:
+            _check_shape(self._readouts[row], self._readouts[rows[0]])
+            slices.setdefault(int(heads["idx"]["slice"][row]), []).append(self._readouts[row])
+        return Selected(slices, roles)
 
     def following(self) -> "Measurement":
         """Start the next measurement of the stream; it keeps the noise scan."""
-        following = Measurement(self.number + 1, self.volumes_before + self.volumes)
-        following._noise = list(self._noise)
+        following = Measurement(self._limits, self.number + 1, self.volumes_before + self.volumes)
+        following._noise, following._following = list(self._noise), self._following
         return following
 
     def noise(self, relative_bandwidth: float = 1.0) -> tuple[NDArray, float] | None:
@@ -181,14 +245,33 @@ class Measurement:
         DataError
             If its coils are not those of the imaging readouts, or it is not finite.
         """
-        if not self._noise or self._shape is None:
+        if not self._noise or not self._readouts:
             return None
-        if {readout.data.shape[0] for readout in self._noise} != {self._shape[0]}:
-            raise DataError(f"the noise scan does not have the {self._shape[0]} coils of the imaging readouts")
+        imaging = self._plain or self._readouts[0]
+        if {readout.data.shape[0] for readout in self._noise} != {imaging.data.shape[0]}:
+            raise DataError(f"the noise scan does not have the {imaging.data.shape[0]} coils of the imaging readouts")
         samples = np.concatenate([readout.data for readout in self._noise], axis=1)
         if not np.isfinite(samples).all():
             raise DataError("the noise scan holds NaN or Inf; repeat it")
-        imaging = next(iter(self._slices.values()))[0]
         dwell_us, noise_dwell_us = imaging.sample_time_us, self._noise[0].sample_time_us
         known = dwell_us > 0 and noise_dwell_us > 0
         return samples, relative_bandwidth * (float(dwell_us / noise_dwell_us) if known else 1.0)
+
+
+def _order(counters: NDArray) -> NDArray:
+    """Order of acquisition: that of the scan counters where each readout has its own, else that of arrival."""
+    increasing = np.arange(len(counters))
+    wide = counters.astype(np.int64)
+    if len(np.unique(wide)) < len(wide) or np.all(np.diff(wide) > 0):
+        return increasing
+    log.warning("readouts arrived in another order than their scan counters have: they are put in that order")
+    return np.argsort(wide, kind="stable")
+
+
+def _check_shape(readout: ismrmrd.Acquisition, first: ismrmrd.Acquisition) -> None:
+    shape, expected = readout.data.shape, first.data.shape
+    if shape != expected:
+        raise DataError(
+            f"the readout with scan counter {readout.scan_counter} has {shape[0]} coils of {shape[1]} samples, those "
+            f"before it {expected[0]} of {expected[1]}; send one encoding per measurement, or set encoding_space"
+        )

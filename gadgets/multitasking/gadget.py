@@ -60,7 +60,7 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
         clock: StageClock,
     ) -> None:
         """Reconstruct a measurement slice by slice and send each slice's images."""
-        header = read_header(stream.header)
+        header = read_header(stream.header, parameters.encoding_space, parameters.matrix)
         stated = parameters.model_dump(mode="json", exclude={"rescue_folder", "weights"})
         with clock.stage("sort readouts"):
             slices = slices_of(measurement, header, parameters)

@@ -150,6 +150,7 @@ def _common_meta(result: Result, measured: MeasuredSlice, stated: Mapping[str, A
         "MalibuNufft": result.nufft,
         "MalibuDevice": result.device,
         "MalibuPixelUnit": "receiver noise standard deviation" if result.prewhitened else "receiver unit",
+        **({"MalibuRemarks": "; ".join(measured.remarks)} if measured.remarks else {}),
         "RepetitionTimeMs": f"{scan.sequence.known_tr_ms:.6g}",
         **({"FlipAngleDeg": f"{flip_angle_deg:.6g}"} if flip_angle_deg else {}),
         **_gating_meta(result),

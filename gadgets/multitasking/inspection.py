@@ -4,15 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.header import ScanHeader, read_header
 from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.roles import Roles, is_flagged, roles_of
 from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.multitasking.readouts import sequence_of, slices_of
+from gadgets.multitasking.readouts import slices_of
+from gadgets.multitasking.timing import sequence_of, timing_of
 from recon.errors import DataError
 from recon.readouts.trajectory import recognise_unit
 
@@ -53,41 +54,29 @@ def inspect(scan: ScanFile, parameters: MultitaskingParameters) -> ScanInfo:
     """
     info = ScanInfo()
     heads = scan.heads()
-    header = _tried(info, lambda: read_header(scan.header))
+    header = _tried(info, lambda: read_header(scan.header, parameters.encoding_space, parameters.matrix))
     if header:
         x, y, z = header.fov_mm
         info.properties["image matrix"] = f"{header.matrix}×{header.matrix} (encoding matrix {header.encoded_matrix})"
         info.properties["field of view"] = f"{x:g}×{y:g} mm, slice {z:g} mm"
-        sequence = sequence_of(header, parameters)
-        for name, key, unit in (
-            ("TR", "tr_ms", "ms"),
-            ("TI", "ti_ms", "ms"),
-            ("flip angle", "flip_angle_deg", "degrees"),
-        ):
-            value, is_set = getattr(sequence, key), getattr(parameters, key) is not None
-            info.properties[name] = "missing" if value is None else f"{value:g} {unit}{' (set)' if is_set else ''}"
-        _tried(info, lambda: sequence.known_tr_ms)
-        if parameters.temporal_model == "tensor":
-            _tried(info, lambda: sequence.known_ti_ms)
-            _tried(info, lambda: sequence.known_flip_angle_deg)
-    noise = _flagged(heads, ismrmrd.ACQ_IS_NOISE_MEASUREMENT)
-    imaging = heads[~noise]
-    info.properties["readouts"] = f"{len(imaging)}, and {np.count_nonzero(noise)} of noise"
+    noise = is_flagged(heads, "ACQ_IS_NOISE_MEASUREMENT")
+    info.properties["readouts"] = f"{np.count_nonzero(~noise)}, and {np.count_nonzero(noise)} of noise"
     info.properties["waveforms"] = str(len(scan.waveforms()))
-    if not len(imaging):
-        info.problems.append("the file holds no imaging readouts")
+    roles = _tried(info, lambda: roles_of(heads, parameters)) if (~noise).any() else None
+    if roles is None:
+        info.problems += [] if info.problems else ["the file holds no imaging readouts"]
         return info
-    _describe_readouts(info, imaging)
+    used = np.flatnonzero(roles.used)
+    _describe_roles(info, roles)
+    _describe_readouts(info, heads[used])
     if header:
-        _describe_trajectory(info, scan, np.flatnonzero(~noise), header.matrix, header.encoded_matrix)
-        rows = np.concatenate([np.flatnonzero(noise), np.flatnonzero(~noise)[: 2 * _SAMPLED_READOUTS]])
+        _describe_timing(info, heads[used], header, parameters)
+        _describe_trajectory(info, scan, used, header)
+        # enough of each slice to see that it can be sorted
+        rows = np.concatenate([np.flatnonzero(noise), used[: 2 * _SAMPLED_READOUTS]])
         _tried(info, lambda: _try_sorting(scan, rows, parameters, header))
-    info.plan = "refused as it is" if info.problems else _plan(parameters, imaging, header.matrix if header else 0)
+    info.plan = "refused as it is" if info.problems else _plan(parameters, heads[used], header.matrix if header else 0)
     return info
-
-
-def _flagged(heads: NDArray, flag: int) -> NDArray:
-    return (heads["flags"] & np.uint64(1 << (flag - 1))) != 0
 
 
 def _tried(info: ScanInfo, action: Callable[[], Any]) -> Any:
@@ -97,6 +86,37 @@ def _tried(info: ScanInfo, action: Callable[[], Any]) -> Any:
         if str(error) not in info.problems:
             info.problems.append(str(error))
         return None
+
+
+def _describe_roles(info: ScanInfo, roles: Roles) -> None:
+    """What each readout is for, by the rule that the reconstruction follows."""
+    share = np.count_nonzero(roles.navigator) / np.count_nonzero(roles.used)
+    info.properties["navigator share"] = f"{100 * share:.1f} % by flag"
+    info.properties["not used"] = ", ".join(f"{count} {name}" for name, count in roles.dropped.items()) or "none"
+    for number, note in enumerate(roles.notes, start=1):
+        info.properties[f"note {number}"] = note
+
+
+def _describe_timing(info: ScanInfo, heads: NDArray, header: ScanHeader, parameters: MultitaskingParameters) -> None:
+    """Sequence and times of the first slice, checked over the whole file."""
+    first = heads[heads["idx"]["slice"] == heads["idx"]["slice"].min()]
+    timing = _tried(info, lambda: timing_of(first, header, parameters))
+    sequence = timing.sequence if timing else _tried(info, lambda: sequence_of(header, parameters))
+    if sequence is None:
+        return
+    for name, key, unit in (
+        ("TR", "tr_ms", "ms"),
+        ("TI", "ti_ms", "ms"),
+        ("flip angle", "flip_angle_deg", "degrees"),
+    ):
+        value, is_set = getattr(sequence, key), getattr(parameters, key) is not None
+        info.properties[name] = "missing" if value is None else f"{value:g} {unit}{' (set)' if is_set else ''}"
+    if timing:
+        periods = int(timing.period[-1]) + 1
+        info.properties["times"] = f"by {timing.placed_by}, {timing.missing} readouts missing, {periods} inversion(s)"
+    if parameters.temporal_model == "tensor":
+        _tried(info, lambda: sequence.known_ti_ms)
+        _tried(info, lambda: sequence.known_flip_angle_deg)
 
 
 def _describe_readouts(info: ScanInfo, heads: NDArray) -> None:
@@ -109,15 +129,13 @@ def _describe_readouts(info: ScanInfo, heads: NDArray) -> None:
         values = heads["idx"][name]
         if values.max() > 0:
             info.properties[f"counter {name}"] = f"{values.min()} to {values.max()}"
-    share = np.mean(_flagged(heads, ismrmrd.ACQ_IS_NAVIGATION_DATA))
-    info.properties["navigator share"] = f"{100 * share:.1f} % by flag"
-    last = _flagged(heads, ismrmrd.ACQ_LAST_IN_MEASUREMENT).any()
+    last = is_flagged(heads, "ACQ_LAST_IN_MEASUREMENT").any()
     info.properties["last in measurement"] = (
         "flagged" if last else "not flagged: the end of the stream starts the reconstruction"
     )
 
 
-def _describe_trajectory(info: ScanInfo, scan: ScanFile, rows: NDArray, matrix: int, encoded_matrix: int) -> None:
+def _describe_trajectory(info: ScanInfo, scan: ScanFile, rows: NDArray, header: ScanHeader) -> None:
     spread = rows[np.unique(np.linspace(0, len(rows) - 1, _SAMPLED_READOUTS).astype(int))]
     written = [readout.traj for readout in scan.acquisitions(spread.tolist())]
     if any(trajectory.shape[1] < 2 for trajectory in written):
@@ -125,14 +143,12 @@ def _describe_trajectory(info: ScanInfo, scan: ScanFile, rows: NDArray, matrix: 
         return
     reach = max(float(np.abs(trajectory[:, :2]).max()) for trajectory in written)
     stacked = np.concatenate([trajectory[:, :2] for trajectory in written])
-    unit = _tried(info, lambda: recognise_unit(stacked, matrix, encoded_matrix))
+    unit = _tried(info, lambda: recognise_unit(stacked, header.resolved_matrix, header.encoded_matrix))
     info.properties["trajectory"] = f"reaches |k| = {reach:.4g}: {unit.name if unit else 'no known unit'}"
 
 
 def _try_sorting(scan: ScanFile, rows: NDArray, parameters: MultitaskingParameters, header: ScanHeader) -> None:
     measurement = Measurement.of([*scan.acquisitions(rows.tolist()), *scan.waveforms()])
-    if not header.tr_ms and parameters.tr_ms is None:
-        parameters = parameters.model_copy(update={"tr_ms": 5.0})  # a problem that is reported by itself
     slices_of(measurement, header, parameters)
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gadgets.configuration import StreamParameters, as_list, checked, hint_at, named_once, of_those, read_parameters
+from gadgets.configuration import as_list, checked, hint_at, named_once, of_those, read_parameters
 from gadgets.errors import ParameterError
+from gadgets.mrd.roles import ReadoutParameters
 from gadgets.multitasking.series import SERIES
 from recon.multitasking.settings import Settings
 
@@ -18,7 +19,7 @@ else:
     ImageKind = Literal[tuple(SERIES)]
 
 
-class MultitaskingParameters(StreamParameters):
+class MultitaskingParameters(ReadoutParameters):
     """Parameters of the Multitasking gadget.
 
     Raises
@@ -66,13 +67,20 @@ class MultitaskingParameters(StreamParameters):
     )
     coils: int = Field(Settings.coils, ge=1, le=128, description="virtual coils to keep")
     coil_maps: Literal["espirit", "walsh"] = Field(Settings.coil_maps, description="how coil maps are estimated")
-    navigator: Literal["flag", "every_nth", "zero_angle"] = Field(
-        "flag", description="navigators: by ISMRMRD flag, every nth readout, or the spokes at 0 degrees"
+    contrast: int | None = Field(0, ge=0, description="contrast (echo) to reconstruct; navigators may have another")
+    navigator: Literal["flag", "every_nth", "zero_angle", "none"] = Field(
+        "flag", description="navigators: by ISMRMRD flag, every nth readout, the spokes at 0 or 180 degrees, or none"
     )
     navigator_every: int = Field(2, ge=2, description="n of every_nth")
     navigator_offset: int = Field(0, ge=0, description="first navigator of every_nth")
     golden_angle_deg: float | None = Field(
         None, gt=0, lt=360, description="increment between imaging spokes, for scans without trajectory"
+    )
+    inversion_counter: Literal["repetition", "set", "average", "phase", "segment", "contrast"] = Field(
+        "repetition", description="encoding counter that changes with each inversion"
+    )
+    readouts_per_inversion: int | None = Field(
+        None, ge=2, description="excitations between inversions, navigators included, where no counter tells them"
     )
     tr_ms: float | None = Field(None, gt=0, description="repetition time; wins over the header's TR")
     ti_ms: float | None = Field(None, ge=0, description="from inversion to first excitation; wins over the header's TI")

@@ -1,28 +1,31 @@
 """A measurement's readouts become the arrays of a RadialScan, once, slice by slice."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.mrd.files import ScanFile
-from gadgets.mrd.header import ScanHeader, geometry_of, read_header
+from gadgets.mrd.header import ScanHeader, geometry_of, oriented, read_header
 from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.roles import heads_of
+from gadgets.multitasking.navigators import find_navigators
 from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.multitasking.samples import kept_samples, stack, trajectory_of
+from gadgets.multitasking.timing import Timing, log_passed_over, timing_of
 from gadgets.multitasking.waveforms import waveform
 from recon.errors import DataError
-from recon.multitasking.scan import NoiseScan, RadialScan, Readouts, Sequence, Signal, Timeline
+from recon.multitasking.scan import NoiseScan, RadialScan, Readouts, Signal, Timeline
 from recon.multitasking.temporal_basis import has_inversions
-from recon.readouts.trajectory import golden_angles_rad, radial_trajectory, recognise_unit
 
 log = logging.getLogger(__name__)
 
-_SEQUENCE = ("tr_ms", "ti_ms", "flip_angle_deg")
 
-# ISMRMRD counts flags from 1, bits from 0.
-_NAVIGATOR_MASK = 1 << (ismrmrd.ACQ_IS_NAVIGATION_DATA - 1)
+_SAME_PLACE_MM = 0.1
+_SAME_DIRECTION = 1e-3
+"""Positions and direction cosines of one slice that differ by more are those of several; less is rounding."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,14 @@ class MeasuredSlice:
         Headers of the imaging spokes.
     trajectory_unit : str
         How the trajectory was written.
+    remarks : list of str
+        What a user of the images must know of the scan.
     """
 
     scan: RadialScan
     headers: list[ismrmrd.AcquisitionHeader]
     trajectory_unit: str
+    remarks: list[str] = field(default_factory=list)
 
 
 def slices_of(measurement: Measurement, header: ScanHeader, parameters: MultitaskingParameters) -> list[MeasuredSlice]:
@@ -63,33 +69,27 @@ def slices_of(measurement: Measurement, header: ScanHeader, parameters: Multitas
         If the stream was empty, TR is not known, or a slice lacks navigators, imaging spokes, a trajectory, finite
         samples or a wanted waveform.
     """
-    measurement.check_imaging()
+    selected = measurement.select(parameters)
+    if selected.roles.encoding_space != header.encoding_space:
+        raise DataError(
+            f"the readouts belong to encoding space {selected.roles.encoding_space} (encoding_space_ref); "
+            f"set encoding_space={selected.roles.encoding_space}"
+        )
     noise = measurement.noise(header.relative_noise_bandwidth)
     if noise is None:
         log.warning("no noise scan: coils are not prewhitened, and pixel values are in the receiver's units")
-    _log_passed_over(header, parameters)
+    log_passed_over(header, parameters)
     return [
         _slice(number, readouts, measurement, NoiseScan(*noise) if noise else None, header, parameters)
-        for number, readouts in sorted(measurement.slices.items())
+        for number, readouts in sorted(selected.slices.items())
     ]
 
 
 def read_slices(scan: ScanFile, parameters: MultitaskingParameters) -> list[MeasuredSlice]:
     """Read all slices of a raw-data file, with its waveforms; arguments and errors are those of :func:`slices_of`."""
-    return slices_of(Measurement.of(scan.items()), read_header(scan.header), parameters)
-
-
-def sequence_of(header: ScanHeader, parameters: MultitaskingParameters) -> Sequence:
-    """Sequence of the scan: what the parameters say, else the header."""
-    written = {name: getattr(header, name) for name in _SEQUENCE}
-    return Sequence(**written | parameters.model_dump(include=set(_SEQUENCE), exclude_none=True))
-
-
-def _log_passed_over(header: ScanHeader, parameters: MultitaskingParameters) -> None:
-    for name in _SEQUENCE:
-        given, written = getattr(parameters, name), getattr(header, name)
-        if given is not None and written and given != written:  # 0 stands for unknown
-            log.warning("%s = %g is set; the header's %g is passed over", name, given, written)
+    return slices_of(
+        Measurement.of(scan.items()), read_header(scan.header, parameters.encoding_space, parameters.matrix), parameters
+    )
 
 
 def _slice(
@@ -100,9 +100,10 @@ def _slice(
     header: ScanHeader,
     parameters: MultitaskingParameters,
 ) -> MeasuredSlice:
-    is_navigator = _find_navigators(readouts, parameters)
-    inversion = np.array([readout.idx.repetition for readout in readouts])
-    keep = _steady_state(inversion, parameters.skip_inversions)
+    heads = heads_of(readouts)
+    is_navigator = find_navigators(readouts, heads, parameters)
+    timing = timing_of(heads, header, parameters)
+    keep = _steady_state(timing.period, parameters.skip_inversions)
     imaging, navigators = np.flatnonzero(keep & ~is_navigator), np.flatnonzero(keep & is_navigator)
     if not len(navigators):
         raise DataError(
@@ -111,28 +112,59 @@ def _slice(
         )
     if not len(imaging):
         raise DataError(f"slice {number}: all {len(readouts)} readouts are navigators; check the navigator rule")
-    trajectory, unit = _trajectory(readouts, is_navigator, parameters, header)
-    sequence, pulse = sequence_of(header, parameters), _since_first(inversion)
+    kept, spokes = kept_samples(heads), np.flatnonzero(~is_navigator)
+    trajectory, unit = trajectory_of(
+        [readouts[row] for row in spokes], heads[spokes], max(timing.missing, timing.jumps), parameters, header
+    )
+    _check_place(heads[imaging], number)
+    headers = [readouts[row].getHead() for row in imaging]
+    _orient(headers)
 
     def kind(rows: NDArray) -> Readouts:
-        return Readouts(_stack(readouts, rows), sequence.timeline(rows, pulse[rows], inversion[rows]), rows)
+        timeline = Timeline(timing.time_s[rows], timing.excitation[rows], timing.period[rows])
+        return Readouts(stack(readouts, rows, kept), timeline, rows)
 
-    spokes = kind(imaging)
-    headers = [readouts[row].getHead() for row in imaging]
-    ecg, respiration = _signals(measurement, headers, spokes.timeline, parameters)
+    measured = kind(imaging)
+    ecg, respiration = _signals(measurement, timing, imaging, measured.timeline, parameters)
     scan = RadialScan(
-        imaging=spokes,
+        imaging=measured,
         navigators=kind(navigators),
-        trajectory=trajectory[np.searchsorted(np.flatnonzero(~is_navigator), imaging)],
+        trajectory=trajectory[np.searchsorted(spokes, imaging)][:, kept],
         matrix=header.matrix,
-        sequence=sequence,
+        sequence=timing.sequence,
         geometry=geometry_of(headers[0], header.fov_mm),
         noise=noise,
         ecg=ecg,
         respiration=respiration,
         slice_index=number,
     )
-    return MeasuredSlice(scan, headers, unit)
+    return MeasuredSlice(scan, headers, unit, _remarks(measurement, timing))
+
+
+def _remarks(measurement: Measurement, timing: Timing) -> list[str]:
+    remarks = []
+    if measurement.received and not measurement.complete:
+        remarks.append("the stream ended without ACQ_LAST_IN_MEASUREMENT: the scan may be incomplete")
+    if timing.missing:
+        remarks.append(f"{timing.missing} readouts are missing by the {timing.placed_by}")
+    return remarks
+
+
+def _orient(headers: list[ismrmrd.AcquisitionHeader]) -> None:
+    first = oriented(headers[0])
+    for head in headers:  # within rounding of the first's, or all without
+        head.read_dir[:], head.phase_dir[:], head.slice_dir[:] = first.read_dir, first.phase_dir, first.slice_dir
+
+
+def _check_place(heads: NDArray, number: int) -> None:
+    """Refuse a slice whose imaging readouts lie at several places or in several directions."""
+    for name, most in (("position", _SAME_PLACE_MM), ("read_dir", _SAME_DIRECTION), ("phase_dir", _SAME_DIRECTION)):
+        apart = float(np.abs(heads[name] - heads[name][0]).max())
+        if apart > most:
+            raise DataError(
+                f"slice {number}: the {name} of imaging readouts differs by up to {apart:.4g} within the slice; "
+                "count slices in idx.slice, one for each position"
+            )
 
 
 def bare_slice(scan: RadialScan) -> MeasuredSlice:
@@ -158,21 +190,16 @@ def bare_slice(scan: RadialScan) -> MeasuredSlice:
     return MeasuredSlice(scan, headers, "given in cycles per field of view")
 
 
-def _since_first(inversion: NDArray) -> NDArray:
-    """Readouts since the first one of the same inversion period."""
-    first = {number: int(np.argmax(inversion == number)) for number in np.unique(inversion)}
-    return np.arange(len(inversion)) - np.array([first[number] for number in inversion])
-
-
 def _signals(
     measurement: Measurement,
-    headers: list[ismrmrd.AcquisitionHeader],
+    timing: Timing,
+    imaging: NDArray,
     timeline: Timeline,
     parameters: MultitaskingParameters,
 ) -> tuple[Signal | None, Signal | None]:
     """The ECG and the respiration that the parameters ask for; the tensor model alone uses them."""
     is_tensor = parameters.temporal_model == "tensor" and has_inversions(timeline)
-    stamps = np.array([head.acquisition_time_stamp for head in headers], dtype=np.float64)
+    stamps = None if timing.stamps is None else timing.stamps[imaging]
     signals: list[Signal | None] = []
     for source, given, waveform_id, name in (
         ("heart_source", parameters.heart_source, parameters.ecg_waveform_id, "ECG"),
@@ -183,18 +210,6 @@ def _signals(
         signal = waveform(measurement.waveforms, waveform_id, name, remedy, stamps, timeline.time_s) if wanted else None
         signals.append(signal)
     return signals[0], signals[1]
-
-
-def _find_navigators(readouts: list[ismrmrd.Acquisition], parameters: MultitaskingParameters) -> NDArray:
-    if parameters.navigator == "flag":
-        return np.array([bool(readout.flags & _NAVIGATOR_MASK) for readout in readouts])
-    if parameters.navigator == "every_nth":
-        index = np.arange(len(readouts)) - parameters.navigator_offset
-        return (index >= 0) & (index % parameters.navigator_every == 0)
-    if any(readout.trajectory_dimensions < 2 for readout in readouts):
-        raise DataError("navigator=zero_angle needs a trajectory, and the readouts carry none; use every_nth")
-    ends = np.stack([readout.traj[-1, :2] - readout.traj[0, :2] for readout in readouts])
-    return np.abs(ends[:, 1]) < 1e-3 * ends[:, 0]  # not 180 degrees: those run backwards
 
 
 def _steady_state(repetition: NDArray, skip_inversions: int) -> NDArray:
@@ -210,53 +225,3 @@ def _steady_state(repetition: NDArray, skip_inversions: int) -> NDArray:
     if skipped < skip_inversions:
         log.warning("the scan is short: %d instead of %d leading inversion periods dropped", skipped, skip_inversions)
     return keep
-
-
-def _stack(readouts: list[ismrmrd.Acquisition], index: NDArray) -> NDArray:
-    first = readouts[index[0]]
-    stop = first.number_of_samples - first.discard_post
-    data = np.stack([readouts[row].data[:, first.discard_pre : stop] for row in index])
-    finite = np.isfinite(data.view(np.float32).sum(axis=(1, 2), dtype=np.float64))
-    if not finite.all():
-        bad = readouts[index[np.argmin(finite)]]
-        raise DataError(
-            f"{np.count_nonzero(~finite)} readouts hold NaN or Inf samples, the first with scan counter "
-            f"{bad.scan_counter} (slice {bad.idx.slice}); check the receiver or leave them out"
-        )
-    return data
-
-
-def _trajectory(
-    readouts: list[ismrmrd.Acquisition],
-    is_navigator: NDArray,
-    parameters: MultitaskingParameters,
-    header: ScanHeader,
-) -> tuple[NDArray, str]:
-    imaging = [readouts[index] for index in np.flatnonzero(~is_navigator)]
-    first = imaging[0]
-    kept = slice(first.discard_pre, first.number_of_samples - first.discard_post)
-    if all(readout.trajectory_dimensions >= 2 for readout in imaging):
-        written = np.stack([readout.traj[:, :2] for readout in imaging])
-        unit = recognise_unit(written, header.matrix, header.encoded_matrix)
-        return (written[:, kept] * np.float32(unit.cycles_per_fov)).astype(np.float32), unit.name
-    if parameters.golden_angle_deg is None:
-        raise DataError(
-            "the imaging readouts carry no trajectory, and no golden_angle_deg is set; "
-            "set it to the increment between imaging spokes (111.246 for the golden angle)"
-        )
-    _refuse_lost_readouts(readouts)
-    angles = golden_angles_rad(np.arange(len(imaging)), parameters.golden_angle_deg)
-    center = first.center_sample or None
-    spokes = radial_trajectory(angles, first.number_of_samples, header.matrix, center)
-    return spokes[:, kept], f"computed: {parameters.golden_angle_deg:g} degrees per spoke"
-
-
-def _refuse_lost_readouts(readouts: list[ismrmrd.Acquisition]) -> None:
-    counters = np.array([readout.scan_counter for readout in readouts], dtype=np.int64)
-    steps = np.diff(counters)
-    if len(steps) and np.all(steps > 0) and np.any(steps != np.median(steps)):
-        row = int(np.argmax(steps != np.median(steps)))
-        raise DataError(
-            f"readouts are missing after scan counter {counters[row]}: without a trajectory in the data the angles "
-            "of all later spokes would be wrong"
-        )

@@ -93,7 +93,7 @@ def _realtime(result: "Result", scan: "RadialScan", choices: Choices) -> list[Pi
     timeline, pictures = scan.imaging.timeline, []
     for image, spoke in zip(series, spokes, strict=True):
         meta = window | {
-            "FrameTimeMs": f"{scan.imaging.index[spoke] * sequence.known_tr_ms:.6g}",
+            "FrameTimeMs": f"{1000 * timeline.time_s[spoke]:.6g}",
             "FrameSpoke": int(spoke),
         }
         if sequence.ti_ms is not None and len(np.unique(timeline.inversion)) > 1:

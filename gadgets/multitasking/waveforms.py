@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 
 from recon.errors import DataError
 from recon.multitasking.scan import Signal
+from recon.readouts.clock import nearest_turn
 
 
 def waveform(
-    waveforms: list[ismrmrd.Waveform], waveform_id: int, name: str, remedy: str, stamps: NDArray, time_s: NDArray
+    waveforms: list[ismrmrd.Waveform], waveform_id: int, name: str, remedy: str, stamps: NDArray | None, time_s: NDArray
 ) -> Signal:
     """Join the messages of one waveform, and align their time stamps with the scan's times.
 
@@ -21,8 +22,10 @@ def waveform(
         Id of the wanted one; its first channel is used.
     name, remedy : str
         For error texts: what it is, and the setting that does without it.
-    stamps, time_s : (readouts,) float
-        Acquisition time stamps and scan times of the same readouts.
+    stamps : (readouts,) float or None
+        Acquisition time stamps, unwrapped over midnight.
+    time_s : (readouts,) float
+        Scan times of the same readouts.
 
     Returns
     -------
@@ -31,19 +34,25 @@ def waveform(
     Raises
     ------
     DataError
-        If the stream has no such waveform, or the readouts carry no time stamps.
+        If the stream has no such waveform, or the readouts carry no time stamps that rise.
     """
-    messages = sorted((one for one in waveforms if one.waveform_id == waveform_id), key=lambda one: one.time_stamp)
+    messages = [one for one in waveforms if one.waveform_id == waveform_id]
     if not messages:
         known = sorted({one.waveform_id for one in waveforms})
         raise DataError(
             f"the stream has no {name} waveform with id {waveform_id} (ids: {known or 'none'}); set {remedy}"
         )
-    if np.ptp(stamps) <= 0:
-        raise DataError(f"the readouts carry no time stamps, so the {name} cannot be aligned; set {remedy}")
+    if stamps is None or np.ptp(stamps) <= 0:
+        raise DataError(
+            f"the time stamps of the readouts stand still or run backwards: the {name} cannot be aligned; set {remedy}"
+        )
     ticks_per_s, start = np.polyfit(time_s, stamps, 1)
+    turned = nearest_turn(np.array([one.time_stamp for one in messages]), round(float(stamps[0])))
+    order = np.argsort(turned, kind="stable")
     times = [
-        (one.time_stamp - start) / ticks_per_s + 1e-6 * one.sample_time_us * np.arange(one.data.shape[1])
-        for one in messages
+        (turned[row] - start) / ticks_per_s
+        + 1e-6 * messages[row].sample_time_us * np.arange(messages[row].data.shape[1])
+        for row in order
     ]
-    return Signal(np.concatenate(times), np.concatenate([one.data[0].astype(np.float64) for one in messages]))
+    values = np.concatenate([messages[row].data[0].astype(np.float64) for row in order])
+    return Signal(np.concatenate(times), values)

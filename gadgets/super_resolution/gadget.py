@@ -84,4 +84,6 @@ def measured_volumes(
     if measurement.images:
         return volumes_of_images(measurement.images, header, parameters.matrix)
     as_slices = parameters.output == "slices"
-    return volumes_of_readouts(measurement, header, parameters.coil_combination, as_slices, parameters.matrix)
+    return volumes_of_readouts(
+        measurement, header, parameters.coil_combination, as_slices, parameters.matrix, parameters
+    )

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gadgets.configuration import StreamParameters, as_list, checked, named_once, of_those, read_parameters
+from gadgets.configuration import as_list, checked, named_once, of_those, read_parameters
+from gadgets.mrd.roles import ReadoutParameters
 from gadgets.super_resolution.series import SERIES
 from nets.inference import PATCH
 from recon.super_resolution import Settings
@@ -24,7 +25,7 @@ def _triple(value: Any) -> Any:
     return value.replace("x", " ").replace(",", " ").split() if isinstance(value, str) else value
 
 
-class SuperResolutionParameters(StreamParameters):
+class SuperResolutionParameters(ReadoutParameters):
     """Parameters of the super-resolution gadget.
 
     Raises
@@ -54,6 +55,7 @@ class SuperResolutionParameters(StreamParameters):
     matrix: Annotated[Three | None, BeforeValidator(_triple)] = Field(
         None, description="full matrix as ZxYxX; default: the header's recon matrix"
     )
+    contrast: int | None = Field(None, ge=0, description="contrast (echo) of raw scans to restore; default: each")
     coil_combination: Literal["maps", "sum_of_squares"] = Field("maps", description="of raw k-space")
     data_consistency: bool = Field(
         Settings.data_consistency, description="put the measured centre of k-space back into the result"

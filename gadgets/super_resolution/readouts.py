@@ -8,8 +8,9 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
-from gadgets.mrd.header import geometry_of, relative_noise_bandwidth
+from gadgets.mrd.header import as_carried, geometry_of, oriented, relative_noise_bandwidth
 from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.roles import Rules
 from gadgets.super_resolution.slices import MeasuredVolume
 from recon.cartesian import centre_region, combine_coils, lines_in_image, zero_fill
 from recon.errors import DataError
@@ -22,12 +23,17 @@ _SMALLEST_SHARE = 0.7
 """Least share of the lines of the measured rectangle; an ellipse has π/4."""
 
 
+_MOST_SAMPLES = 4e9
+"""32 GB of complex64, the size of large whole-heart scans with 30 coils; more is a mistake in the header."""
+
+
 def volumes_of_readouts(
     measurement: Measurement,
     header: ismrmrd.xsd.ismrmrdHeader,
     combination: str,
     as_slices: bool,
     matrix: tuple[int, int, int] | None = None,
+    rules: Rules | None = None,
 ) -> list[MeasuredVolume]:
     """Reconstruct each volume of a 3-D Cartesian scan.
 
@@ -39,6 +45,8 @@ def volumes_of_readouts(
     as_slices : bool
     matrix : (3,) tuple of int, optional
         Full matrix (z, y, x); default: the header's recon matrix.
+    rules : Rules, optional
+        What was set of the rule that chooses readouts.
 
     Returns
     -------
@@ -49,40 +57,44 @@ def volumes_of_readouts(
     DataError
         If the stream was empty, counters do not fit the header, lines are missing, or samples are not finite.
     """
-    measurement.check_imaging()
     if not header.encoding:
         raise DataError("the ISMRMRD header has no encoding: matrix and field of view are unknown")
-    trajectory = str(getattr(header.encoding[0].trajectory, "value", header.encoding[0].trajectory))
+    selected = measurement.select(rules)
+    number = selected.roles.encoding_space
+    if number >= len(header.encoding):
+        raise DataError(f"readouts belong to encoding space {number}, of which the header has {len(header.encoding)}")
+    encoding = header.encoding[number]
+    trajectory = str(getattr(encoding.trajectory, "value", encoding.trajectory))
     if trajectory != "cartesian":
         raise DataError(f"the trajectory is {trajectory}; the super-resolution gadget takes Cartesian k-space")
     noise = measurement.noise(relative_noise_bandwidth(header))
     whitening = None if noise is None else prewhitening_matrix(*noise)
     groups: dict[tuple[int, ...], list[ismrmrd.Acquisition]] = {}
-    for readouts in measurement.slices.values():
+    for readouts in selected.slices.values():
         for readout in readouts:
             idx = readout.idx
             groups.setdefault((idx.slice, idx.contrast, idx.phase, idx.repetition, idx.set), []).append(readout)
-    return [_volume(groups[key], header, whitening, combination, as_slices, matrix) for key in sorted(groups)]
+    return [_volume(groups[key], encoding, whitening, combination, as_slices, matrix) for key in sorted(groups)]
 
 
 def _volume(
     readouts: list[ismrmrd.Acquisition],
-    header: ismrmrd.xsd.ismrmrdHeader,
+    encoding: Any,
     whitening: NDArray | None,
     combination: str,
     as_slices: bool,
     matrix: tuple[int, int, int] | None,
 ) -> MeasuredVolume:
-    encoding = header.encoding[0]
-    kspace, measured = fill_kspace(readouts, header)
+    kspace, sampled = fill_kspace(readouts, encoding)
+    measured, along_read = np.any(sampled, axis=2), np.any(sampled, axis=(0, 1))
     _check_lines(measured)
     if whitening is not None:
         kspace = np.tensordot(whitening, kspace, axes=1)
     recon, encoded = encoding.reconSpace, encoding.encodedSpace
     final = tuple(matrix) if matrix else (recon.matrixSize.z, recon.matrixSize.y, recon.matrixSize.x)
-    fov_mm = (recon.fieldOfView_mm.x, recon.fieldOfView_mm.y, recon.fieldOfView_mm.z)
-    encoded_mm = (encoded.fieldOfView_mm.z, encoded.fieldOfView_mm.y, encoded.fieldOfView_mm.x)
-    if min(fov_mm) <= 0 or min(encoded_mm) <= 0 or min(final) < 1:
+    fov_mm = tuple(as_carried(getattr(recon.fieldOfView_mm, axis)) for axis in "xyz")
+    encoded_mm = tuple(as_carried(getattr(encoded.fieldOfView_mm, axis)) for axis in "zyx")
+    if not (np.isfinite([*fov_mm, *encoded_mm]).all() and min(*fov_mm, *encoded_mm) > 0 and min(final) >= 1):
         raise DataError(f"the header's recon space is {final} voxels (z, y, x) over {fov_mm} mm (x, y, z)")
     whole = tuple(round(n * e / r) for n, e, r in zip(final, encoded_mm, reversed(fov_mm), strict=True))
     if any(inner > outer for inner, outer in zip(final, whole, strict=True)):
@@ -90,15 +102,25 @@ def _volume(
             f"the recon field of view (x, y, z) {fov_mm} mm is larger than the encoded one, "
             f"{tuple(reversed(encoded_mm))} mm: nothing was measured there; correct the header"
         )
+    _check_voxels(float(len(kspace)) * whole[0] * whole[1] * whole[2], whole)
     combined = combine_coils(_resized(kspace, whole), combination)
     z, y, x = centre_region(whole, final)
+    head = oriented(_head(readouts[0]))
     volume = CartesianVolume(
         np.ascontiguousarray(combined[z, y, x]),
         factors=_factors(measured, whole),
-        measured=_in_image(measured, _along_read(readouts[0], encoded.matrixSize.x), whole, final),
-        geometry=geometry_of(readouts[0], fov_mm),
+        measured=_in_image(measured, along_read, whole, final),
+        geometry=geometry_of(head, (fov_mm[0], fov_mm[1], fov_mm[2])),
     )
-    return MeasuredVolume(volume, _head(readouts[0]), as_slices)
+    return MeasuredVolume(volume, head, as_slices)
+
+
+def _check_voxels(samples: float, size: tuple[int, ...]) -> None:
+    if samples > _MOST_SAMPLES:
+        raise DataError(
+            f"the header asks for {' x '.join(map(str, size))} voxels (z, y, x) of each coil, {samples:.2g} in all: "
+            "more than any scan has; correct the matrix sizes"
+        )
 
 
 def _in_image(measured: NDArray, along_read: NDArray, whole: tuple[int, ...], final: tuple[int, ...]) -> NDArray:
@@ -109,56 +131,99 @@ def _in_image(measured: NDArray, along_read: NDArray, whole: tuple[int, ...], fi
     return lines if samples.all() else lines & samples
 
 
-def _along_read(readout: ismrmrd.Acquisition, size: int) -> NDArray:
-    """(encoded samples,) bool: where the samples of a readout lie."""
-    samples = readout.data.shape[1]
-    start = size // 2 - (readout.center_sample or samples // 2)
-    sample = np.arange(size)
-    return (sample >= start) & (sample < start + samples)
+def fill_kspace(readouts: Iterable[ismrmrd.Acquisition], encoding: Any) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Put each readout at its place in the encoded matrix; what came several times is averaged.
 
-
-def fill_kspace(readouts: Iterable[ismrmrd.Acquisition], header: ismrmrd.xsd.ismrmrdHeader) -> tuple[NDArray, NDArray]:
-    """Put each readout at its place in the encoded matrix; lines that came several times are averaged.
+    Readouts flagged ``ACQ_IS_REVERSE`` are turned back first, and samples that a readout says to discard are not used.
 
     Parameters
     ----------
     readouts : iterable of ismrmrd.Acquisition
-    header : ismrmrd.xsd.ismrmrdHeader
+    encoding : ismrmrd.xsd.encodingType
+        The one of the header that they belong to.
 
     Returns
     -------
-    (coils, z, y, x) complex64, (z, y) bool
-        k-space with its centre at n // 2, and which lines were measured.
+    (coils, z, y, x) complex64, (z, y, x) bool
+        k-space with its centre at n // 2, and which samples were measured.
 
     Raises
     ------
     DataError
-        If counters point outside of the encoded matrix, or samples are not finite.
+        If counters point outside of the encoded matrix, readouts are shorter than it and no partial echoes, or
+        samples are not finite.
     """
     readouts = list(readouts)
-    encoding = header.encoding[0]
-    size = encoding.encodedSpace.matrixSize
-    limits = encoding.encodingLimits
+    size, limits = encoding.encodedSpace.matrixSize, encoding.encodingLimits
+    _check_voxels(float(size.x) * size.y * size.z * readouts[0].data.shape[0], (size.z, size.y, size.x))
     centre_y = _centre(limits and limits.kspace_encoding_step_1, size.y)
     centre_z = _centre(limits and limits.kspace_encoding_step_2, size.z)
     kspace = np.zeros((readouts[0].data.shape[0], size.z, size.y, size.x), dtype=np.complex64)
-    count = np.zeros((size.z, size.y), dtype=int)
+    count = np.zeros((size.z, size.y, size.x), dtype=np.int32)
+    forward = _forward_centre(readouts)
     for readout in readouts:
+        data, centre, kept = _forwards(readout, forward)
         y = readout.idx.kspace_encode_step_1 - centre_y + size.y // 2
         z = readout.idx.kspace_encode_step_2 - centre_z + size.z // 2
-        start = size.x // 2 - (readout.center_sample or readout.data.shape[1] // 2)
-        if not (0 <= y < size.y and 0 <= z < size.z and start >= 0 and start + readout.data.shape[1] <= size.x):
+        start = size.x // 2 - centre
+        first, stop = start + kept.start, start + kept.stop
+        if not (0 <= y < size.y and 0 <= z < size.z and first >= 0 and stop <= size.x):
             raise DataError(
                 f"readout {readout.scan_counter} (steps {readout.idx.kspace_encode_step_1}, "
-                f"{readout.idx.kspace_encode_step_2}; {readout.data.shape[1]} samples, centre {readout.center_sample}) "
+                f"{readout.idx.kspace_encode_step_2}; {data.shape[1]} samples, centre {centre}) "
                 f"lies outside of the encoded matrix {size.x}×{size.y}×{size.z}; check the encoding limits' centres"
             )
-        if not np.isfinite(readout.data).all():
+        _check_reach(start, start + data.shape[1], readout, size.x)
+        if not np.isfinite(data[:, kept]).all():
             raise DataError(f"readout {readout.scan_counter} holds NaN or Inf; repeat the scan")
-        kspace[:, z, y, start : start + readout.data.shape[1]] += readout.data
-        count[z, y] += 1
-    kspace /= np.maximum(count, 1)[:, :, None]
+        kspace[:, z, y, first:stop] += data[:, kept]
+        count[z, y, first:stop] += 1
+    kspace /= np.maximum(count, 1)
     return kspace, count > 0
+
+
+def _forward_centre(readouts: list[ismrmrd.Acquisition]) -> int | None:
+    """Sample at the centre of k-space of the first readout that runs forwards."""
+    for readout in readouts:
+        if not readout.is_flag_set(ismrmrd.ACQ_IS_REVERSE):
+            return int(readout.center_sample or readout.data.shape[1] // 2)
+    return None
+
+
+def _forwards(readout: ismrmrd.Acquisition, forward_centre: int | None) -> tuple[NDArray, int, slice]:
+    """Samples in the order of rising k, the one at its centre, and those that are not to be discarded.
+
+    Converters write the centre of a backward readout in either order: the one that is that of the others counts.
+    """
+    samples = readout.data.shape[1]
+    centre = int(readout.center_sample or samples // 2)
+    kept = slice(int(readout.discard_pre), samples - int(readout.discard_post))
+    if kept.start >= kept.stop:
+        raise DataError(f"readout {readout.scan_counter} discards all of its {samples} samples; correct discard_pre")
+    if not readout.is_flag_set(ismrmrd.ACQ_IS_REVERSE):
+        return readout.data, centre, kept
+    if forward_centre not in (None, centre):
+        mirrored = [c for c in (samples - centre, samples - 1 - centre) if c == forward_centre]
+        if not mirrored:
+            raise DataError(
+                f"readout {readout.scan_counter} is flagged ACQ_IS_REVERSE with center_sample {centre}, which does not "
+                f"mirror the {forward_centre} of the forward readouts; correct the converter"
+            )
+        centre = mirrored[0]
+    return readout.data[:, ::-1], centre, slice(samples - kept.stop, samples - kept.start)
+
+
+def _check_reach(start: int, stop: int, readout: ismrmrd.Acquisition, size: int) -> None:
+    """Refuse a readout that ends before both edges of k-space: its samples are spaced otherwise than the header says.
+
+    A partial echo reaches one edge, to within the sample by which centres of even and odd lengths differ.
+    """
+    if start > 1 and size - stop > 1:
+        samples = stop - start
+        raise DataError(
+            f"readout {readout.scan_counter} has {samples} samples, not the {size} of the header's encodedSpace: if "
+            "readout oversampling was removed upstream, encodedSpace must say so in matrixSize.x and fieldOfView_mm.x"
+        )
 
 
 def _centre(limit: Any, size: int) -> int:

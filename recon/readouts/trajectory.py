@@ -30,7 +30,7 @@ def golden_angles_rad(spoke_index: NDArray, golden_angle_deg: float = GOLDEN_ANG
     return np.deg2rad(np.mod(np.asarray(spoke_index, dtype=np.float64) * golden_angle_deg, 360.0))
 
 
-def radial_trajectory(angles_rad: NDArray, samples: int, matrix: int, center_sample: int | None = None) -> NDArray:
+def radial_trajectory(angles_rad: NDArray, samples: int, matrix: float, center_sample: int | None = None) -> NDArray:
     """Full spokes through the centre of k-space that just resolve the image matrix.
 
     Parameters
@@ -39,7 +39,7 @@ def radial_trajectory(angles_rad: NDArray, samples: int, matrix: int, center_sam
         Angle of each spoke.
     samples : int
         Samples per readout; ``samples / matrix`` is the readout oversampling.
-    matrix : int
+    matrix : float
         Image matrix N: the spokes reach from -N/2 to N/2 cycles per field of view.
     center_sample : int, optional
         Sample that lies at k = 0; ``samples // 2`` if not given.
@@ -71,7 +71,7 @@ class TrajectoryUnit:
     cycles_per_fov: float
 
 
-def recognise_unit(trajectory: NDArray, matrix: int, encoded_matrix: int | None = None) -> TrajectoryUnit:
+def recognise_unit(trajectory: NDArray, matrix: float, encoded_matrix: int | None = None) -> TrajectoryUnit:
     """Tell in which unit a trajectory is written, from how far it reaches.
 
     Spokes that resolve the matrix reach 0.5 cycles per pixel, N/2 index units of the image, or M/2 index units
@@ -82,8 +82,8 @@ def recognise_unit(trajectory: NDArray, matrix: int, encoded_matrix: int | None 
     ----------
     trajectory : (..., 2) float
         The trajectory of all imaging readouts.
-    matrix : int
-        Image matrix N of the header.
+    matrix : float
+        Pixels of the encoded resolution across the field of view: the image matrix N, unless that is interpolated.
     encoded_matrix : int, optional
         Encoding matrix M of the header, where it differs from N by readout oversampling.
 

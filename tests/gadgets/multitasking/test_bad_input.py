@@ -84,8 +84,8 @@ CASES = {
     "radians": (each_readout(radians), r"reaches \|k\| = 3.142, which fits no known unit"),
     "NaN": (each_readout(nan_in_readout_20), "1 readouts hold NaN or Inf samples, the first with scan counter 21"),
     "Inf in the noise scan": (each_readout(inf_in_noise), "noise scan holds NaN or Inf"),
-    "length": (each_readout(shorter_readout_30), "readout 31 .scan counter 31. has 2 coils of 100 samples.*128"),
-    "coils": (each_readout(fewer_coils_in_readout_31), "readout 32 .scan counter 32. has 1 coils of 128 samples"),
+    "length": (each_readout(shorter_readout_30), "readout with scan counter 31 has 2 coils of 100 samples.*128"),
+    "coils": (each_readout(fewer_coils_in_readout_31), "readout with scan counter 32 has 1 coils of 128 samples"),
     "empty stream": (each_readout(only_noise), "no imaging readouts among the 164 that came"),
     "no TR": (edit_header(b"<TR>5.0</TR>", b""), "sequenceParameters have no TR; set the parameter tr_ms"),
     "TR in seconds": (edit_header(b"<TR>5.0</TR>", b"<TR>0.005</TR>"), "TR = 0.005 cannot be milliseconds"),
@@ -135,7 +135,7 @@ def test_lost_readout_without_trajectory_is_refused(tmp_path: Path, editable_cop
         record["head"]["scan_counter"] += 2 if number >= 90 else 0
 
     rewrite_readouts(editable_copy, lose)
-    with pytest.raises(RemoteError, match="readouts are missing after scan counter 90"):
+    with pytest.raises(RemoteError, match="it cannot be computed: 2 readouts are missing"):
         replay_here(editable_copy, tmp_path / "images.h5", rank="4", golden_angle_deg="111.246")
 
 

@@ -1,0 +1,85 @@
+"""Which readouts of a slice are navigators, and whether these share the angle that they must share."""
+
+import ismrmrd
+import numpy as np
+from numpy.typing import NDArray
+
+from gadgets.mrd.roles import is_flagged
+from gadgets.multitasking.parameters import MultitaskingParameters
+from recon.errors import DataError
+
+_SAME_ANGLE_DEG = 0.5
+"""Navigators further apart see different projections; exported trajectories of equal spokes differ by rounding."""
+
+_ZERO_ANGLE = 1e-3
+"""Sine of the largest angle of a spoke at 0 or 180 degrees: a twentieth of a degree."""
+
+
+def find_navigators(
+    readouts: list[ismrmrd.Acquisition], heads: NDArray, parameters: MultitaskingParameters
+) -> NDArray[np.bool_]:
+    """Find the navigators of one slice by the rule that is set.
+
+    Parameters
+    ----------
+    readouts : list of ismrmrd.Acquisition
+        Imaging readouts and navigators, in the order of acquisition.
+    heads : (readouts,) structured array
+        Their heads.
+    parameters : MultitaskingParameters
+
+    Returns
+    -------
+    (readouts,) bool
+
+    Raises
+    ------
+    DataError
+        If the rule needs a trajectory and there is none, or the navigators do not share an angle.
+    """
+    is_navigator = _by_rule(readouts, heads, parameters)
+    _check_angle([readouts[row] for row in np.flatnonzero(is_navigator)], parameters)
+    return is_navigator
+
+
+def _by_rule(
+    readouts: list[ismrmrd.Acquisition], heads: NDArray, parameters: MultitaskingParameters
+) -> NDArray[np.bool_]:
+    if parameters.navigator == "none":
+        return np.zeros(len(readouts), dtype=bool)
+    if parameters.navigator == "flag":
+        return is_flagged(heads, "ACQ_IS_NAVIGATION_DATA")
+    if parameters.navigator == "every_nth":
+        index = np.arange(len(readouts)) - parameters.navigator_offset
+        return (index >= 0) & (index % parameters.navigator_every == 0)
+    if np.any(heads["trajectory_dimensions"] < 2):
+        raise DataError("navigator=zero_angle needs a trajectory, and the readouts carry none; use every_nth")
+    along, across = _ends(readouts).T
+    level = np.abs(across) < _ZERO_ANGLE * np.abs(along)
+    backwards = level & (along < 0)  # of both directions the commoner one: the other is a spoke that came near
+    return level & (backwards if 2 * np.count_nonzero(backwards) > np.count_nonzero(level) else ~backwards)
+
+
+def _ends(readouts: list[ismrmrd.Acquisition]) -> NDArray[np.float64]:
+    """(readouts, 2): from the first to the last sample of each."""
+    return np.stack([readout.traj[-1, :2] - readout.traj[0, :2] for readout in readouts]).astype(np.float64)
+
+
+def _check_angle(navigators: list[ismrmrd.Acquisition], parameters: MultitaskingParameters) -> None:
+    measured = [readout for readout in navigators if readout.trajectory_dimensions >= 2]
+    if not measured:
+        return
+    x, y = _ends(measured).T
+    moving = np.hypot(x, y) > 0  # some sequences export no trajectory for navigators: all zeros
+    angle_deg = np.rad2deg(np.angle((x + 1j * y)[moving]))
+    if not len(angle_deg):
+        return
+    apart_deg = np.abs((angle_deg - angle_deg[0] + 180) % 360 - 180)
+    different = int(np.count_nonzero(apart_deg > _SAME_ANGLE_DEG))
+    if different:
+        raise DataError(
+            f"{different} of {len(navigators)} navigators lie at another angle than the first, by up to "
+            f"{apart_deg.max():.1f} degrees: navigators must all be measured at one angle and in one direction. Check "
+            f"the rule navigator={parameters.navigator} (flag, every_nth with navigator_every and navigator_offset, "
+            "zero_angle, or none for scans without navigators)"
+        )

@@ -1,0 +1,257 @@
+"""When each readout was measured: inversion periods, excitations since the inversion, scan times, and their checks."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadgets.mrd.header import ScanHeader
+from gadgets.multitasking.parameters import MultitaskingParameters
+from recon.errors import DataError
+from recon.multitasking.scan import Sequence
+from recon.readouts.clock import Spacing, excitations_by_clock, excitations_by_counter, spacing_of, unwrapped
+
+log = logging.getLogger(__name__)
+
+_COUNTERS = ("repetition", "set", "average", "phase", "segment", "contrast")
+
+_INVERSION_FLIP_DEG = 90.0
+"""Pulses of at least this angle prepare or refocus; FLASH excites with less."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times of the readouts of one slice, imaging and navigators, in the order of acquisition.
+
+    Attributes
+    ----------
+    sequence : Sequence
+    period : (readouts,) int
+        Number of the inversion period, from 0.
+    excitation : (readouts,) int
+        Excitations since the inversion, the readout's own not counted.
+    time_s : (readouts,) float64
+        Time since the start of the scan.
+    stamps : (readouts,) float64 or None
+        Time stamps in ticks, unwrapped; None where they tell nothing.
+    placed_by : str
+        What told where each readout lies, for people.
+    missing : int
+        Readouts that were excited and never came.
+    jumps : int
+        Those that are missing by the scan counters, even where the time stamps say that nothing was excited.
+    """
+
+    sequence: Sequence
+    period: NDArray[np.int_]
+    excitation: NDArray[np.int_]
+    time_s: NDArray[np.float64]
+    stamps: NDArray[np.float64] | None
+    placed_by: str
+    missing: int
+    jumps: int
+
+
+def timing_of(heads: NDArray, header: ScanHeader, parameters: MultitaskingParameters) -> Timing:
+    """Place the readouts of one slice in time.
+
+    Scan counters place them, else time stamps, else their order alone. The times are those of a constant TR between
+    inversions that are TI apart from their first readout, corrected by the time stamps where the sequence paused.
+
+    Parameters
+    ----------
+    heads : (readouts,) structured array
+        Heads of imaging readouts and navigators, in the order of acquisition.
+    header : ScanHeader
+    parameters : MultitaskingParameters
+
+    Returns
+    -------
+    Timing
+
+    Raises
+    ------
+    DataError
+        If inversions cannot be told apart, TR is not known, or TR or TI contradict the time stamps.
+    """
+    period = _periods(heads, parameters, header)
+    stamps = unwrapped(heads["acquisition_time_stamp"])
+    excitation, placed_by = _excitations(heads, period, stamps)
+    spacing = Spacing(0.0, 1.0) if stamps is None else spacing_of(stamps, excitation, period)
+    sequence = sequence_of(header, parameters, spacing)
+    time_ms = _nominal_ms(period, excitation, sequence)
+    if stamps is not None:
+        tick_ms = _agreed_tick_ms(spacing, sequence, parameters)
+        if tick_ms is not None:
+            measured_ms = tick_ms * (stamps - stamps[0]).astype(np.float64)
+            _check_inversion_time(measured_ms, period, sequence, parameters)
+            time_ms = time_ms + _pauses_ms(time_ms, measured_ms, period, sequence, tick_ms)
+    lengths = _lengths(period, excitation)
+    missing = int(lengths.sum()) - len(period)
+    if missing:
+        log.warning("%d readouts are missing by the %s; all others keep their times", missing, placed_by)
+    wide = None if stamps is None else stamps.astype(np.float64)
+    return Timing(sequence, period, excitation, time_ms / 1000, wide, placed_by, missing, _jumps(heads, period))
+
+
+def sequence_of(header: ScanHeader, parameters: MultitaskingParameters, spacing: Spacing | None = None) -> Sequence:
+    """Sequence of the scan: what the parameters say, else the header; lists are understood where one value fits.
+
+    Parameters
+    ----------
+    header : ScanHeader
+    parameters : MultitaskingParameters
+    spacing : Spacing, optional
+        Time between excitations by the time stamps, which chooses among several TRs.
+
+    Returns
+    -------
+    Sequence
+
+    Raises
+    ------
+    DataError
+        If the header lists several values of which none stands out, and the parameter is not set.
+    """
+    chosen = {
+        "tr_ms": lambda: _one_of(header.tr_ms, "TR", "tr_ms", lambda tr: bool(spacing and spacing.tick_ms(tr))),
+        "ti_ms": lambda: _one_of(header.ti_ms, "TI", "ti_ms", lambda ti: False),
+        "flip_angle_deg": lambda: _one_of(
+            header.flip_angle_deg, "flipAngle_deg", "flip_angle_deg", lambda angle: 0 < angle < _INVERSION_FLIP_DEG
+        ),
+    }
+    values = {}
+    for name, choose in chosen.items():
+        given = getattr(parameters, name)
+        values[name] = choose() if given is None else given
+    return Sequence(**values)
+
+
+def log_passed_over(header: ScanHeader, parameters: MultitaskingParameters) -> None:
+    """Say which of the header's values a parameter took the place of."""
+    for name in ("tr_ms", "ti_ms", "flip_angle_deg"):
+        given, written = getattr(parameters, name), getattr(header, name)
+        if given is not None and written and any(written) and (given,) != written:  # 0 stands for unknown
+            values = ", ".join(f"{value:g}" for value in written)
+            log.warning("%s = %g is set; the header's %s is passed over", name, given, values)
+
+
+def _one_of(values: tuple[float, ...], name: str, parameter: str, fits) -> float | None:  # type: ignore[no-untyped-def]
+    known = tuple(dict.fromkeys(values))
+    if len(known) < 2:
+        return known[0] if known else None
+    fitting = [value for value in known if fits(value)]
+    if len(fitting) != 1:
+        raise DataError(
+            f"the header lists several {name}, {', '.join(f'{value:g}' for value in known[:8])}, and nothing tells "
+            f"which one is that of the excitations; set the parameter {parameter}"
+        )
+    log.info("of the header's %s %s, %g is that of the excitations", name, known, fitting[0])
+    return fitting[0]
+
+
+def _periods(heads: NDArray, parameters: MultitaskingParameters, header: ScanHeader) -> NDArray[np.int_]:
+    """Number of the inversion period of each readout: it rises wherever the counter changes."""
+    if parameters.readouts_per_inversion is not None:
+        return _periods_by_count(heads, parameters.readouts_per_inversion)
+    name = parameters.inversion_counter
+    counter = heads["idx"][name].astype(np.int64)
+    period = np.r_[0, np.cumsum(np.diff(counter) != 0)]
+    if name == "repetition" and period[-1] == 0:
+        _refuse_other_counters(heads, header)
+    return period
+
+
+def _periods_by_count(heads: NDArray, readouts: int) -> NDArray[np.int_]:
+    excitation = excitations_by_counter(heads["scan_counter"], np.zeros(len(heads), dtype=np.int64))
+    return (np.arange(len(heads)) if excitation is None else excitation) // readouts
+
+
+def _refuse_other_counters(heads: NDArray, header: ScanHeader) -> None:
+    """Refuse a scan with inversion times that counts nothing as repetitions, but something else instead."""
+    counted = {name: int(heads["idx"][name].max()) for name in _COUNTERS[1:4] if heads["idx"][name].max() > 0}
+    if counted and header.ti_ms:
+        name = max(counted, key=lambda one: int(np.count_nonzero(np.diff(heads["idx"][one].astype(int))) > 0))
+        listed = ", ".join(f"idx.{one} from 0 to {most}" for one, most in counted.items())
+        raise DataError(
+            f"inversions are counted by idx.repetition, which is {int(heads['idx']['repetition'][0])} for all "
+            f"{len(heads)} readouts; the readouts count {listed}: set inversion_counter={name} if that counts the "
+            "inversions, or readouts_per_inversion"
+        )
+
+
+def _excitations(heads: NDArray, period: NDArray, stamps: NDArray | None) -> tuple[NDArray[np.int_], str]:
+    by_order = np.arange(len(period)) - np.searchsorted(period, period)
+    by_counter = excitations_by_counter(heads["scan_counter"], period)
+    by_clock = None if stamps is None else excitations_by_clock(stamps, period)
+    if by_counter is not None:
+        if by_clock is not None and np.array_equal(by_clock, by_order) and not np.array_equal(by_counter, by_order):
+            return by_clock, "time stamps"  # steps of the counter that took no time are no excitations
+        return by_counter, "scan counters"
+    if by_clock is not None:
+        return by_clock, "time stamps"
+    log.warning("neither scan counters nor time stamps place the readouts: none are taken to be missing")
+    return by_order, "their order alone"
+
+
+def _jumps(heads: NDArray, period: NDArray) -> int:
+    by_counter = excitations_by_counter(heads["scan_counter"], period)
+    return 0 if by_counter is None else int(_lengths(period, by_counter).sum()) - len(period)
+
+
+def _lengths(period: NDArray, excitation: NDArray) -> NDArray[np.int_]:
+    """Excitations of each period, up to the last one that came."""
+    return np.array([excitation[period == number].max() + 1 for number in range(int(period[-1]) + 1)])
+
+
+def _nominal_ms(period: NDArray, excitation: NDArray, sequence: Sequence) -> NDArray[np.float64]:
+    """Times at constant TR, each inversion followed by TI; periods are as long as their last excitation says."""
+    before = np.r_[0, np.cumsum(_lengths(period, excitation))[:-1]]
+    return (before[period] + excitation) * sequence.known_tr_ms + (period + 1) * (sequence.ti_ms or 0.0)
+
+
+def _agreed_tick_ms(spacing: Spacing, sequence: Sequence, parameters: MultitaskingParameters) -> float | None:
+    tick_ms = spacing.tick_ms(sequence.known_tr_ms)
+    if tick_ms is not None or spacing.ticks == 0:
+        return tick_ms
+    text = f"time stamps contradict TR = {sequence.known_tr_ms:g} ms: readouts are {spacing.meant()} apart"
+    if parameters.tr_ms is None:
+        raise DataError(
+            f"{text}; TR must be the time between two excitations, not between inversions: correct the header, or set "
+            "the parameter tr_ms"
+        )
+    log.warning("%s; tr_ms is set and wins, the time stamps are not used", text)
+    return None
+
+
+def _check_inversion_time(
+    measured_ms: NDArray, period: NDArray, sequence: Sequence, parameters: MultitaskingParameters
+) -> None:
+    """Refuse a TI that does not fit between the last readout of a period and the first of the next."""
+    starts = np.flatnonzero(np.diff(period)) + 1
+    if not len(starts) or sequence.ti_ms is None:
+        return
+    gap_ms = float(np.median(measured_ms[starts] - measured_ms[starts - 1]))
+    if sequence.ti_ms <= gap_ms + sequence.known_tr_ms:  # stamps may be those of a readout's start or of its end
+        return
+    text = (
+        f"TI = {sequence.ti_ms:g} ms does not fit: {gap_ms:.4g} ms pass between the last readout of an inversion "
+        "period and the first of the next; TI must be the time from the inversion to the first excitation"
+    )
+    if parameters.ti_ms is None:
+        raise DataError(f"{text}: correct the header, or set the parameter ti_ms")
+    log.warning("%s; ti_ms is set and wins", text)
+
+
+def _pauses_ms(
+    time_ms: NDArray, measured_ms: NDArray, period: NDArray, sequence: Sequence, tick_ms: float
+) -> NDArray[np.float64]:
+    """What each period begins later than TR and TI say, where that is more than rounding and drift."""
+    late = measured_ms - (time_ms - time_ms[0])
+    offsets = np.array([np.median(late[period == number]) for number in range(int(period[-1]) + 1)])
+    steps = np.diff(offsets, prepend=offsets[0])
+    steps[np.abs(steps) <= max(2 * tick_ms, sequence.known_tr_ms)] = 0.0
+    if np.any(steps):
+        log.info("the sequence pauses before inversions: up to %.4g ms more than TR and TI say", np.abs(steps).max())
+    return np.cumsum(steps)[period]
