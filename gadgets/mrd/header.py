@@ -1,8 +1,7 @@
 """What the reconstruction needs of an ISMRMRD header, in named units and without the patient."""
 
-import logging
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import ismrmrd
 import numpy as np
@@ -10,20 +9,11 @@ import numpy as np
 from recon.errors import DataError
 from recon.readouts.geometry import Geometry
 
-log = logging.getLogger(__name__)
-
-Head = TypeVar("Head")
-
 _FOV_MM = (1.0, 2000.0)
 """From a microscope's coil to two metres: smaller numbers are metres, larger ones micrometres."""
 
 _MATRIX = (8, 2048)
 """Twice the largest matrix that a parameter may set; an image of 4096² takes 6.6 GB of basis maps and more."""
-
-_DIRECTIONS = ("read_dir", "phase_dir", "slice_dir")
-
-_NORM_TOLERANCE = 1e-2
-"""Direction cosines that were written with two decimals are still directions."""
 
 _IDENTIFIERS = {
     "subjectInformation": ("patientName", "patientID", "patientBirthdate"),
@@ -183,48 +173,6 @@ def counter_limits(header: ismrmrd.xsd.ismrmrdHeader) -> dict[str, int]:
 def expected_matrix(header: ismrmrd.xsd.ismrmrdHeader) -> int:
     """Image matrix that the header promises, to warm up with; one that promises none is refused once data are in."""
     return min(max(16, int(header.encoding[0].reconSpace.matrixSize.x)), 512) if header.encoding else 160
-
-
-def oriented(head: Head) -> Head:
-    """Check where an acquisition or image lies, and give it a direction if it has none; the head is changed.
-
-    Parameters
-    ----------
-    head : ismrmrd.AcquisitionHeader or ismrmrd.ImageHeader
-
-    Returns
-    -------
-    head
-        The same one.
-
-    Raises
-    ------
-    DataError
-        If position or directions are not finite, or the directions are not orthonormal.
-    """
-    rows = np.array([getattr(head, name)[:] for name in _DIRECTIONS], dtype=np.float64)
-    position = np.array(head.position[:])  # type: ignore[attr-defined]
-    if not (np.isfinite(position).all() and np.isfinite(rows).all()):
-        raise DataError("position or direction cosines of the data are NaN or Inf; correct the converter")
-    if not rows.any():
-        log.warning("the data carry no direction cosines: x is taken as left, y as posterior, z as head (axial)")
-        for name, row in zip(_DIRECTIONS, np.eye(3), strict=True):
-            getattr(head, name)[:] = row.tolist()
-        return head
-    if np.abs(rows @ rows.T - np.eye(3)).max() > _NORM_TOLERANCE:
-        text = "; ".join(f"{name} {np.round(row, 3).tolist()}" for name, row in zip(_DIRECTIONS, rows, strict=True))
-        raise DataError(f"the direction cosines of the data are not orthonormal ({text}); correct the converter")
-    return head
-
-
-def geometry_of(head: Any, fov_mm: tuple[float, float, float]) -> Geometry:
-    """Position and directions of an acquisition's or image's header, with a field of view."""
-
-    def vector(name: str) -> tuple[float, float, float]:
-        x, y, z = getattr(head, name)
-        return float(x), float(y), float(z)
-
-    return Geometry(fov_mm, *map(vector, ("position", *_DIRECTIONS)))
 
 
 def header_of(geometry: Geometry, matrix: tuple[int, int, int], trajectory: str) -> bytes:

@@ -27,6 +27,8 @@ NOT_IMAGING = {
 }
 """Flags of readouts that are no part of the image, and what they are called."""
 
+_COMPRESSED = ("ACQ_COMPRESSION1", "ACQ_COMPRESSION2", "ACQ_COMPRESSION3", "ACQ_COMPRESSION4")
+
 # Converters set it on the lines that are to be corrected as well as on the scan that corrects them.
 _ON_EVERY_LINE = "ACQ_IS_SURFACECOILCORRECTIONSCAN_DATA"
 
@@ -55,6 +57,7 @@ class ReadoutParameters(StreamParameters):
     encoding_space: int | None = Field(
         None, ge=0, description="encoding space to reconstruct; default: the only one, or the first"
     )
+    set_index: int | None = Field(None, ge=0, description="set (idx.set) of raw scans to reconstruct; default: all")
 
 
 class Rules(Protocol):
@@ -72,6 +75,10 @@ class Rules(Protocol):
     def contrast(self) -> int | None:
         """Contrast (echo) that is reconstructed; None: all."""
 
+    @property
+    def set_index(self) -> int | None:
+        """Set (such as a flow encoding) that is reconstructed; None: all."""
+
 
 @dataclass(frozen=True)
 class DefaultRules:
@@ -80,6 +87,7 @@ class DefaultRules:
     ignore_flags: tuple[str, ...] = ()
     encoding_space: int | None = None
     contrast: int | None = None
+    set_index: int | None = None
 
 
 @dataclass
@@ -159,7 +167,16 @@ def roles_of(heads: NDArray, rules: Rules) -> Roles:
     roles.encoding_space = _keep_one(roles, heads["encoding_space_ref"], rules.encoding_space, "encoding_space")
     if rules.contrast is not None:
         _keep_one(roles, heads["idx"]["contrast"], rules.contrast, "contrast")
+    if rules.set_index is not None:
+        _keep_one(roles, heads["idx"]["set"], rules.set_index, "set_index")
+    _refuse_compressed(heads[roles.used])
     return roles
+
+
+def _refuse_compressed(heads: NDArray) -> None:
+    for flag in _COMPRESSED:
+        if is_flagged(heads, flag).any():
+            raise DataError(f"readouts are flagged {flag}: their samples are compressed; decompress them upstream")
 
 
 def _flagged_away(heads: NDArray, flag: str, roles: Roles) -> NDArray[np.bool_]:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.mrd.files import ScanFile
-from gadgets.mrd.header import ScanHeader, geometry_of, oriented, read_header
+from gadgets.mrd.header import ScanHeader, read_header
 from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.places import check_one_place, geometry_of, oriented
 from gadgets.mrd.roles import heads_of
 from gadgets.multitasking.navigators import find_navigators
 from gadgets.multitasking.parameters import MultitaskingParameters
@@ -21,11 +22,6 @@ from recon.multitasking.scan import NoiseScan, RadialScan, Readouts, Signal, Tim
 from recon.multitasking.temporal_basis import has_inversions
 
 log = logging.getLogger(__name__)
-
-
-_SAME_PLACE_MM = 0.1
-_SAME_DIRECTION = 1e-3
-"""Positions and direction cosines of one slice that differ by more are those of several; less is rounding."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +97,7 @@ def _slice(
     parameters: MultitaskingParameters,
 ) -> MeasuredSlice:
     heads = heads_of(readouts)
+    _check_two_dimensional(heads, number)
     is_navigator = find_navigators(readouts, heads, parameters)
     timing = timing_of(heads, header, parameters)
     keep = _steady_state(timing.period, parameters.skip_inversions)
@@ -116,7 +113,7 @@ def _slice(
     trajectory, unit = trajectory_of(
         [readouts[row] for row in spokes], heads[spokes], max(timing.missing, timing.jumps), parameters, header
     )
-    _check_place(heads[imaging], number)
+    check_one_place(heads[imaging], f"slice {number}")
     headers = [readouts[row].getHead() for row in imaging]
     _orient(headers)
 
@@ -150,21 +147,20 @@ def _remarks(measurement: Measurement, timing: Timing) -> list[str]:
     return remarks
 
 
+def _check_two_dimensional(heads: NDArray, number: int) -> None:
+    partitions = np.unique(heads["idx"]["kspace_encode_step_2"])
+    if len(partitions) > 1:
+        raise DataError(
+            f"slice {number} has {len(partitions)} partitions (idx.kspace_encode_step_2): a stack of stars is "
+            "three-dimensional, and malibu reconstructs radial slices; transform along the partitions upstream, and "
+            "count them in idx.slice"
+        )
+
+
 def _orient(headers: list[ismrmrd.AcquisitionHeader]) -> None:
     first = oriented(headers[0])
     for head in headers:  # within rounding of the first's, or all without
         head.read_dir[:], head.phase_dir[:], head.slice_dir[:] = first.read_dir, first.phase_dir, first.slice_dir
-
-
-def _check_place(heads: NDArray, number: int) -> None:
-    """Refuse a slice whose imaging readouts lie at several places or in several directions."""
-    for name, most in (("position", _SAME_PLACE_MM), ("read_dir", _SAME_DIRECTION), ("phase_dir", _SAME_DIRECTION)):
-        apart = float(np.abs(heads[name] - heads[name][0]).max())
-        if apart > most:
-            raise DataError(
-                f"slice {number}: the {name} of imaging readouts differs by up to {apart:.4g} within the slice; "
-                "count slices in idx.slice, one for each position"
-            )
 
 
 def bare_slice(scan: RadialScan) -> MeasuredSlice:

@@ -14,6 +14,9 @@ from recon.readouts.trajectory import golden_angles_rad, radial_trajectory, reco
 
 log = logging.getLogger(__name__)
 
+_IN_PLANE = 0.05
+"""Of kx and ky: rounding and small delays leave less in kz."""
+
 _LEAST_KEPT = 0.5
 """Share of a readout's samples that must be kept: of less, no full spoke is left."""
 
@@ -103,6 +106,7 @@ def trajectory_of(
     if np.all(heads["trajectory_dimensions"] >= 2):
         if is_flagged(heads, "ACQ_IS_REVERSE").any():
             log.info("readouts are flagged ACQ_IS_REVERSE: their trajectory says where each sample lies")
+        _refuse_three_dimensional(imaging)
         written = np.stack([readout.traj[:, :2] for readout in imaging])
         unit = recognise_unit(written, header.resolved_matrix, header.encoded_matrix)
         return (written * np.float32(unit.cycles_per_fov)).astype(np.float32), unit.name
@@ -116,6 +120,19 @@ def trajectory_of(
     samples = int(heads["number_of_samples"][0])
     spokes = radial_trajectory(angles, samples, header.resolved_matrix, int(heads["center_sample"][0]) or None)
     return spokes, f"computed: {parameters.golden_angle_deg:g} degrees per spoke"
+
+
+def _refuse_three_dimensional(imaging: list[ismrmrd.Acquisition]) -> None:
+    """Refuse spokes that leave the plane; a third column without negative values is a density weight."""
+    for readout in imaging:
+        if readout.trajectory_dimensions > 2:
+            reach = float(np.abs(readout.traj[:, :2]).max())
+            if readout.traj[:, 2].min() < -_IN_PLANE * reach and readout.traj[:, 2].max() > _IN_PLANE * reach:
+                raise DataError(
+                    f"the spoke with scan counter {readout.scan_counter} leaves the plane (kz from "
+                    f"{readout.traj[:, 2].min():.3g} to {readout.traj[:, 2].max():.3g}): malibu reconstructs radial "
+                    "slices, not three-dimensional radial scans"
+                )
 
 
 def _check_computable(heads: NDArray, missing: int, header: ScanHeader) -> None:

@@ -156,6 +156,12 @@ def _periods(heads: NDArray, parameters: MultitaskingParameters, header: ScanHea
     if parameters.readouts_per_inversion is not None:
         return _periods_by_count(heads, parameters.readouts_per_inversion)
     name = parameters.inversion_counter
+    sets = np.unique(heads["idx"]["set"])
+    if name == "repetition" and len(sets) > 1 and np.ptp(heads["idx"]["repetition"].astype(int)):
+        raise DataError(
+            f"the readouts belong to {len(sets)} sets (idx.set {sets[0]} to {sets[-1]}), as flow encodings do: they "
+            "cannot be mixed; set set_index to one of them, or inversion_counter=set if they count inversions"
+        )
     counter = heads["idx"][name].astype(np.int64)
     period = np.r_[0, np.cumsum(np.diff(counter) != 0)]
     if name == "repetition" and period[-1] == 0:

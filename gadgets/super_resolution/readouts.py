@@ -8,9 +8,10 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
-from gadgets.mrd.header import as_carried, geometry_of, oriented, relative_noise_bandwidth
+from gadgets.mrd.header import as_carried, relative_noise_bandwidth
 from gadgets.mrd.measurement import Measurement
-from gadgets.mrd.roles import Rules
+from gadgets.mrd.places import check_one_place, geometry_of, oriented
+from gadgets.mrd.roles import Rules, heads_of
 from gadgets.super_resolution.slices import MeasuredVolume
 from recon.cartesian import centre_region, combine_coils, lines_in_image, zero_fill
 from recon.errors import DataError
@@ -85,6 +86,7 @@ def _volume(
     as_slices: bool,
     matrix: tuple[int, int, int] | None,
 ) -> MeasuredVolume:
+    check_one_place(heads_of(readouts), f"the volume of slice {readouts[0].idx.slice}")
     kspace, sampled = fill_kspace(readouts, encoding)
     measured, along_read = np.any(sampled, axis=2), np.any(sampled, axis=(0, 1))
     _check_lines(measured)

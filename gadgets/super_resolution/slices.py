@@ -9,7 +9,7 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
-from gadgets.mrd.header import geometry_of
+from gadgets.mrd.places import geometry_of
 from recon.cartesian import centre_mask, lines_in_image, to_image, to_kspace, zero_fill
 from recon.errors import DataError
 from recon.super_resolution import CartesianVolume
