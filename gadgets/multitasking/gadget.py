@@ -64,9 +64,11 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
         stated = parameters.model_dump(mode="json", exclude={"rescue_folder", "weights"})
         with clock.stage("sort readouts"):
             slices = slices_of(measurement, header, parameters)
+        spokes = max(len(measured.scan.imaging) for measured in slices)
+        size = (parameters.rank, spokes) if len(slices) > 1 else None
         for measured in slices:
             result = reconstruct(measured.scan, parameters.settings(), network, device, clock)
             if network is None and parameters.reconstruction == "mdcn":
                 result = replace(result, method=f"{result.method} (no usable weights)")
-            for image in multitasking_images(result, measured, parameters, stated, clock, measurement.number):
+            for image in multitasking_images(result, measured, parameters, stated, clock, measurement.number, size):
                 stream.send(image)

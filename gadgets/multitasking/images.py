@@ -22,6 +22,9 @@ from recon.stages import StageClock
 
 log = logging.getLogger(__name__)
 
+_OF_SPOKES = ("temporal_basis", "gating")
+"""Series whose images have a column for each spoke."""
+
 _SERIES_PER_MEASUREMENT = 20
 """Series numbers that each measurement of a stream has to itself."""
 
@@ -33,6 +36,7 @@ def multitasking_images(
     stated: Mapping[str, Any],
     clock: StageClock,
     measurement: int = 0,
+    size: tuple[int, int] | None = None,
 ) -> Iterator[ismrmrd.Image]:
     """Make the images of one slice that are chosen, in the order of their series.
 
@@ -49,6 +53,9 @@ def multitasking_images(
         Its seconds go into the Meta of the first image.
     measurement : int
         Position of the measurement in the stream; the series of the second start at 21, and so on.
+    size : (2,) tuple of int, optional
+        Rows and columns of temporal basis and gating of all slices: readers of ISMRMRD files need one size in a series,
+        and ectopic beats leave slices with fewer columns, which are filled with zeros.
 
     Yields
     ------
@@ -65,6 +72,8 @@ def multitasking_images(
         log.warning("the scan did not resolve what %s would show", ", ".join(absent))
     for kind, pictures in pictures_of.items():
         for index, picture in enumerate(pictures):
+            if size and kind in _OF_SPOKES:
+                picture = _filled(picture, (len(picture.array) if kind == "gating" else size[0], size[1]))
             meta = common | picture.meta
             if seconds is not None:
                 meta["MalibuStageSeconds"] = json.dumps({name: round(value, 4) for name, value in seconds.items()})
@@ -72,6 +81,14 @@ def multitasking_images(
             number = measured.scan.slice_index * len(pictures) + index + 1
             series = SERIES[kind].number + _SERIES_PER_MEASUREMENT * measurement
             yield _image(picture, kind, (series, number), measured, meta)
+
+
+def _filled(picture: Picture, size: tuple[int, int]) -> Picture:
+    rows, columns = picture.array.shape
+    if (rows, columns) == size:
+        return picture
+    array = np.pad(picture.array, ((0, size[0] - rows), (0, size[1] - columns)))
+    return Picture(array, picture.spoke, picture.meta | {"MalibuFilledFrom": f"{rows}x{columns}"})
 
 
 def write_series(path: Path, scan: RadialScan, result: Result, chosen: Mapping[str, Any]) -> Path:

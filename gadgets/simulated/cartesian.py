@@ -95,7 +95,6 @@ def volume_header(protocol: VolumeProtocol, scan: CartesianScan) -> ismrmrd.xsd.
         trajectory=xsd.trajectoryType.CARTESIAN,
     )
     return xsd.ismrmrdHeader(
-        version=2,
         measurementInformation=xsd.measurementInformationType(patientPosition=xsd.patientPositionType.HFS),
         acquisitionSystemInformation=xsd.acquisitionSystemInformationType(
             systemVendor="malibu simulator", systemModel=__version__, receiverChannels=protocol.coils

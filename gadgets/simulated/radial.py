@@ -115,7 +115,6 @@ def scan_header(scan: SimulatedScan) -> ismrmrd.xsd.ismrmrdHeader:
         trajectory=xsd.trajectoryType.GOLDENANGLE,
     )
     return xsd.ismrmrdHeader(
-        version=2,
         measurementInformation=xsd.measurementInformationType(patientPosition=xsd.patientPositionType.HFS),
         acquisitionSystemInformation=xsd.acquisitionSystemInformationType(
             systemVendor="malibu simulator",

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import h5py
 import ismrmrd
@@ -16,7 +17,7 @@ from gadgets.reports.motion import heart_center
 from gadgets.simulated.radial import write_simulation
 from recon.errors import DataError
 from recon.simulation.chest import PRESETS, simulate_scan
-from tests.support.replays import replay_here
+from tests.support.replays import replay_here, rewrite_readouts
 
 Images = dict[int, list[ismrmrd.Image]]
 
@@ -259,3 +260,19 @@ def test_wall_motion_is_shown_along_a_line_through_the_heart(moving_images: Imag
         middle = np.argwhere(mask_of(truth, "left ventricle", 0)).mean(axis=0)
     for series in (cine, noisy):
         assert np.linalg.norm(heart_center(series) - middle) < 5
+
+
+def test_slices_with_fewer_spokes_have_images_of_one_size(editable_copy: Path, tmp_path: Path) -> None:
+    """Readers of ISMRMRD files take one matrix size in a series."""
+
+    def second_slice(number: int, record: Any) -> None:
+        record["head"]["idx"]["slice"] = int(number >= 104)
+
+    rewrite_readouts(editable_copy, second_slice)
+    images = replay_here(editable_copy, tmp_path / "i.h5", rank="3", temporal_model="realtime", images="temporal_basis")
+    first, second = (image.data[0, 0] for image in images[4])
+    assert first.shape == second.shape == (3, 50)
+    assert images[4][1].meta["MalibuFilledFrom"] == "3x30"
+    assert "MalibuFilledFrom" not in images[4][0].meta
+    assert np.all(second[:, 30:] == 0)
+    assert np.allclose(second[:, :30] @ second[:, :30].conj().T, np.eye(3), atol=1e-5)
