@@ -79,7 +79,7 @@ def edit_header(old: bytes, new: bytes) -> Callable[[Path], None]:
 
 CASES = {
     "no navigators": (each_readout(no_navigators), "none of 160 readouts is a navigator.*set navigator to every_nth"),
-    "only navigators": (each_readout(only_navigators), "all 160 readouts are navigators"),
+    "only navigators": (each_readout(only_navigators), "79 of 160 navigators lie at another angle"),
     "no trajectory": (each_readout(no_trajectory), "no trajectory, and no golden_angle_deg is set"),
     "radians": (each_readout(radians), r"reaches \|k\| = 3.142, which fits no known unit"),
     "NaN": (each_readout(nan_in_readout_20), "1 readouts hold NaN or Inf samples, the first with scan counter 21"),
