@@ -7,9 +7,15 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gadgets.errors import ParameterError
+from gadgets.errors import ParameterError, shortened
 
 Parameters = TypeVar("Parameters", bound=BaseModel)
+
+LONGEST_TIMEOUT_S = 86_400.0
+"""A day: a scanner does not pause for longer, and a socket takes no infinite time."""
+
+# However many things are wrong, an error names this many of them.
+_NAMED_AT_ONCE = 5
 
 
 def as_list(value: Any) -> Any:
@@ -23,8 +29,12 @@ class StreamParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu, or cuda:N")
-    message_timeout_s: float = Field(30.0, gt=0, description="longest pause inside a message")
-    idle_timeout_s: float = Field(600.0, gt=0, description="longest pause between messages")
+    message_timeout_s: float = Field(
+        30.0, gt=0, le=LONGEST_TIMEOUT_S, allow_inf_nan=False, description="longest pause inside a message"
+    )
+    idle_timeout_s: float = Field(
+        600.0, gt=0, le=LONGEST_TIMEOUT_S, allow_inf_nan=False, description="longest pause between messages"
+    )
     rescue_folder: str | None = Field(
         None, description="where to keep the raw data of a failed reconstruction, without patient data"
     )
@@ -68,7 +78,7 @@ def read_parameters(
         if name == "property":
             name, value = child.get("name", ""), child.get("value")
         if name in values:
-            raise ParameterError(f"parameter {name!r} is given twice")
+            raise ParameterError(f"parameter {shortened(name)!r} is given twice")
         values[name] = (value or "").strip()
     return checked(model, values | (overrides or {}))
 
@@ -92,15 +102,22 @@ def checked(model: type[Parameters], values: Mapping[str, Any]) -> Parameters:
     ParameterError
         If a name is unknown or a value is impossible; the text names the nearest known one, or the allowed values.
     """
+    unknown = [name for name in values if name not in model.model_fields]
+    if unknown:
+        known = parameter_names(model)
+        named = [f"unknown parameter {shortened(name)!r}; {hint_at(name, known)}" for name in unknown[:_NAMED_AT_ONCE]]
+        raise ParameterError(_listed(named, len(unknown)))
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ParameterError("; ".join(_explain(model, problem) for problem in error.errors())) from error
+        problems = error.errors(include_context=False, include_url=False)
+        named = [_explain(model, problem) for problem in problems[:_NAMED_AT_ONCE]]
+        raise ParameterError(_listed(named, len(problems))) from error
 
 
 def hint_at(name: str, known: Sequence[str]) -> str:
     """Say what an unknown name may have been meant for: the nearest known one, or else all of them."""
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(shortened(name), known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
 
 
@@ -114,7 +131,7 @@ def of_those(values: Mapping[str, Any], names: Sequence[str], otherwise: str) ->
     """
     for name in values:
         if name not in names:
-            raise ParameterError(f"{name!r} {otherwise}; known are {', '.join(names)}")
+            raise ParameterError(f"{shortened(name)!r} {otherwise}; known are {', '.join(names)}")
     return dict(values)
 
 
@@ -123,12 +140,15 @@ def parameter_names(model: type[BaseModel]) -> list[str]:
     return sorted(model.model_fields, key=lambda name: name in StreamParameters.model_fields)
 
 
+def _listed(named: list[str], count: int) -> str:
+    rest = [f"and {count - len(named)} more"] if count > len(named) else []
+    return "; ".join(named + rest)
+
+
 def _explain(model: type[BaseModel], problem: Any) -> str:
     name = str(problem["loc"][0])
-    if problem["type"] == "extra_forbidden":
-        return f"unknown parameter {name!r}; {hint_at(name, parameter_names(model))}"
-    field = model.model_fields[name]
-    return f"parameter {name!r} = {problem['input']!r}: {problem['msg']} ({field.description})"
+    given = shortened(repr(problem["input"]))
+    return f"parameter {name!r} = {given}: {shortened(problem['msg'], 400)} ({model.model_fields[name].description})"
 
 
 def configuration_of(document: str, gadget: str) -> ElementTree.Element | None:
@@ -158,7 +178,7 @@ def configuration_of(document: str, gadget: str) -> ElementTree.Element | None:
         execute = external.find("execute")
         if execute is not None and execute.get("target") == gadget:
             return external.find("configuration")
-    raise ParameterError(f"the configuration has no <external> that executes {gadget}")
+    raise ParameterError(f"the configuration has no <external> that executes {shortened(gadget)}")
 
 
 def executed_gadget(document: str) -> str | None:
@@ -185,5 +205,5 @@ def executed_gadget(document: str) -> str | None:
 def _parsed(document: str) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(document)  # noqa: S314 - the operator's own file; Python's expat limits expansion
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ParameterError(f"the configuration is not valid XML: {error}") from error

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,9 @@ from gadgets.cli.options import (
     SeedOption,
     SetOption,
     WeightsOption,
+    check_outputs,
+    check_report,
+    check_seconds,
     configuration_text,
     console,
     out,
@@ -41,7 +45,7 @@ from gadgets.cli.options import (
     progress_bar,
 )
 from gadgets.cli.volumes import evaluate, prepare_volumes, simulate_volume
-from gadgets.errors import OPERATOR_ERRORS, ParameterError
+from gadgets.errors import OPERATOR_ERRORS, STOP_SIGNALS, ParameterError, Stopped, shortened, signals_as_errors
 
 if TYPE_CHECKING:
     from gadgets.mrd.files import Source
@@ -97,6 +101,7 @@ def simulate_scan(
     given: dict[str, Any] = {"duration_s": duration_s, "coils": coils, "snr": snr}
     settings = {name: value for name, value in given.items() if value is not None} | overrides_of(set_)
     protocol = protocol_with(preset.value, settings)
+    check_outputs([], scan, truth_path(scan))
     with progress_bar() as progress:
         task = progress.add_task("simulating readouts", total=protocol.readouts)
         write_simulation(simulated(protocol, seed), scan, lambda count: progress.advance(task, count))
@@ -131,6 +136,9 @@ def replay(
         )
     element = configuration_of(document, target)
     gadget.parse(element, overrides)
+    check_seconds(timeout_s)
+    check_outputs([scan, *([config] if config else [])], output, output.with_name(f"{output.stem}.incomplete.h5"))
+    check_report(report)
     with open_source(scan, group) as file:
         if host:
             with connect(host, port) as sock:
@@ -170,6 +178,7 @@ def info(
 
     element = configuration_of(configuration_text(config), "MultitaskingGadget")
     with ScanFile(scan, group) as file:
+        file.check()
         result = inspect(file, parse_parameters(element, overrides_of(set_)))
     table = Table(title=str(scan), show_header=False, title_justify="left")
     for name, value in result.properties.items():
@@ -206,6 +215,7 @@ def benchmark(
 
     element = configuration_of(configuration_text(config), "MultitaskingGadget")
     names = methods.replace(",", " ").split()
+    check_outputs([scan, *([config] if config else [])], output, json_)
     with ScanFile(scan, group) as file:
         result = run_benchmark(file, parse_parameters(element, overrides_of(set_, device, weights)), names, repeat)
     for group_ in COLUMN_GROUPS:
@@ -244,6 +254,7 @@ def report(
     """Make a report with pictures of an image file."""
     from gadgets.reports.multitasking import write_report
 
+    check_report(folder)
     out.print(f"wrote {write_report(images, folder)}")
 
 
@@ -264,15 +275,19 @@ app.command("prepare", hidden=True)(prepare_pairs)
 @contextlib.contextmanager
 def _one_line_errors() -> Iterator[None]:
     try:
-        yield
+        with signals_as_errors([number for number in STOP_SIGNALS if number != signal.SIGINT]):
+            yield
     except KeyboardInterrupt:
         console.print("[red]interrupted[/red]; no incomplete file was left")
         sys.exit(130)
+    except Stopped as stopped:
+        console.print(f"[red]{stopped}[/red]; no incomplete file was left", highlight=False)
+        raise
     except Exception as error:
         if _State.debug:
             raise
         expected = isinstance(error, (*OPERATOR_ERRORS, OSError, MemoryError))
-        text = str(error) if expected and str(error) else f"{type(error).__name__}: {error}"
+        text = shortened(str(error) if expected and str(error) else f"{type(error).__name__}: {error}", 2000)
         hint = "" if expected else " (a defect of malibu; malibu --debug shows the traceback)"
         console.print(f"[red]error:[/red] {escape(text + hint)}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -1,5 +1,6 @@
 """What the commands of ``malibu`` share: panels, options, consoles, and how values are read."""
 
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from gadgets.errors import ParameterError
+from gadgets.errors import ParameterError, ScanFileError, shortened
+from gadgets.files import check_output
 
 console = Console(stderr=True)
 out = Console()
@@ -53,6 +55,10 @@ SeedOption = Annotated[int, typer.Option(min=0, help="Subject; equal seeds give 
 FirstSeedOption = Annotated[int, typer.Option(min=0, help="Seed of the first simulated subject.")]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Figures for scripts.", show_default=False)]
 ReportFolder = "Folder for report.html and PNGs."
+
+
+LONGEST_WAIT_S = 604_800.0
+"""A week, which the slowest reconstruction does not take."""
 
 
 class Preset(str, Enum):
@@ -95,7 +101,9 @@ def configuration_text(path: Path | None) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"the configuration {path} cannot be read: {error}") from error
+        raise ParameterError(
+            f"the configuration {shortened(path, 200)} cannot be read: {shortened(error, 300)}"
+        ) from error
 
 
 def overrides_of(settings: list[str] | None, device: str | None = None, weights: Path | None = None) -> dict[str, str]:
@@ -104,10 +112,29 @@ def overrides_of(settings: list[str] | None, device: str | None = None, weights:
     for setting in settings or ():
         name, equals, value = setting.partition("=")
         if not equals or not name:
-            raise ParameterError(f"--set {setting!r} is not of the form NAME=VALUE")
+            raise ParameterError(f"--set {shortened(setting)!r} is not of the form NAME=VALUE")
         overrides[name.strip()] = value.strip()
     given = {"device": device, "weights": str(weights.resolve()) if weights else None}
     return overrides | {name: value for name, value in given.items() if value}
+
+
+def check_outputs(inputs: Sequence[Path], *outputs: Path | None) -> None:
+    """Refuse files that could not be written, or would take the place of what is read, before any work is done."""
+    for output in outputs:
+        if output is not None:
+            check_output(output, *inputs)
+
+
+def check_report(folder: Path | None) -> None:
+    """Refuse a folder for a report that is a file."""
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise ScanFileError(f"the report {shortened(folder, 200)} is a file; name a folder")
+
+
+def check_seconds(seconds: float) -> None:
+    """Refuse a wait that a socket does not take."""
+    if not 0 < seconds <= LONGEST_WAIT_S:
+        raise ParameterError(f"--timeout-s {seconds:g} must be at most {LONGEST_WAIT_S:g} seconds")
 
 
 def numbers(text: str, count: int, name: str) -> tuple[float, ...]:

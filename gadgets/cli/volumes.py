@@ -20,6 +20,7 @@ from gadgets.cli.options import (
     SeedOption,
     SetOption,
     ShapeOption,
+    check_outputs,
     numbers,
     out,
     overrides_of,
@@ -46,6 +47,7 @@ def simulate_volume(
 
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
     along_slice, along_phase = numbers(acceleration, 2, "--acceleration")
+    check_outputs([], scan, truth_path(scan))
     protocol = VolumeProtocol(domain.value, (z, y, x), (along_slice, along_phase), coils, snr)
     write_volume_scan(protocol, seed, scan, images)
     out.print(f"wrote {scan} ({'images' if images else 'raw data'}) and {truth_path(scan)}")
@@ -102,6 +104,7 @@ def evaluate_sr(
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
     if bool(volumes) == bool(simulate):
         raise ParameterError("give volumes, or --simulate COUNT")
+    check_outputs(volumes or [], json_, picture)
     subjects: Any = loaded_subjects(volumes) if volumes else simulated_subjects(domain.value, (z, y, x), seed, simulate)
     with progress_bar() as progress:
         task = progress.add_task("volumes", total=len(volumes or ()) or simulate)

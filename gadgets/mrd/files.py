@@ -1,4 +1,4 @@
-"""ISMRMRD files: scans read and written in chunks, images written; complete files only."""
+"""ISMRMRD files: scans read and written in chunks, and what a gadget may be sent from a file."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -7,15 +7,15 @@ from typing import Any
 
 import h5py
 import ismrmrd
-import numpy as np
 from numpy.typing import NDArray
 
-from gadgets.errors import ScanFileError
-from gadgets.files import complete_file, partial_path
+from gadgets.errors import ScanFileError, shortened
+from gadgets.files import NewHDF5
 from gadgets.mrd.header import parse_header
+from gadgets.mrd.image_files import ImageFile, read_images
+from gadgets.mrd.records import CHUNK, Table, header_text, item, opened
 
-# Readouts read or written at a time.
-_CHUNK = 256
+__all__ = ["ImageFile", "ImageSource", "ScanFile", "Source", "open_source", "read_images", "write_scan"]
 
 
 class ScanFile:
@@ -37,31 +37,31 @@ class ScanFile:
 
     def __init__(self, path: Path, group: str = "dataset") -> None:
         self.path = path
-        if not path.is_file():
-            raise ScanFileError(f"{path} does not exist or is no file")
-        try:
-            self._file = h5py.File(path, "r")
-        except OSError as error:
-            raise ScanFileError(f"{path} is not a readable HDF5 file: {error}") from error
+        self._file = opened(path)
         try:
             self._group = self._checked_group(group)
-            self.header_xml = bytes(self._group["xml"][0])
+            self.header_xml = header_text(path, self._group)
+            self._readouts = Table(path, self._group["data"])
+            self._waveforms = self._checked_waveforms()
             self.header = parse_header(self.header_xml)
         except BaseException:
             self._file.close()
             raise
 
     def _checked_group(self, name: str) -> h5py.Group:
-        groups = [key for key, item in self._file.items() if isinstance(item, h5py.Group)]
-        if name not in self._file:
-            raise ScanFileError(f"{self.path} has no group {name!r}; it holds {groups or 'none'}: use --group")
-        group = self._file[name]
+        group = item(self._file, name)
+        if group is None:
+            groups = [key for key in self._file if isinstance(item(self._file, key), h5py.Group)]
+            held = shortened(groups or "none", 200)
+            raise ScanFileError(f"{self.path} has no group {shortened(name)!r}; it holds {held}: use --group")
         for dataset, what in (("xml", "header"), ("data", "readouts")):
-            if not isinstance(group, h5py.Group) or dataset not in group:
+            if not isinstance(group, h5py.Group) or item(group, dataset) is None:
                 raise ScanFileError(f"{self.path}: group {name!r} holds no ISMRMRD {what} ({name}/{dataset})")
-        if not isinstance(group["data"], h5py.Dataset):
-            raise ScanFileError(f"{self.path}: {name}/data holds no readouts; is this an image file?")
         return group
+
+    def _checked_waveforms(self) -> Table | None:
+        waveforms = item(self._group, "waveforms")
+        return None if waveforms is None else Table(self.path, waveforms, is_waveforms=True)
 
     def __enter__(self) -> "ScanFile":
         return self
@@ -73,11 +73,22 @@ class ScanFile:
 
     def __len__(self) -> int:
         """Count the readouts."""
-        return int(self._group["data"].shape[0])
+        return len(self._readouts)
 
     def heads(self) -> NDArray:
         """Read the acquisition headers alone, as a structured array."""
-        return self._group["data"].fields("head")[:] if len(self) else np.empty(0, self._group["data"].dtype["head"])
+        return self._readouts.heads()
+
+    def check(self) -> None:
+        """Read everything once.
+
+        Raises
+        ------
+        ScanFileError
+            Naming the first readout or waveform that cannot be read, or does not fit its head.
+        """
+        for _ in self.items():
+            pass
 
     def acquisitions(self, rows: Sequence[int] | None = None) -> Iterator[ismrmrd.Acquisition]:
         """Read the readouts in their order, a chunk at a time.
@@ -86,17 +97,20 @@ class ScanFile:
         ----------
         rows : sequence of int, optional
             Only these.
+
+        Raises
+        ------
+        ScanFileError
+            If one cannot be read, or its data do not fit its head.
         """
-        data = ismrmrd.file.Acquisitions(self._group["data"])
-        if rows is not None:
-            yield from (data[int(row)] for row in rows)
-            return
-        for start in range(0, len(self), _CHUNK):
-            yield from data[start : start + _CHUNK]
+        if rows is None:
+            yield from self._readouts
+        else:
+            yield from (self._readouts.record(int(row)) for row in rows)
 
     def waveforms(self) -> list[ismrmrd.Waveform]:
         """Read all waveforms."""
-        return list(ismrmrd.file.Waveforms(self._group["waveforms"])) if "waveforms" in self._group else []
+        return [] if self._waveforms is None else list(self._waveforms)
 
     def items(self) -> Iterator[Any]:
         """All readouts in their order, each waveform before the first readout that is not older than it."""
@@ -110,7 +124,7 @@ class ScanFile:
     @property
     def item_count(self) -> int:
         """Readouts and waveforms."""
-        return len(self) + len(self.waveforms())
+        return len(self._readouts) + (0 if self._waveforms is None else len(self._waveforms))
 
 
 class ImageSource:
@@ -127,9 +141,10 @@ class ImageSource:
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._images = [image for images in read_images(path).values() for image in images]
-        with ismrmrd.Dataset(str(path), "dataset", mode="r") as dataset:
-            self.header_xml: bytes = dataset.read_xml_header()
+        with opened(path) as file:
+            self.header_xml = header_text(path, file["dataset"])
         self.header = parse_header(self.header_xml)
 
     def __enter__(self) -> "ImageSource":
@@ -173,8 +188,9 @@ def open_source(path: Path, group: str = "dataset") -> Source:
     """
     try:
         with h5py.File(path, "r") as file:
-            is_images = "dataset" in file and any(name.startswith("image_") for name in file["dataset"])
-    except OSError:
+            dataset = item(file, "dataset")
+            is_images = isinstance(dataset, h5py.Group) and any(name.startswith("image_") for name in dataset)
+    except Exception:  # ScanFile says what is wrong
         is_images = False
     return ImageSource(path) if is_images else ScanFile(path, group)
 
@@ -184,6 +200,7 @@ def write_scan(
     header: ismrmrd.xsd.ismrmrdHeader,
     acquisitions: Iterable[ismrmrd.Acquisition],
     waveforms: Sequence[ismrmrd.Waveform] = (),
+    private: bool = False,
 ) -> None:
     """Write a raw-data file; it appears under its name only when it is complete.
 
@@ -194,18 +211,27 @@ def write_scan(
     acquisitions : iterable of ismrmrd.Acquisition
         Taken a chunk at a time, so that a generator never has to be in memory as a whole.
     waveforms : sequence of ismrmrd.Waveform
+    private : bool
+        Leave the file readable by its owner alone.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing is left of it.
     """
-    with complete_file(path) as partial, ismrmrd.File(str(partial), "w") as file:
-        container = file["dataset"]
+    new = NewHDF5(path, private)
+    with new as file:
+        container = ismrmrd.file.Container(file.create_group("dataset"))
         container.header = header
         if waveforms:
             container.waveforms = waveforms
         chunk: list[ismrmrd.Acquisition] = []
         for acquisition in acquisitions:
             chunk.append(acquisition)
-            if len(chunk) == _CHUNK:
+            if len(chunk) == CHUNK:
                 _append(container, chunk)
                 chunk = []
+                new.check()
         _append(container, chunk)
 
 
@@ -216,66 +242,3 @@ def _append(container: ismrmrd.file.Container, chunk: list[ismrmrd.Acquisition])
         container.acquisitions.extend(chunk)
     else:
         container.acquisitions = chunk
-
-
-class ImageFile:
-    """An image file in Gadgetron's layout, ``dataset/image_<series>``; a context manager.
-
-    The file takes its name when the block succeeds. If it fails after images came, they are kept beside it under
-    the name ``<stem>.incomplete.h5``.
-
-    Parameters
-    ----------
-    path : Path
-    header_xml : bytes
-        Header of the scan, without identifiers.
-    """
-
-    def __init__(self, path: Path, header_xml: bytes) -> None:
-        self.path = path
-        self.incomplete_path = path.with_name(f"{path.stem}.incomplete.h5")
-        self.count = 0
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = partial_path(path)
-        self._dataset = ismrmrd.Dataset(str(self._partial), "dataset", mode="w")
-        self._dataset.write_xml_header(header_xml)
-
-    def append(self, image: ismrmrd.Image) -> None:
-        """Add an image to its series."""
-        self._dataset.append_image(f"image_{image.image_series_index}", image)
-        self.count += 1
-
-    def __enter__(self) -> "ImageFile":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._dataset.close()
-        if error is None:
-            self._partial.replace(self.path)
-        elif self.count:
-            self._partial.replace(self.incomplete_path)
-        else:
-            self._partial.unlink(missing_ok=True)
-
-
-def read_images(path: Path) -> dict[int, list[ismrmrd.Image]]:
-    """Read all images of an image file by series index.
-
-    Raises
-    ------
-    ScanFileError
-        If the file is missing or holds no images.
-    """
-    if not path.is_file():
-        raise ScanFileError(f"{path} does not exist or is no file")
-    series: dict[int, list[ismrmrd.Image]] = {}
-    with ismrmrd.Dataset(str(path), "dataset", mode="r") as dataset:
-        for name in dataset.list():
-            if name.startswith("image_"):
-                images = [dataset.read_image(name, number) for number in range(dataset.number_of_images(name))]
-                series[images[0].image_series_index] = images
-    if not series:
-        raise ScanFileError(f"{path} holds no ISMRMRD images")
-    return dict(sorted(series.items()))

@@ -1,11 +1,14 @@
 """What the reconstruction needs of an ISMRMRD header, in named units and without the patient."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import ismrmrd
 import numpy as np
 
+from gadgets.errors import shortened
+from gadgets.mrd.header_numbers import check_numbers
 from recon.errors import DataError
 from recon.readouts.geometry import Geometry
 
@@ -14,12 +17,6 @@ _FOV_MM = (1.0, 2000.0)
 
 _MATRIX = (8, 2048)
 """Twice the largest matrix that a parameter may set; an image of 4096² takes 6.6 GB of basis maps and more."""
-
-_IDENTIFIERS = {
-    "subjectInformation": ("patientName", "patientID", "patientBirthdate"),
-    "studyInformation": ("studyID", "accessionNumber", "referringPhysicianName", "studyDate", "studyTime"),
-    "measurementInformation": ("measurementID",),
-}
 
 
 @dataclass(frozen=True)
@@ -63,15 +60,22 @@ def parse_header(xml: bytes | str) -> Any:
     Raises
     ------
     DataError
-        If it is not valid XML of an ISMRMRD header, or lacks an element that ismrmrd cannot do without.
+        If it is not valid XML of an ISMRMRD header, lacks an element that ismrmrd cannot do without, or has text
+        where a number belongs.
     """
     try:
-        return ismrmrd.xsd.CreateFromDocument(xml)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # xsdata's quote what it does not understand, which may be an identifier
+            header = ismrmrd.xsd.CreateFromDocument(xml)
     except TypeError as error:
         missing = str(error).rpartition(":")[2].strip() or str(error)
-        raise DataError(f"the ISMRMRD header lacks a required element: {missing}; add it and try again") from error
+        raise DataError(
+            f"the ISMRMRD header lacks a required element: {shortened(missing)}; add it and try again"
+        ) from error
     except Exception as error:
-        raise DataError(f"the ISMRMRD header cannot be read: {type(error).__name__}: {error}") from error
+        raise DataError(f"the ISMRMRD header cannot be read: {type(error).__name__}: {shortened(error)}") from error
+    check_numbers(header)
+    return header
 
 
 def as_carried(value: float) -> float:
@@ -203,13 +207,3 @@ def header_of(geometry: Geometry, matrix: tuple[int, int, int], trajectory: str)
     )
     conditions = xsd.experimentalConditionsType(H1resonanceFrequency_Hz=0)
     return ismrmrd.xsd.ToXML(xsd.ismrmrdHeader(experimentalConditions=conditions, encoding=[encoding])).encode()
-
-
-def anonymous(header: ismrmrd.xsd.ismrmrdHeader) -> Any:
-    """Remove patient, study and measurement identifiers from a header, in place; return it."""
-    for section, names in _IDENTIFIERS.items():
-        holder = getattr(header, section, None)
-        for name in names:
-            if holder is not None and getattr(holder, name, None) is not None:
-                setattr(holder, name, None)
-    return header

@@ -15,22 +15,30 @@ import ismrmrd
 from gadgetron.external import constants, readers, writers
 from gadgetron.external.connection import Connection
 
-from gadgets.errors import OPERATOR_ERRORS, RemoteError, StreamError
-from gadgets.mrd.connection import ExactSocket, read_error
+from gadgets.errors import OPERATOR_ERRORS, RemoteError, ScanFileError, StreamError, shortened
+from gadgets.files import check_output
 from gadgets.mrd.files import ImageFile, Source
-from gadgets.mrd.header import anonymous
+from gadgets.mrd.identifiers import anonymous_xml
+from gadgets.mrd.wire.items import read_image, write_image
+from gadgets.mrd.wire.opening import GuardedConnection
+from gadgets.mrd.wire.sockets import ExactSocket, read_error
 
 log = logging.getLogger(__name__)
-
-
-# Gadgetron hangs on a header whose version is not that of its own ISMRMRD library; the element is optional.
-_VERSION = re.compile(rb"<((?:\w+:)?version)>[^<]*</\1>\s*")
 
 _WRITERS = {
     ismrmrd.Acquisition: writers.write_acquisition,
     ismrmrd.Waveform: writers.write_waveform,
-    ismrmrd.Image: writers.write_image,
+    ismrmrd.Image: write_image,
 }
+
+# A server that fails after some images says so in a text and closes as if all were well. The first pattern is how
+# errors of malibu's gadgets begin; log lines of FIRE name their level, and only errors count among them.
+_ERROR_TEXT = re.compile(
+    r"\s*malibu \w+:|(?!\s*(DEBUG|DBG|INFO|WARN|WRN)).*\b\w*(error|exception|failed|failure)\b", re.I | re.S
+)
+_LONGEST_TEXT = 1000
+# A gadget in this process whose client is gone is not waited for any longer.
+_END_S = 5.0
 
 
 class Gadget(Protocol):
@@ -92,54 +100,80 @@ def replay(
         If the other side reported an error, or sent no image at all.
     StreamError
         If the stream broke.
+    ScanFileError
+        If the scan cannot be read, or the output not be written.
     """
+    check_output(output, scan.path)
+    check_output(output.with_name(f"{output.stem}.incomplete.h5"), scan.path)
     connection = ExactSocket(sock, timeout_s, timeout_s)
     sender = _Sender(connection, scan, configuration, progress)
-    header_xml = ismrmrd.xsd.ToXML(anonymous(scan.header)).encode()
     try:
-        with ImageFile(output, header_xml) as images:
+        with ImageFile(output, anonymous_xml(scan.header)) as images:
             sender.start()
-            texts: list[str] = []
-            for image in _images(connection, texts):
-                images.append(image)
-                progress.image(image)
-            if not images.count:
-                said = f"; the server said: {' | '.join(texts)}" if texts else ", nor an error"
-                raise RemoteError(f"no image came back{said}; see the server's log")
-            sender.finish()
+            try:
+                _receive(connection, images, progress)
+                sender.finish()
+            except (RemoteError, StreamError) as error:
+                cause = sender.source_error or error
+                if images.count and isinstance(cause, (RemoteError, StreamError, ScanFileError)):
+                    kept = f"{cause} ({images.count} images that came before are kept in {images.incomplete_path})"
+                    raise type(cause)(kept) from error
+                raise cause from (None if cause is error else error)
             return images.count
-    except (RemoteError, StreamError) as error:
-        if images.count:
-            kept = f"{error} ({images.count} images that came before are kept in {images.incomplete_path})"
-            raise type(error)(kept) from error
-        raise
     finally:
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
         sock.close()
-        sender.join()
+        sender.wait()
+
+
+def _receive(connection: ExactSocket, images: ImageFile, progress: Progress) -> None:
+    """Take images and texts until the other side closes."""
+    texts: list[str] = []
+    for image in _images(connection, texts):
+        images.append(image)
+        progress.image(image)
+    said = f"the server said: {shortened(' | '.join(texts), _LONGEST_TEXT)}" if texts else ""
+    if not images.count:
+        raise RemoteError(f"no image came back{f'; {said}' if said else ', nor an error'}; see the server's log")
+    if any(_ERROR_TEXT.match(text) for text in texts):
+        raise RemoteError(f"the reconstruction failed after some images; {said}")
 
 
 class _Sender(threading.Thread):
-    """Sends a scan while the main thread receives; keeps an error of its own for :meth:`finish`."""
+    """Sends a scan while the main thread receives.
+
+    An error of the scan's file ends the connection, so that neither side waits for what cannot come; an error of the
+    connection is left to the receiving side, which learns the cause.
+
+    Attributes
+    ----------
+    source_error : Exception or None
+        Why the scan could not be read.
+    """
 
     def __init__(self, connection: ExactSocket, scan: Source, configuration: bytes, progress: Progress) -> None:
         super().__init__(name="malibu-replay-sender", daemon=True)
         self._connection, self._scan, self._configuration = connection, scan, configuration
         self._progress = progress
-        self._error: BaseException | None = None
+        self._error: StreamError | None = None
+        self.source_error: Exception | None = None
 
     def run(self) -> None:
         try:
             self._send()
-        except BaseException as error:
+        except StreamError as error:
             self._error = error
+        except Exception as error:
+            self.source_error = error
+            with contextlib.suppress(OSError):
+                self._connection.socket.shutdown(socket.SHUT_RDWR)
 
     def _send(self) -> None:
         connection = self._connection
         for message_id, text in (
             (constants.GADGET_MESSAGE_CONFIG, self._configuration),
-            (constants.GADGET_MESSAGE_HEADER, _VERSION.sub(b"", self._scan.header_xml, count=1)),
+            (constants.GADGET_MESSAGE_HEADER, anonymous_xml(self._scan.header)),
         ):
             connection.write(constants.GadgetMessageIdentifier.pack(message_id))
             writers.write_byte_string(connection, text)
@@ -151,8 +185,14 @@ class _Sender(threading.Thread):
     def finish(self) -> None:
         """Wait for the last byte; raise what stopped the sending."""
         self.join()
-        if self._error is not None:
-            raise StreamError(f"the scan was not sent completely: {self._error}") from self._error
+        error = self.source_error or self._error
+        if error is not None:
+            raise StreamError(f"the scan was not sent completely: {error}") from error
+
+    def wait(self) -> None:
+        """Wait for the end of the thread, if it was started."""
+        if self.ident is not None:
+            self.join(_END_S)
 
 
 def _images(connection: ExactSocket, texts: list[str]) -> Iterator[ismrmrd.Image]:
@@ -164,13 +204,14 @@ def _images(connection: ExactSocket, texts: list[str]) -> Iterator[ismrmrd.Image
         if message_id == constants.GADGET_MESSAGE_ERROR:
             raise RemoteError(read_error(connection))
         if message_id == constants.GADGET_MESSAGE_TEXT:
-            texts.append(readers.read_byte_string(connection).decode(errors="replace").rstrip("\0\n"))
+            said = readers.read_byte_string(connection).decode(errors="replace").rstrip("\0\n")
+            texts.append(shortened(said, _LONGEST_TEXT))
             log.warning("the server says: %s", texts[-1])
             connection.message_done()
             continue
         if message_id != constants.GADGET_MESSAGE_ISMRMRD_IMAGE:
             raise StreamError(f"the reconstruction sent an unknown message id {message_id}")
-        image = readers.read_image(connection)
+        image = read_image(connection)
         connection.message_done()
         yield image
 
@@ -212,7 +253,7 @@ def hosted(gadget: Gadget) -> Iterator[socket.socket]:
 
     def serve() -> None:
         try:
-            with Connection(server) as connection:
+            with GuardedConnection(server) as connection:
                 gadget.handle(connection)
         except BaseException as error:
             raised.append(error)
@@ -221,11 +262,15 @@ def hosted(gadget: Gadget) -> Iterator[socket.socket]:
 
     thread = threading.Thread(target=serve, name="malibu-gadget", daemon=True)
     thread.start()
+    longest_s: float | None = _END_S
     try:
         yield client
+        longest_s = None
     finally:
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
         client.close()
-        thread.join()
+        thread.join(longest_s)
         if raised and not isinstance(raised[0], OPERATOR_ERRORS):
             raise raised[0]
 

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 import ismrmrd
 
-from gadgets.errors import ParameterError
+from gadgets.errors import ParameterError, ScanFileError, shortened
+from gadgets.files import check_folder
 from gadgets.mrd.files import write_scan
-from gadgets.mrd.header import anonymous
+from gadgets.mrd.identifiers import anonymous
 from gadgets.mrd.measurement import Measurement
 
 log = logging.getLogger(__name__)
@@ -20,30 +21,49 @@ log = logging.getLogger(__name__)
 Loaded = TypeVar("Loaded")
 
 
+def check_rescue_folder(folder: str | None) -> None:
+    """Make the folder of rescued scans, for its owner alone, and refuse one that cannot be written.
+
+    Raises
+    ------
+    ParameterError
+        Before the scan, when something can still be done.
+    """
+    if folder:
+        try:
+            check_folder(Path(folder), private=True)
+        except ScanFileError as error:
+            raise ParameterError(f"rescue_folder: {error}") from error
+
+
 @contextmanager
 def rescued(measurement: Measurement, header: ismrmrd.xsd.ismrmrdHeader, folder: str | None) -> Iterator[None]:
-    """Write the readouts to a file if the enclosed block fails, and let the exception go on.
+    """Write the readouts to a file if the enclosed block fails or is told to stop, and let the exception go on.
 
     Parameters
     ----------
     measurement : Measurement
     header : ismrmrd.xsd.ismrmrdHeader
-        Written without patient, study and measurement identifiers.
+        Only what may leave of it is written.
     folder : str or None
         None keeps nothing: raw data are not written anywhere unless the operator asks for it.
     """
     try:
         yield
-    except Exception:
+    except BaseException:
         if folder and measurement.received:
-            try:
-                path = Path(folder) / f"malibu-rescue-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.h5"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_scan(path, anonymous(header), measurement.acquisitions, measurement.waveforms)
-                log.error("%d readouts were kept in %s", len(measurement.acquisitions), path)
-            except OSError as error:
-                log.error("the raw data could not be kept in %s: %s", folder, error)
+            _keep(measurement, header, Path(folder))
         raise
+
+
+def _keep(measurement: Measurement, header: ismrmrd.xsd.ismrmrdHeader, folder: Path) -> None:
+    """Write the file; what goes wrong is logged beside the cause of the rescue and never hides it."""
+    path = folder / f"malibu-rescue-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.h5"
+    try:
+        write_scan(path, anonymous(header), measurement.acquisitions, measurement.waveforms, private=True)
+        log.error("%d readouts were kept in %s", len(measurement.acquisitions), path)
+    except Exception as problem:
+        log.error("the raw data could not be kept in %s: %s", folder, shortened(problem, 300))
 
 
 def loaded_early(load: Callable[[], Loaded], keep_error: bool) -> Callable[[], Loaded]:

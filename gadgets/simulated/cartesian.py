@@ -9,7 +9,7 @@ import ismrmrd
 import numpy as np
 
 from gadgets import __version__
-from gadgets.files import complete_file
+from gadgets.files import NewHDF5
 from gadgets.mrd.files import ImageFile, write_scan
 from gadgets.simulated.radial import truth_path
 from recon.cartesian import combine_coils
@@ -66,7 +66,7 @@ def write_volume_scan(protocol: VolumeProtocol, seed: int, path: Path, as_images
                 file.append(image)
     else:
         write_scan(path, volume_header(protocol, scan), volume_acquisitions(scan, seed))
-    with complete_file(truth_path(path)) as partial, h5py.File(partial, "w") as file:
+    with NewHDF5(truth_path(path)) as file:
         _write_truth(file, angiogram, protocol)
 
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gadgets import __version__
 from gadgets.errors import ParameterError
-from gadgets.files import complete_file
+from gadgets.files import NewHDF5
 from gadgets.mrd.files import write_scan
 from recon.simulation.chest import PRESETS, Protocol, SimulatedScan
 
@@ -87,7 +87,7 @@ def write_simulation(scan: SimulatedScan, path: Path, progress: Callable[[int], 
         Called with the number of readouts written.
     """
     write_scan(path, scan_header(scan), acquisitions(scan, progress), waveforms(scan))
-    with complete_file(truth_path(path)) as partial, h5py.File(partial, "w") as file:
+    with NewHDF5(truth_path(path)) as file:
         _write_truth(scan, file)
 
 

@@ -92,7 +92,7 @@ def test_header_is_sent_without_the_version_that_gadgetron_hangs_on(tmp_path: Pa
     sent = seen["header"][1]
     assert b"version>" not in sent
     assert ismrmrd.xsd.CreateFromDocument(sent).encoding == ismrmrd.xsd.CreateFromDocument(written).encoding
-    assert len(written) - len(sent) < 40
+    assert len(written) - len(sent) < 70  # the version, and the free text of the sequence type
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_patient_is_in_no_output_and_no_log(
     for identifier in (b"DOE", b"4711", b"1970-01-01"):
         assert identifier not in header
         assert identifier not in written
-    assert b"<patientWeight_kg>70" in header
+    assert b"patientWeight" not in header
 
 
 @needs_torch
