@@ -121,9 +121,7 @@ def replay(
                 raise cause from (None if cause is error else error)
             return images.count
     finally:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-        sock.close()
+        connection.drop()
         sender.wait()
 
 

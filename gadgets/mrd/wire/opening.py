@@ -11,8 +11,7 @@ import xml.etree.ElementTree as ElementTree
 from functools import cached_property
 from typing import Any
 
-import gadgetron.external.connection
-from gadgetron.external import constants
+from gadgetron.external import connection, constants
 from gadgetron.external.connection import Connection
 
 from gadgets.errors import StreamError
@@ -91,4 +90,4 @@ class GuardedConnection(Connection):
 
 def take_over() -> None:
     """Let ``python3 -m gadgetron`` open its connection with :class:`GuardedConnection` in this process."""
-    gadgetron.external.connection.Connection = GuardedConnection
+    connection.Connection = GuardedConnection

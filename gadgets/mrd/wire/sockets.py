@@ -160,6 +160,15 @@ class ExactSocket:
         self._stream.close()
         self.socket.close()
 
+    def drop(self) -> None:
+        """Close at once and without a word."""
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.close()
+        self.socket.close()
+
     def _buffered(self) -> bytes:
         with contextlib.suppress(OSError):
             self.socket.settimeout(0)
