@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gadgets import RESEARCH_LABEL, __version__
+from gadgets.cli.gadgetron import install_gadgetron
 from gadgets.cli.networks import nets, prepare_pairs
 from gadgets.cli.options import (
     LOOK,
@@ -263,7 +264,7 @@ for _panel, _commands in {
     LOOK: (report,),
     MEASURE: (benchmark,),
     TRAIN: (prepare_pairs, prepare_volumes, nets),
-    SET_UP: (parameters,),
+    SET_UP: (install_gadgetron, parameters),
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)

@@ -1,0 +1,1 @@
+"""Consoles that run malibu's gadgets: installing for them, and checking that it works."""
