@@ -150,7 +150,7 @@ def _imports(prefix: Path, python: str) -> Iterator[Check]:
         command, capture_output=True, text=True, env=_environment(prefix), cwd=tempfile.gettempdir(), check=False
     )
     if run.returncode:
-        install = f"install malibu for it: {python} -m pip install malibu"
+        install = f"install malibu for it, in malibu's own folder: {python} -m pip install ."
         yield Check("imports", False, f"{_last_line(run.stderr)}; {install}")
         return
     version, place, has_takeover = json.loads(run.stdout.splitlines()[-1])

@@ -13,7 +13,7 @@ from gadgets.errors import ScanFileError, shortened
 from gadgets.files import NewHDF5
 from gadgets.mrd.header import parse_header
 from gadgets.mrd.image_files import ImageFile, read_images
-from gadgets.mrd.records import CHUNK, Table, header_text, item, opened
+from gadgets.mrd.records import CHUNK, Table, damage_named, header_text, item, opened
 
 __all__ = ["ImageFile", "ImageSource", "ScanFile", "Source", "open_source", "read_images", "write_scan"]
 
@@ -39,10 +39,11 @@ class ScanFile:
         self.path = path
         self._file = opened(path)
         try:
-            self._group = self._checked_group(group)
-            self.header_xml = header_text(path, self._group)
-            self._readouts = Table(path, self._group["data"])
-            self._waveforms = self._checked_waveforms()
+            with damage_named(path):
+                self._group = self._checked_group(group)
+                self.header_xml = header_text(path, self._group)
+                self._readouts = Table(path, self._group["data"])
+                self._waveforms = self._checked_waveforms()
             self.header = parse_header(self.header_xml)
         except BaseException:
             self._file.close()
@@ -143,7 +144,7 @@ class ImageSource:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._images = [image for images in read_images(path).values() for image in images]
-        with opened(path) as file:
+        with opened(path) as file, damage_named(path):
             self.header_xml = header_text(path, file["dataset"])
         self.header = parse_header(self.header_xml)
 

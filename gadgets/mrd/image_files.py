@@ -10,7 +10,7 @@ from ismrmrd.hdf5 import get_hdf5type, image_header_dtype
 
 from gadgets.errors import ScanFileError, shortened
 from gadgets.files import NewHDF5
-from gadgets.mrd.records import image_of, item, opened
+from gadgets.mrd.records import damage_named, image_of, item, opened
 
 
 class ImageFile:
@@ -98,7 +98,7 @@ def read_images(path: Path) -> dict[int, list[ismrmrd.Image]]:
         If the file is missing, holds no images, or one of them cannot be read.
     """
     series: dict[int, list[ismrmrd.Image]] = {}
-    with opened(path) as file:
+    with opened(path) as file, damage_named(path):
         dataset = item(file, "dataset")
         for name in dataset if isinstance(dataset, h5py.Group) else ():
             if name.startswith("image_"):

@@ -1,5 +1,6 @@
 """Records of an ISMRMRD file: checked when they are read, so that a faulty one is named and nothing is guessed."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,28 @@ import ismrmrd
 import numpy as np
 from ismrmrd.hdf5 import acquisition_header_dtype, image_header_dtype, waveform_header_dtype
 
-from gadgets.errors import MalibuError, ScanFileError, shortened
+from gadgets.errors import OPERATOR_ERRORS, MalibuError, ScanFileError, shortened
 
 CHUNK = 256
 """Records read or written at a time."""
 
 _LARGEST_TEXT = 2**26
+
+
+@contextlib.contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turn whatever HDF5 says of a damaged file into one clear error.
+
+    Raises
+    ------
+    ScanFileError
+    """
+    try:
+        yield
+    except OPERATOR_ERRORS:
+        raise
+    except Exception as error:
+        raise ScanFileError(f"{path} is damaged: {type(error).__name__}: {shortened(error, 200)}") from error
 
 
 def opened(path: Path) -> h5py.File:

@@ -62,11 +62,7 @@ def test_images_are_those_of_a_local_replay_bit_for_bit(tmp_path: Path, editable
     assert b"123456789" not in server.seen[1][1]
     replayed_here(editable_copy, tmp_path / "here.h5", document)
     there, here = read_images(tmp_path / "there.h5"), read_images(tmp_path / "here.h5")
-    assert {number: len(images) for number, images in there.items()} == {
-        1: 1,
-        3: 5,
-        7: 1,
-    } or there.keys() == here.keys()
+    assert there.keys() == here.keys()
     for number, images in here.items():
         for mine, other in zip(images, there[number], strict=True):
             assert mine.data.dtype == other.data.dtype
