@@ -1,11 +1,12 @@
 """Numbers of an ISMRMRD header: they must be numbers, and the same ones whichever way a header came."""
 
 import dataclasses
-import struct
 import typing
 from collections.abc import Callable, Hashable
 from functools import cache
 from typing import Any
+
+import numpy as np
 
 from gadgets.mrd.identifiers import KEPT
 from recon.errors import DataError
@@ -30,33 +31,33 @@ def as_gadgetron_writes(header: Any) -> Any:
 
     Its ISMRMRD library keeps them in single precision and writes them with six decimals, or in newer versions with
     nine digits. Rounded this way, a header is the same after both, and after neither, so that a scan that is replayed
-    from a file gives the images of the console bit for bit. Numbers of up to six decimals and seven digits stay.
+    from a file gives the images of the console bit for bit. Numbers of up to six decimals and six digits stay.
     """
-    _each(header, "", lambda path, kind, value: _six_decimals(value) if kind is float else value)
+    _each(header, "", lambda path, kind, may_be_absent, value: _single(value) if kind is float else value)
     return header
 
 
-def _six_decimals(value: float) -> float:
-    try:
-        return float(f"{struct.unpack('<f', struct.pack('<f', value))[0]:.6f}")
-    except OverflowError:
-        return value
+def _single(value: float) -> float:
+    """Shortest number that is the same in single precision, of six decimals."""
+    with np.errstate(over="ignore"):
+        return float(str(np.float32(f"{np.float32(value):.6f}")))
 
 
 @cache
-def _number_kinds(class_: Hashable) -> dict[str, type | None]:
-    """Type of each kept element of a class: int or float; None for what is neither."""
-    kinds: dict[str, type | None] = {}
+def _number_kinds(class_: Hashable) -> dict[str, tuple[type | None, bool]]:
+    """Type of each kept element of a class, int or float or None for what is neither; and whether it may be absent."""
+    kinds: dict[str, tuple[type | None, bool]] = {}
     hints = typing.get_type_hints(class_)
     for name in KEPT.get(getattr(class_, "__name__", ""), ()):
         inner = typing.get_args(hints[name]) or (hints[name],)
-        kinds[name] = next((kind for kind in (int, float) if kind in inner), None)
+        is_list = typing.get_origin(hints[name]) is list
+        kinds[name] = next((kind for kind in (int, float) if kind in inner), None), is_list or type(None) in inner
     return kinds
 
 
-def _each(element: Any, path: str, change: Callable[[str, type, Any], Any]) -> None:
+def _each(element: Any, path: str, change: Callable[[str, type, bool, Any], Any]) -> None:
     is_user_parameter = type(element).__name__.startswith("userParameter") and hasattr(element, "value")
-    for name, kind in _number_kinds(typing.cast(Hashable, type(element))).items():
+    for name, (kind, may_be_absent) in _number_kinds(typing.cast(Hashable, type(element))).items():
         value, here = getattr(element, name), f"{path}.{name}" if path else name
         for item in value if isinstance(value, list) else [value]:
             if dataclasses.is_dataclass(item):
@@ -64,15 +65,19 @@ def _each(element: Any, path: str, change: Callable[[str, type, Any], Any]) -> N
         if kind is None or value is None or is_user_parameter:
             continue
         if isinstance(value, list):
-            setattr(element, name, [changed for item in value if (changed := change(here, kind, item)) is not None])
+            setattr(
+                element,
+                name,
+                [changed for item in value if (changed := change(here, kind, may_be_absent, item)) is not None],
+            )
         else:
-            setattr(element, name, change(here, kind, value))
+            setattr(element, name, change(here, kind, may_be_absent, value))
 
 
-def _as_number(path: str, kind: type, value: Any) -> Any:
+def _as_number(path: str, kind: type, may_be_absent: bool, value: Any) -> Any:
     if isinstance(value, (int, float)):
         return value
-    if isinstance(value, str) and not value.strip():
+    if isinstance(value, str) and not value.strip() and may_be_absent:
         return None
     try:
         number = float(value)
