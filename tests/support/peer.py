@@ -51,7 +51,9 @@ def scan_messages(path: Path, configuration: bytes = b"<configuration/>") -> lis
 class Peer:
     """Starts the gadget as Gadgetron does, and talks to it."""
 
-    def __init__(self, gadget: str = "MultitaskingGadget", module: str = "gadgets.multitasking") -> None:
+    def __init__(
+        self, gadget: str = "MultitaskingGadget", module: str = "gadgets.multitasking", **environment: str
+    ) -> None:
         server = socket.create_server(("127.0.0.1", 0))
         server.settimeout(20)
         port = str(server.getsockname()[1])
@@ -60,6 +62,7 @@ class Peer:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             preexec_fn=lambda: os.close(0),
+            env=os.environ | environment,
         )
         self.socket = server.accept()[0]
         self.socket.settimeout(60)

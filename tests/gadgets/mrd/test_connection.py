@@ -2,6 +2,7 @@ import socket
 import struct
 import threading
 import time
+import tracemalloc
 
 import ismrmrd
 import numpy as np
@@ -10,7 +11,8 @@ from gadgetron.external.connection import Connection
 from hypothesis import given, settings, strategies as st
 
 from gadgets.errors import ParameterError, StreamError
-from gadgets.mrd.connection import ExactSocket, GadgetStream
+from gadgets.mrd.connection import GadgetStream
+from gadgets.mrd.wire.sockets import ExactSocket
 from tests.support.peer import CONFIG, HEADER, message, with_length
 
 HEADER_XML = b"""<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><experimentalConditions>
@@ -121,6 +123,42 @@ def test_peer_that_takes_nothing_does_not_hold_the_gadget_for_ever() -> None:
     image = ismrmrd.Image.from_array(np.zeros((4000, 1000), np.float32), transpose=False)
     with peer, pytest.raises(StreamError, match="no longer takes data"):
         stream.send(image)
+
+
+def test_a_reader_that_is_slow_but_steady_is_waited_for() -> None:
+    """Each pause is far below the timeout; all of them together are above it."""
+    left, right = socket.socketpair()
+    count, taken = 3_000_000, 0
+    exact = ExactSocket(left, message_timeout_s=0.6)
+    thread = threading.Thread(target=exact.write, args=(np.arange(count // 4, dtype=np.uint32),))
+    start = time.monotonic()
+    with left, right:
+        thread.start()
+        while taken < count:
+            time.sleep(0.08)
+            taken += len(right.recv(200_000))
+        thread.join(5)
+    assert taken == count
+    assert time.monotonic() - start > 1
+
+
+def test_a_large_claim_takes_no_memory() -> None:
+    left, right = socket.socketpair()
+    with left:
+        right.sendall(b"abc")
+        right.close()
+        tracemalloc.start()
+        with pytest.raises(StreamError, match="3 of 900000000 bytes"):
+            ExactSocket(left).read(900_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 40e6
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("declaration", [b'<?xml version="1.0"?>', b'<?xml version="1.0" encoding="UTF-8"?>\n', b"\0"])
+def test_a_bare_declaration_is_no_configuration(declaration: bytes) -> None:
+    connection, peer = opened(declaration)
+    with peer:
+        assert GadgetStream(connection, "test").configuration is None
 
 
 def test_error_text_is_utf8_with_a_64_bit_length() -> None:

@@ -3,6 +3,7 @@
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +15,12 @@ import pytest
 from gadgetron.external.connection import Connection
 
 from gadgets.configuration import configuration_of
-from gadgets.errors import RemoteError, StreamError
+from gadgets.errors import RemoteError, ScanFileError, StreamError
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.replay import Progress, configuration_message, connect, hosted, replay
 from gadgets.multitasking.gadget import MultitaskingGadget
 from tests.support.peer import CLOSE, ERROR, IMAGE, TEXT, message, with_length
-from tests.support.replays import SHIPPED_XML, needs_torch, replay_here
+from tests.support.replays import SHIPPED_XML, needs_torch, replay_here, rewrite_readouts
 
 
 @contextmanager
@@ -128,6 +129,73 @@ def test_images_before_a_failure_are_kept_as_incomplete(tmp_path: Path, short_fi
     ):
         send_to(host, port, short_file, tmp_path / "images.h5")
     assert [path.name for path in tmp_path.iterdir()] == ["images.incomplete.h5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_error"),
+    [
+        (b"malibu MultitaskingGadget: rank 200 is above", True),
+        (b"Exception in gadget FFT: map::at", True),
+        (b"ERROR   no space", True),
+        (b"reconstruction of slice 3 failed", True),
+        (b"INFO    relative error 0.02", False),
+        (b"terrorised by progress: 50 %", False),
+    ],
+)
+def test_an_error_as_text_after_images_is_a_failure(
+    tmp_path: Path, short_file: Path, text: bytes, is_error: bool
+) -> None:
+    def answer(sock, stream, seen) -> None:
+        read_all(stream)
+        sock.sendall(some_image() + message(TEXT, with_length(text)) + message(CLOSE))
+
+    (tmp_path / "images.h5").write_bytes(b"old")
+    with fake_gadgetron(answer) as (host, port, _):
+        if is_error:
+            with pytest.raises(RemoteError, match=rf"{text.decode()} .1 images that came before are kept"):
+                send_to(host, port, short_file, tmp_path / "images.h5")
+        else:
+            assert send_to(host, port, short_file, tmp_path / "images.h5") == 1
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == (["images.h5", "images.incomplete.h5"] if is_error else ["images.h5"])
+    assert ((tmp_path / "images.h5").read_bytes() == b"old") == is_error
+
+
+def test_a_scan_that_cannot_be_read_ends_the_waiting_and_is_the_cause(tmp_path: Path, editable_copy: Path) -> None:
+    """The server would wait for more, and the client for its answer."""
+    rewrite_readouts(
+        editable_copy, lambda number, record: record["head"].__setitem__("active_channels", 2 if number < 99 else 0)
+    )
+
+    def answer(sock, stream, seen) -> None:
+        seen["bytes"] = len(stream.read())
+
+    start = time.monotonic()
+    with (
+        fake_gadgetron(answer) as (host, port, _),
+        pytest.raises(ScanFileError, match=r"readout 100 of 164 .row 99.: its head says 128 samples of 0 coils"),
+    ):
+        send_to(host, port, editable_copy, tmp_path / "images.h5")
+    assert time.monotonic() - start < 5
+
+
+def test_an_output_that_cannot_be_written_ends_everything_at_once(tmp_path: Path, short_file: Path) -> None:
+    (tmp_path / "file").touch()
+    start = time.monotonic()
+    for output, text in (
+        (tmp_path / "file" / "images.h5", "cannot be written"),
+        (tmp_path, "is a folder"),
+        (short_file, "is the input itself"),
+    ):
+        with (
+            pytest.raises(ScanFileError, match=text),
+            ScanFile(short_file) as file,
+            hosted(MultitaskingGadget()) as sock,
+        ):
+            replay(file, output, b"<configuration/>", sock, 600.0, Progress())
+    assert time.monotonic() - start < 10
+    with ScanFile(short_file) as file:
+        assert len(file) == 164
 
 
 @pytest.mark.parametrize("last_words", [b"", message(4711), message(IMAGE, b"half")])
