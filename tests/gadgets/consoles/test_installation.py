@@ -49,7 +49,7 @@ def test_an_interpreter_without_malibu_is_told(server_path: Path, monkeypatch: p
     (folder / "python").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     found = list(checks(server_path))
-    assert [check.what for check in found if not check.passed][0] == "imports"
+    assert next(check.what for check in found if not check.passed) == "imports"
     assert f"No module named 'gadgets'; install malibu for it, in malibu's own folder: {folder}/python" in found[1].text
     assert "simulated scan" not in [check.what for check in found]
     monkeypatch.setenv("PATH", "/nowhere")
