@@ -2,20 +2,23 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nets import RESEARCH_USE
 from nets.architectures.registry import ARCHITECTURES, build, configure
+from nets.tensor_files import TensorFile, WeightsError, check_finite, digest_of
+
+log = logging.getLogger(__name__)
 
 _KEY = "malibu_model_card"
 
@@ -23,10 +26,6 @@ MULTITASKING = "multitasking_mdcn"
 FIRST_STAGE = "sr_coronary_l1"
 SECOND_STAGE = "gan_coronary_dragan"
 """Names of the shipped weights that the gadgets take by default."""
-
-
-class WeightsError(ValueError):
-    """Weights that cannot be used; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,8 @@ class ModelCard:
         Version of malibu.
     licence : str
     use : str
+    tensors_sha256 : str
+        Digest of the tensors (:func:`nets.tensor_files.digest_of`), by which damage is noticed; older files have none.
     """
 
     architecture: str
@@ -62,6 +63,7 @@ class ModelCard:
     version: str = ""
     licence: str = "MIT"
     use: str = RESEARCH_USE
+    tensors_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def save_weights(path: Path, network: nn.Module, card: ModelCard, half: bool = F
     path : Path
     network : torch.nn.Module
     card : ModelCard
+        The digest of the tensors is added to it.
     half : bool
         Store in half precision.
     """
@@ -98,9 +101,31 @@ def save_weights(path: Path, network: nn.Module, card: ModelCard, half: bool = F
         for name, value in network.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, tensors, card)
+
+
+def add_digest(path: Path) -> None:
+    """Write a file anew with the digest of its tensors in its card, which older versions did not write.
+
+    Parameters
+    ----------
+    path : Path
+        Weights whose origin is trusted: the digest says that they are what they are now, not that they are right.
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be used as it is.
+    """
+    card = load_weights(path).card
+    _write(path, TensorFile(path).tensors(), card)
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], card: ModelCard) -> None:
+    complete = replace(card, tensors_sha256=digest_of(tensors))
     partial = path.with_name(f".{path.name}.partial")
     try:
-        save_file(tensors, partial, {_KEY: json.dumps(asdict(card), sort_keys=True)})
+        save_file(dict(tensors), partial, {_KEY: json.dumps(asdict(complete), sort_keys=True)})
         partial.chmod(0o644)  # safetensors writes for the owner alone; Gadgetron may run as somebody else
         partial.replace(path)
     finally:
@@ -121,10 +146,9 @@ def read_card(path: Path) -> ModelCard:
     Raises
     ------
     WeightsError
-        If the file is missing, is no safetensors file, is truncated, or has no card.
+        If the file is missing or may not be read, is no safetensors file, is truncated, or has no card.
     """
-    with _opened(path) as file:
-        return _card(path, file.metadata())
+    return _card(TensorFile(path))
 
 
 def load_weights(path: Path, architecture: str | None = None, config: Mapping[str, Any] | None = None) -> LoadedNetwork:
@@ -147,9 +171,8 @@ def load_weights(path: Path, architecture: str | None = None, config: Mapping[st
     WeightsError
         If the file cannot be used; the text says what differs.
     """
-    with _opened(path) as file:
-        card = _card(path, file.metadata())
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
+    file = TensorFile(path)
+    card = _card(file)
     if architecture is not None and card.architecture != architecture:
         raise WeightsError(f"{path.name} holds weights of {card.architecture}, not of {architecture}")
     differing = {
@@ -160,56 +183,45 @@ def load_weights(path: Path, architecture: str | None = None, config: Mapping[st
     if differing:
         text = ", ".join(f"{name} is {has}, not {wanted}" for name, (has, wanted) in differing.items())
         raise WeightsError(f"{path.name} does not fit: {text}")
-    try:
-        network = build(card.architecture, card.config)
-    except ValueError as error:
-        raise WeightsError(f"{path.name}: {error}; it may come from another version ({card.version})") from error
-    _check(path, network.state_dict(), tensors)
+    with torch.device("meta"):  # shapes alone: a card may promise anything
+        expected = _built(path, card).state_dict()
+    file.check(expected)
+    tensors = file.tensors()
+    check_finite(path.name, tensors, expected)
+    _check_digest(path, card, tensors)
+    network = _built(path, card)
     network.load_state_dict(tensors)  # into float32, whatever the precision of the file
     return LoadedNetwork(network.eval(), card, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def _opened(path: Path) -> Any:
-    if not path.is_file():
-        raise WeightsError(f"{path} does not exist or is no file")
+def _card(file: TensorFile) -> ModelCard:
+    if _KEY not in file.metadata:
+        raise WeightsError(f"{file.name} has no model card; give weights that malibu's training wrote")
     try:
-        return safe_open(path, framework="pt")
-    except (SafetensorError, OSError) as error:
-        with path.open("rb") as file:
-            head = file.read(2)
-        if head[:1] == b"\x80" or head == b"PK":
-            raise WeightsError(
-                f"{path.name} is a pickle or a torch checkpoint: such files can run code and are not opened; "
-                "give the .safetensors file that training writes"
-            ) from error
-        raise WeightsError(f"{path.name} is damaged or no safetensors file ({error}); copy it again") from error
-
-
-def _card(path: Path, metadata: Mapping[str, str] | None) -> ModelCard:
-    if not metadata or _KEY not in metadata:
-        raise WeightsError(f"{path.name} has no model card; give weights that malibu's training wrote")
-    try:
-        return TypeAdapter(ModelCard).validate_json(metadata[_KEY])
+        return TypeAdapter(ModelCard).validate_json(file.metadata[_KEY])
     except ValidationError as error:
-        raise WeightsError(f"{path.name}: the model card is not complete: {error.errors()[0]['msg']}") from error
+        raise WeightsError(f"{file.name}: the model card is not complete: {error.errors()[0]['msg']}") from error
 
 
-def _check(path: Path, expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
-    problems = [f"{name} is missing" for name in expected if name not in tensors]
-    problems += [f"{name} is not known" for name in tensors if name not in expected]
-    problems += [
-        f"{name} has shape {tuple(tensors[name].shape)}, not {tuple(value.shape)}"
-        for name, value in expected.items()
-        if name in tensors and tensors[name].shape != value.shape
-    ]
-    problems += [
-        f"{name} is not finite"
-        for name, value in tensors.items()
-        if value.is_floating_point() and not torch.isfinite(value).all()
-    ]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise WeightsError(f"{path.name} does not fit its own model card: {'; '.join(problems[:3])}{more}")
+def _built(path: Path, card: ModelCard) -> nn.Module:
+    try:
+        return build(card.architecture, card.config)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+        raise WeightsError(f"{path.name}: {error}; it may come from another version ({card.version})") from error
+
+
+def _check_digest(path: Path, card: ModelCard, tensors: Mapping[str, Tensor]) -> None:
+    if not card.tensors_sha256:
+        log.warning(
+            "%s has no digest of its tensors, so that damage would go unnoticed; if its origin is sure, add one by "
+            "malibu nets --weights %s --add-digest",
+            path.name,
+            path,
+        )
+    elif digest_of(tensors) != card.tensors_sha256:
+        raise WeightsError(
+            f"{path.name} is damaged: its tensors are not those that its card was written for; copy it again"
+        )
 
 
 def card_config(architecture: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -26,12 +26,19 @@ from gadgets.errors import ParameterError
 def nets(
     weights: Annotated[Path | None, typer.Option(help="Show the model card of this file.", show_default=False)] = None,
     json_: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    add_digest: Annotated[
+        bool, typer.Option("--add-digest", help="Write the file of --weights anew with a digest of its tensors.")
+    ] = False,
 ) -> None:
     """List the network architectures, and the weights that malibu ships."""
     from nets.catalogue import network_rows, weight_rows
-    from nets.weights import WeightsError
+    from nets.weights import WeightsError, add_digest as write_anew
 
+    if add_digest and weights is None:
+        raise ParameterError("--add-digest needs a file: give --weights FILE")
     try:
+        if add_digest and weights:
+            write_anew(weights)
         files = weight_rows([weights] if weights else None)
     except WeightsError as error:
         raise ParameterError(str(error)) from error

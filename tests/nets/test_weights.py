@@ -1,13 +1,28 @@
+import hashlib
+import json
+import logging
 import pickle
+import random
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from nets import RESEARCH_USE
 from nets.architectures.registry import build
-from nets.weights import ModelCard, WeightsError, card_config, load_weights, read_card, save_weights
+from nets.tensor_files import digest_of
+from nets.weights import (
+    ModelCard,
+    WeightsError,
+    add_digest,
+    all_shipped,
+    card_config,
+    load_weights,
+    read_card,
+    save_weights,
+)
 
 SMALL = {"rank": 2, "growth": 4, "blocks": 2}
 
@@ -18,6 +33,12 @@ def weights(tmp_path: Path) -> Path:
     card = ModelCard("mdcn", card_config("mdcn", SMALL), "U0", "none", seed=3, metrics={"val_nrmse": 0.5})
     save_weights(path, build("mdcn", SMALL | {"start": "random"}), card)
     return path
+
+
+def contents(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors and metadata of a file."""
+    with safe_open(path, "pt") as file:
+        return load_file(path), file.metadata()
 
 
 def test_weights_come_back_with_their_card(weights: Path) -> None:
@@ -64,11 +85,7 @@ def test_pickles_are_not_opened(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spoil", ["missing", "unknown", "shape", "nan"])
 def test_weights_that_belie_their_card(weights: Path, spoil: str) -> None:
-    from safetensors import safe_open
-
-    with safe_open(weights, "pt") as file:
-        metadata = file.metadata()
-    tensors = load_file(weights)
+    tensors, metadata = contents(weights)
     if spoil == "missing":
         del tensors["stem.weight"]
     elif spoil == "unknown":
@@ -106,3 +123,115 @@ def test_a_header_whose_length_looks_like_a_pickle_is_read(tmp_path: Path) -> No
     else:
         pytest.fail("no length gave 0x80")
     assert load_weights(path).card.training_data == "x" * length
+
+
+def test_digest_is_over_names_precisions_shapes_and_bytes_in_order_of_names(weights: Path) -> None:
+    tensors, _ = contents(weights)
+    expected = hashlib.sha256()
+    for name in sorted(tensors):
+        array = tensors[name].numpy()
+        expected.update(json.dumps([name, str(array.dtype), list(array.shape)]).encode() + b"\n" + array.tobytes())
+    assert read_card(weights).tensors_sha256 == digest_of(tensors) == expected.hexdigest()
+    (name, value), *_ = tensors.items()
+    others = {"renamed": value}, {name: value.reshape(-1)}, {name: value.double()}, {name: -value}
+    assert len({digest_of(other) for other in ({name: value}, *others)}) == 5
+
+
+def test_each_flipped_bit_of_the_tensors_is_noticed(weights: Path) -> None:
+    whole, rng = weights.read_bytes(), random.Random(7)
+    start = 8 + int.from_bytes(whole[:8], "little")
+    for _ in range(40):
+        flipped = bytearray(whole)
+        flipped[rng.randrange(start, len(whole))] ^= 1 << rng.randrange(8)
+        weights.write_bytes(flipped)
+        with pytest.raises(WeightsError, match=r"small.safetensors .*(damaged|not finite)"):
+            load_weights(weights)
+
+
+def test_weights_without_a_digest_are_taken_with_a_warning_and_can_get_one(weights: Path, caplog) -> None:
+    tensors, metadata = contents(weights)
+    card = json.loads(metadata["malibu_model_card"])
+    del card["tensors_sha256"]
+    save_file(tensors, weights, {"malibu_model_card": json.dumps(card)})
+    with caplog.at_level(logging.WARNING):
+        before = load_weights(weights)
+    assert "no digest of its tensors" in caplog.text
+    assert "--add-digest" in caplog.text
+    add_digest(weights)
+    caplog.clear()
+    after = load_weights(weights)
+    assert not caplog.text
+    assert after.card.tensors_sha256 == digest_of(tensors)
+    assert {**vars(after.card), "tensors_sha256": ""} == vars(before.card)
+    assert all(torch.equal(value, tensors[name]) for name, value in contents(weights)[0].items())
+
+
+@pytest.mark.parametrize("path", all_shipped(), ids=lambda path: path.stem)
+def test_shipped_weights_carry_their_digest(path: Path) -> None:
+    assert read_card(path).tensors_sha256 == digest_of(load_file(path))
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda value: (50 * value).to(torch.int8), "stored as I8, not as F64 or F32 or F16 or BF16"),
+        (lambda value: value > 0, "stored as BOOL"),
+        (lambda value: value.to(torch.float8_e5m2), "stored as F8_E5M2"),
+        (lambda value: 1e300 * value.double() + 1e300, "not finite as torch.float32"),
+        (lambda value: value + float("inf"), "not finite"),
+    ],
+)
+def test_weights_must_be_floats_that_single_precision_holds(weights: Path, change, text: str) -> None:
+    tensors, metadata = contents(weights)
+    save_file({name: change(value) for name, value in tensors.items()}, weights, metadata)
+    with pytest.raises(WeightsError, match=text):
+        load_weights(weights)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_weights_of_other_precisions_are_read_into_single(weights: Path, dtype: torch.dtype) -> None:
+    tensors, metadata = contents(weights)
+    stored = {name: value.to(dtype) for name, value in tensors.items()}
+    card = json.loads(metadata["malibu_model_card"]) | {"tensors_sha256": digest_of(stored)}
+    save_file(stored, weights, {"malibu_model_card": json.dumps(card)})
+    for name, value in load_weights(weights).network.state_dict().items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, stored[name].float())
+
+
+def test_a_file_of_more_than_its_card_needs_is_refused_before_it_is_read(weights: Path, monkeypatch) -> None:
+    tensors, metadata = contents(weights)
+    card = json.loads(metadata["malibu_model_card"])
+    card["config"]["growth"] = 10**7  # weights of petabytes, if they were made
+    save_file(tensors, weights, {"malibu_model_card": json.dumps(card)})
+    monkeypatch.setattr("nets.tensor_files.TensorFile.tensors", lambda file: pytest.fail("tensors were read"))
+    with pytest.raises(WeightsError, match="has shape"):
+        load_weights(weights)
+
+
+@pytest.mark.parametrize(
+    ("start", "text"),
+    [
+        (b"", "only 0 bytes"),
+        (b"\x10\0\0", "only 3 bytes"),
+        ((2**63).to_bytes(8, "little"), "a header of 9223372036854775808 bytes"),
+        ((5 * 2**20).to_bytes(8, "little") + bytes(6 * 2**20), "a header of 5242880 bytes"),
+        ((8).to_bytes(8, "little") + b"not json", "JSON|[Hh]eader"),
+    ],
+)
+def test_impossible_headers_are_refused(start: bytes, text: str, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(start)
+    with pytest.raises(WeightsError, match=f"damaged or no safetensors file .*{text}"):
+        load_weights(path)
+
+
+def test_weights_whose_reading_fails(weights: Path, monkeypatch) -> None:
+    """The user root may read everything, so the refusal is made here."""
+
+    def refuse(path: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(WeightsError, match=r"cannot be read \(Permission denied\); check its permissions"):
+        load_weights(weights)
