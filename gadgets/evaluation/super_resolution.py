@@ -91,11 +91,11 @@ def loaded_subjects(paths: Iterable[Path]) -> Iterator[Subject]:
     ScanFileError
         If a file is no volume, or an empty one.
     """
-    from nets.data.volume_files import read_volume
+    from nets.data.volume_files import read_magnitude
 
     for number, path in enumerate(paths, start=1):
         try:
-            image = read_volume(path).voxels.numpy()
+            image = read_magnitude(path).voxels.numpy()
         except (ValueError, OSError) as error:
             raise ScanFileError(f"{path}: {error}") from error
         if not image.any():

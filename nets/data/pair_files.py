@@ -7,6 +7,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from nets.data.errors import VolumeError, check_expansion, read_errors
+
+_REMEDY = "make pairs with malibu prepare"
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -54,21 +58,22 @@ def read_pair(path: Path) -> Pair:
 
     Raises
     ------
-    ValueError
+    VolumeError
         If the file is not a pair, or its two halves do not fit together.
     """
-    try:
-        with h5py.File(path) as file:
-            pair = Pair(file["back_projection"][:], file["label"][:], dict(file.attrs))
-    except (OSError, KeyError) as error:
-        raise ValueError(f"{path} is not a training pair ({error}); make pairs with malibu prepare") from error
+    with read_errors(path.name, "a training pair", _REMEDY), h5py.File(path) as file:
+        for name in ("back_projection", "label"):
+            if not isinstance(file.get(name), h5py.Dataset) or file[name].dtype.kind not in "iufc":
+                raise VolumeError(f"{path} is not a training pair (no maps {name!r}); {_REMEDY}")
+            check_expansion(path.name, file[name].nbytes, path.stat().st_size)
+        pair = Pair(file["back_projection"][()], file["label"][()], dict(file.attrs))
     if pair.back_projection.ndim != 3 or pair.back_projection.shape != pair.label.shape:
-        raise ValueError(
+        raise VolumeError(
             f"{path}: back-projection {pair.back_projection.shape} and label {pair.label.shape} are not two equal "
             "stacks of maps; make the pair anew with malibu prepare"
         )
     if not (np.isfinite(pair.back_projection).all() and np.isfinite(pair.label).all()):
-        raise ValueError(f"{path} holds values that are not finite; make the pair anew with malibu prepare")
+        raise VolumeError(f"{path} holds values that are not finite; make the pair anew with malibu prepare")
     return pair
 
 

@@ -1,5 +1,6 @@
 """Volumes on disk for training and evaluation: malibu's HDF5, NIfTI, or a folder of DICOM slices."""
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_NIFTI = (".nii", ".nii.gz")
+from nets.data.dicom_files import read_dicom
+from nets.data.errors import VolumeError, check_expansion, read_errors
+from nets.data.nifti_files import NIFTI_SUFFIXES, read_nifti
+
+log = logging.getLogger(__name__)
+
+_SIGNED_SHARE = 0.1
+"""Part of a volume's absolute sum that may be negative: an interpolation undershoots by far less, phase is half."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ def read_volume(path: Path) -> Volume:
     Parameters
     ----------
     path : Path
-        ``.h5``, ``.nii``, ``.nii.gz``, or a folder of DICOM files of one series.
+        ``.h5``, ``.nii``, ``.nii.gz``, ``.hdr`` with ``.img``, or a folder of DICOM files of one series.
 
     Returns
     -------
@@ -49,54 +57,63 @@ def read_volume(path: Path) -> Volume:
 
     Raises
     ------
-    ValueError
-        If the format is not known, the volume is not 3-D, empty or not finite, or the package that reads it is missing.
+    VolumeError
+        If the format is not known, the file damaged, the volume not 3-D, empty or not finite, or the package that reads
+        it is missing.
     """
     if path.is_dir():
-        volume = Volume(_read_dicom(path))
-    elif path.name.endswith(_NIFTI):
-        volume = Volume(_read_nifti(path))
+        volume = Volume(torch.from_numpy(read_dicom(path)))
+    elif path.name.endswith(NIFTI_SUFFIXES):
+        volume = Volume(torch.from_numpy(read_nifti(path)))
     elif path.suffix == ".h5":
         volume = _read_hdf5(path)
     else:
-        raise ValueError(f"{path.name} is no volume: give .h5, .nii, .nii.gz or a folder of DICOM slices")
+        raise VolumeError(f"{path.name} is no volume: give .h5, .nii, .nii.gz or a folder of DICOM slices")
     if volume.voxels.ndim != 3 or not volume.voxels.numel():
-        raise ValueError(f"{path.name} has shape {tuple(volume.voxels.shape)}; a volume (z, y, x) is needed")
+        raise VolumeError(f"{path.name} has shape {tuple(volume.voxels.shape)}; a volume (z, y, x) is needed")
     if not torch.isfinite(volume.voxels).all():
-        raise ValueError(f"{path.name} holds NaN or Inf; repair or leave it out")
+        raise VolumeError(f"{path.name} holds NaN or Inf; repair or leave it out")
+    return volume
+
+
+def read_magnitude(path: Path) -> Volume:
+    """Read a volume that is to be a magnitude, as training and evaluation need it.
+
+    Parameters
+    ----------
+    path : Path
+        As :func:`read_volume` takes it.
+
+    Returns
+    -------
+    Volume
+
+    Raises
+    ------
+    VolumeError
+        If it cannot be read, or so much of it is negative that it is phase, a real part or the like.
+    """
+    volume = read_volume(path)
+    negative = float(-volume.voxels.clamp(max=0).double().sum())
+    if negative > _SIGNED_SHARE * float(volume.voxels.abs().double().sum()):
+        raise VolumeError(
+            f"{path.name} is signed: {volume.voxels.min():.4g} to {volume.voxels.max():.4g}; give magnitudes"
+        )
+    if negative:
+        log.warning("%s has negative voxels, down to %.4g; a magnitude has none", path.name, float(volume.voxels.min()))
     return volume
 
 
 def _read_hdf5(path: Path) -> Volume:
-    with h5py.File(path) as file:
-        if "volume" not in file:
-            raise ValueError(f"{path.name} has no dataset 'volume'; malibu prepare-volumes writes one")
+    with read_errors(path.name, "an HDF5 file"), h5py.File(path) as file:
+        data = file.get("volume")
+        if not isinstance(data, h5py.Dataset):
+            raise VolumeError(f"{path.name} has no dataset 'volume'; malibu prepare-volumes writes one")
+        if data.dtype.kind not in "iuf":
+            raise VolumeError(f"{path.name} holds {data.dtype} voxels; give one real number for each: a magnitude")
+        check_expansion(path.name, data.nbytes, path.stat().st_size)
         attributes = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in file.attrs.items()}
-        return Volume(torch.from_numpy(file["volume"][:].astype(np.float32)), attributes)
-
-
-def _read_nifti(path: Path) -> Tensor:
-    try:
-        from nibabel.nifti1 import Nifti1Image
-    except ImportError as error:
-        raise ValueError("NIfTI files need nibabel: pip install 'malibu[train]'") from error
-    voxels = np.asarray(Nifti1Image.from_filename(path).get_fdata(dtype=np.float32))
-    return torch.from_numpy(np.ascontiguousarray(np.squeeze(voxels).T))
-
-
-def _read_dicom(folder: Path) -> Tensor:
-    try:
-        import pydicom
-    except ImportError as error:
-        raise ValueError("DICOM files need pydicom: pip install 'malibu[train]'") from error
-    slices = [pydicom.dcmread(path) for path in sorted(folder.iterdir()) if pydicom.misc.is_dicom(path)]
-    if not slices:
-        raise ValueError(f"{folder.name} holds no DICOM files")
-    if len({item.SeriesInstanceUID for item in slices}) > 1:
-        raise ValueError(f"{folder.name} holds several DICOM series; give one folder for each")
-    normal = np.cross(*np.reshape(np.array(slices[0].ImageOrientationPatient, dtype=float), (2, 3)))
-    slices.sort(key=lambda item: float(np.dot(normal, np.array(item.ImagePositionPatient, dtype=float))))
-    return torch.from_numpy(np.stack([item.pixel_array for item in slices]).astype(np.float32))
+        return Volume(torch.from_numpy(np.asarray(data[()], dtype=np.float32)), attributes)
 
 
 def volume_files(folder: Path, split: str) -> list[Path]:
@@ -114,14 +131,14 @@ def volume_files(folder: Path, split: str) -> list[Path]:
 
     Raises
     ------
-    ValueError
+    VolumeError
         If there are none.
     """
     split_folder = folder / split
     paths = sorted(split_folder.iterdir()) if split_folder.is_dir() else []
-    paths = [path for path in paths if path.is_dir() or path.suffix == ".h5" or path.name.endswith(_NIFTI)]
+    paths = [path for path in paths if path.is_dir() or path.suffix == ".h5" or path.name.endswith(NIFTI_SUFFIXES)]
     if not paths:
-        raise ValueError(
+        raise VolumeError(
             f"{split_folder} holds no volumes; run malibu prepare-volumes {folder}, or put .nii.gz files there"
         )
     return paths

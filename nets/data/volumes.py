@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from nets.data.degradation import measured_part, random_texture, smooth_phase
 from nets.data.pairs import ShuffledEpochs
-from nets.data.volume_files import read_volume, volume_files
+from nets.data.volume_files import read_magnitude, volume_files
 from nets.scaling import Factors, intensity_scale
 
 
@@ -35,7 +35,7 @@ def degraded_pair(path: Path, factors: Factors, texture: float, seed: int) -> tu
     -------
     (z, y, x) float32 Tensor, (z, y, x) float32 Tensor
     """
-    full = read_volume(path).voxels
+    full = read_magnitude(path).voxels
     full = full / max(intensity_scale(full), torch.finfo(torch.float32).tiny)
     generator = torch.Generator().manual_seed(seed)
     signal = full * smooth_phase(tuple(full.shape), generator)
