@@ -18,6 +18,7 @@ if importlib.util.find_spec("torch") is None:  # under tests/support/pythons.py
         "gadgets/datasets/*",
         "gadgets/evaluation/*",
         "gadgets/super_resolution/*",
+        "gadgets/mrd/test_foreign_files.py",
         "gadgets/mrd/test_gadget.py",
         "gadgets/multitasking/test_network.py",
         "test_docs.py",

@@ -1,5 +1,6 @@
 """ISMRMRD files: scans read and written in chunks, and what a gadget may be sent from a file."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,11 +12,14 @@ from numpy.typing import NDArray
 
 from gadgets.errors import ScanFileError, shortened
 from gadgets.files import NewHDF5
+from gadgets.mrd.foreign_files import DEFAULT_GROUP, data_group, header_of_images, holds_images
 from gadgets.mrd.header import parse_header
 from gadgets.mrd.image_files import ImageFile, read_images
 from gadgets.mrd.records import CHUNK, Table, damage_named, header_text, item, opened
 
 __all__ = ["ImageFile", "ImageSource", "ScanFile", "Source", "open_source", "read_images", "write_scan"]
+
+log = logging.getLogger(__name__)
 
 
 class ScanFile:
@@ -35,8 +39,9 @@ class ScanFile:
         If the header is not a valid ISMRMRD header.
     """
 
-    def __init__(self, path: Path, group: str = "dataset") -> None:
+    def __init__(self, path: Path, group: str = DEFAULT_GROUP) -> None:
         self.path = path
+        group = data_group(path, group)
         self._file = opened(path)
         try:
             with damage_named(path):
@@ -134,18 +139,23 @@ class ImageSource:
     Parameters
     ----------
     path : Path
+    group : str
+        HDF5 group of the images.
 
     Raises
     ------
     ScanFileError, DataError
-        If the file is missing, holds no images or no header.
+        If the file is missing, holds no images or an invalid header.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._images = [image for images in read_images(path).values() for image in images]
+    def __init__(self, path: Path, group: str = DEFAULT_GROUP) -> None:
+        self.path, group = path, data_group(path, group)
+        self._images = [image for images in read_images(path, group).values() for image in images]
         with opened(path) as file, damage_named(path):
-            self.header_xml = header_text(path, file["dataset"])
+            found = header_text(path, file[group]) if "xml" in file[group] else b""
+        if not found:
+            log.warning("%s has no XML header: only the parameter matrix can say what the full matrix is", path)
+        self.header_xml = found or header_of_images(self._images)
         self.header = parse_header(self.header_xml)
 
     def __enter__(self) -> "ImageSource":
@@ -169,14 +179,14 @@ class ImageSource:
 Source = ScanFile | ImageSource
 
 
-def open_source(path: Path, group: str = "dataset") -> Source:
+def open_source(path: Path, group: str = DEFAULT_GROUP) -> Source:
     """Open a file of raw data, or of images.
 
     Parameters
     ----------
     path : Path
     group : str
-        HDF5 group of the measurement, for raw data.
+        HDF5 group of the measurement or of the images.
 
     Returns
     -------
@@ -187,13 +197,13 @@ def open_source(path: Path, group: str = "dataset") -> Source:
     ScanFileError, DataError
         If it is neither.
     """
+    group = data_group(path, group)
     try:
         with h5py.File(path, "r") as file:
-            dataset = item(file, "dataset")
-            is_images = isinstance(dataset, h5py.Group) and any(name.startswith("image_") for name in dataset)
+            is_images = holds_images(item(file, group))
     except Exception:  # ScanFile says what is wrong
         is_images = False
-    return ImageSource(path) if is_images else ScanFile(path, group)
+    return ImageSource(path, group) if is_images else ScanFile(path, group)
 
 
 def write_scan(

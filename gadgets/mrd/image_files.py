@@ -10,6 +10,7 @@ from ismrmrd.hdf5 import get_hdf5type, image_header_dtype
 
 from gadgets.errors import ScanFileError, shortened
 from gadgets.files import NewHDF5
+from gadgets.mrd.foreign_files import DEFAULT_GROUP, data_group
 from gadgets.mrd.records import damage_named, image_of, item, opened
 
 
@@ -89,8 +90,14 @@ def _at_least_1(size: int) -> int:
     return max(1, size)
 
 
-def read_images(path: Path) -> dict[int, list[ismrmrd.Image]]:
+def read_images(path: Path, group: str = DEFAULT_GROUP) -> dict[int, list[ismrmrd.Image]]:
     """Read all images of an image file by series index.
+
+    Parameters
+    ----------
+    path : Path
+    group : str
+        HDF5 group of the images.
 
     Raises
     ------
@@ -98,8 +105,9 @@ def read_images(path: Path) -> dict[int, list[ismrmrd.Image]]:
         If the file is missing, holds no images, or one of them cannot be read.
     """
     series: dict[int, list[ismrmrd.Image]] = {}
+    group = data_group(path, group)
     with opened(path) as file, damage_named(path):
-        dataset = item(file, "dataset")
+        dataset = item(file, group)
         for name in dataset if isinstance(dataset, h5py.Group) else ():
             if name.startswith("image_"):
                 images = _series(path, dataset, name)

@@ -48,7 +48,10 @@ def check_acceleration(
     factors = given or of_data
     try:
         if factors is None:
-            raise DataError("neither header nor data tell how much was cut; set acceleration, as 4x4 (slice x phase)")
+            raise DataError(
+                "neither header nor data tell how much was cut; set matrix, the full one as ZxYxX, or acceleration, as "
+                "4x4 (slice x phase)"
+            )
         if max(factors) <= UNCUT:
             raise DataError(
                 "the volume was not cut at all: nothing is to be restored; if it was zero-filled upstream, "

@@ -17,10 +17,12 @@ from gadgets.mrd.gadget import StreamGadget
 from gadgets.mrd.measurement import Measurement
 from gadgets.super_resolution.acceleration import check_acceleration
 from gadgets.super_resolution.images import volume_images
+from gadgets.super_resolution.kinds import split_by_kind
 from gadgets.super_resolution.network import ArrayRestorer, load_restorer
 from gadgets.super_resolution.parameters import SuperResolutionParameters, parse_super_resolution
 from gadgets.super_resolution.readouts import volumes_of_readouts
 from gadgets.super_resolution.slices import MeasuredVolume, unpacked, volumes_of_images
+from recon.errors import DataError
 from recon.stages import StageClock
 from recon.super_resolution import restore
 
@@ -63,12 +65,17 @@ class SuperResolutionGadget(StreamGadget[SuperResolutionParameters, ArrayRestore
         network: ArrayRestorer,
         clock: StageClock,
     ) -> None:
-        """Restore and send each volume; images that came go back first, whatever happens to the restoration."""
-        if measurement.images and "original" in parameters.images:
-            for image in measurement.images:
-                stream.send_as_received(image)
+        """Restore and send each volume; images that came go back first, whatever happens to the restoration.
+
+        Phase images and the like always go back: nothing that is sent stands for them.
+        """
+        magnitudes, others = split_by_kind(measurement.images)
+        for image in measurement.images if "original" in parameters.images else others:
+            stream.send_as_received(image)
+        if others and not magnitudes:
+            return
         with clock.stage("volume"):
-            volumes = measured_volumes(stream.header, measurement, parameters)
+            volumes = _volumes(stream.header, measurement, magnitudes, parameters)
         measurement.volumes = len(volumes)
         for number, measured in enumerate(volumes, start=measurement.volumes_before):
             check_acceleration(measured.volume, parameters.factors, network.factors, parameters.mismatch)
@@ -80,9 +87,27 @@ class SuperResolutionGadget(StreamGadget[SuperResolutionParameters, ArrayRestore
 def measured_volumes(
     header: ismrmrd.xsd.ismrmrdHeader, measurement: Measurement, parameters: SuperResolutionParameters
 ) -> list[MeasuredVolume]:
-    """Make volumes of what came: images if there are any, else readouts."""
-    if measurement.images:
-        return volumes_of_images(measurement.images, header, parameters.matrix)
+    """Make volumes of what came: images if there are any, else readouts.
+
+    Raises
+    ------
+    DataError
+        If they make no volume, or all images are of other kinds than magnitudes.
+    """
+    magnitudes, others = split_by_kind(measurement.images)
+    if others and not magnitudes:
+        raise DataError(f"none of the {len(others)} images is a magnitude, and no other kind is restored")
+    return _volumes(header, measurement, magnitudes, parameters)
+
+
+def _volumes(
+    header: ismrmrd.xsd.ismrmrdHeader,
+    measurement: Measurement,
+    magnitudes: list[ismrmrd.Image],
+    parameters: SuperResolutionParameters,
+) -> list[MeasuredVolume]:
+    if magnitudes:
+        return volumes_of_images(magnitudes, header, parameters.matrix)
     as_slices = parameters.output == "slices"
     return volumes_of_readouts(
         measurement, header, parameters.coil_combination, as_slices, parameters.matrix, parameters

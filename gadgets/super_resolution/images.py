@@ -58,6 +58,7 @@ def volume_images(
         meta = _meta(kind, measured, restored) | {"MalibuStageSeconds": seconds} | window_of(voxels)
         typed = voxels.astype(np.float32) if record.is_signed else _as_received(voxels, measured)
         for image in _images(typed, measured, series + record.offset):
+            image.image_type = ismrmrd.IMTYPE_REAL if record.is_signed else ismrmrd.IMTYPE_MAGNITUDE
             image.meta = measured.meta | meta | _directions(measured.head)
             yield image
 
@@ -132,7 +133,7 @@ def _image(
     head.acquisition_time_stamp = template.acquisition_time_stamp
     head.position[:] = position.tolist()
     head.field_of_view[:] = fov_mm
-    head.image_type, head.image_series_index, head.image_index = ismrmrd.IMTYPE_MAGNITUDE, series, number
+    head.image_series_index, head.image_index = series, number
     image.setHead(head)
     return image
 

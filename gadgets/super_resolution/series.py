@@ -23,7 +23,7 @@ class VolumeSeries:
     is_generated : bool
         Whether networks made what it shows.
     is_signed : bool
-        Whether its values may be negative.
+        Whether its values may be negative: then its image type is real, not magnitude.
     """
 
     offset: int

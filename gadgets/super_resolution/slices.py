@@ -1,6 +1,5 @@
 """Images become volumes, once: slices in order, at the full matrix, with what tells how they were cut."""
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,16 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.mrd.places import geometry_of
+from gadgets.super_resolution.kinds import grouped
+from nets.data.errors import VolumeError
+from nets.data.slice_order import check_directions, slice_order
 from recon.cartesian import centre_mask, lines_in_image, to_image, to_kspace, zero_fill
 from recon.errors import DataError
 from recon.super_resolution import CartesianVolume
-
-log = logging.getLogger(__name__)
-
-# Slices of one series differ by less than this in each direction cosine (0.06 degrees).
-_SAME_DIRECTION = 1e-3
-# Slice distances may differ by this share from their median; more is a gap or a double.
-_EVEN_SPACING = 0.02
 
 
 @dataclass(frozen=True)
@@ -46,16 +41,6 @@ class MeasuredVolume:
     meta: dict[str, Any] = field(default_factory=dict)
 
 
-Key = tuple[int, ...]
-
-
-def group_key(image: ismrmrd.Image) -> Key:
-    """What makes a volume of its own: series, kind and every counter but slice."""
-    head = image.getHead()
-    counters = (head.contrast, head.phase, head.repetition, head.set, head.average)
-    return (head.image_series_index, head.image_type, *counters)
-
-
 def volumes_of_images(
     images: Iterable[ismrmrd.Image], header: ismrmrd.xsd.ismrmrdHeader, matrix: tuple[int, int, int] | None = None
 ) -> list[MeasuredVolume]:
@@ -64,7 +49,8 @@ def volumes_of_images(
     Parameters
     ----------
     images : iterable of ismrmrd.Image
-        Slices in any order, or volumes; of any number of series and contrasts.
+        Magnitudes: slices in any order, or volumes; of any number of series and contrasts.
+        :func:`gadgets.super_resolution.kinds.split_by_kind` leaves the others out.
     header : ismrmrd.xsd.ismrmrdHeader
     matrix : (3,) tuple of int, optional
         Full matrix (z, y, x); default: the header's.
@@ -79,12 +65,10 @@ def volumes_of_images(
     DataError
         If slices are missing or doubled, sizes are mixed, voxels are not finite, or the matrix does not fit.
     """
-    groups: dict[Key, list[ismrmrd.Image]] = {}
-    for image in images:
-        groups.setdefault(group_key(image), []).append(image)
-    if not groups:
+    volumes = [_volume(group, header, matrix) for group in grouped(images)]
+    if not volumes:
         raise DataError("no images came: the stream is empty")
-    return [_volume(group, header, matrix) for group in groups.values()]
+    return volumes
 
 
 def _volume(
@@ -134,30 +118,16 @@ def _filled(voxels: NDArray, matrix: tuple[int, int, int]) -> NDArray:
 def _in_order(images: list[ismrmrd.Image], name: str) -> tuple[list[ismrmrd.Image], float]:
     """Slices along the slice direction, and their distance in mm."""
     heads = [image.getHead() for image in images]
-    normal = np.array(heads[0].slice_dir[:])
-    if any(np.abs(np.array(head.slice_dir[:]) - normal).max() > _SAME_DIRECTION for head in heads):
-        raise DataError(f"{name} has slices of different directions; send one orientation for each series")
-    along_normal_mm = np.array([np.dot(normal, head.position[:]) for head in heads])
-    if np.ptp(along_normal_mm) == 0 and len(images) > 1:
-        return _in_order_of_counters(images, name)
-    order = np.argsort(along_normal_mm, kind="stable")
-    ordered = [images[index] for index in order]
-    if len(images) == 1:
-        return ordered, float(heads[0].field_of_view[2])
-    steps = np.diff(along_normal_mm[order])
-    step = float(np.median(steps))
-    if steps.min() < _EVEN_SPACING * step:
-        raise DataError(
-            f"{name} has two slices at {along_normal_mm[order][int(np.argmin(steps))]:.2f} mm; send each once"
-        )
-    gaps = np.flatnonzero(np.abs(steps - step) > max(_EVEN_SPACING * step, 1e-3))
-    if len(gaps):
-        before_mm = along_normal_mm[order][gaps[0]]
-        raise DataError(
-            f"{name} lacks slices: {len(images)} came, every {step:.3g} mm, but the one after {before_mm:.2f} mm lies "
-            f"{steps[gaps[0]]:.3g} mm further; send all slices"
-        )
-    return ordered, step
+    directions = np.array([head.slice_dir[:] for head in heads])
+    along_normal_mm = np.array([np.dot(directions[0], head.position[:]) for head in heads])
+    try:
+        check_directions(directions, name)
+        if np.ptp(along_normal_mm) == 0 and len(images) > 1:
+            return _in_order_of_counters(images, name)
+        order, step_mm = slice_order(along_normal_mm, name)
+    except VolumeError as error:
+        raise DataError(str(error)) from error
+    return [images[index] for index in order], step_mm or float(heads[0].field_of_view[2])
 
 
 def _in_order_of_counters(images: list[ismrmrd.Image], name: str) -> tuple[list[ismrmrd.Image], float]:
