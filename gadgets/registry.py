@@ -3,10 +3,13 @@
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import BaseModel
 
-from gadgets.errors import ParameterError
+from gadgets.configuration import executed_gadget
+from gadgets.errors import ParameterError, ScanFileError
+from gadgets.mrd.files import ImageSource, Source
 from gadgets.mrd.replay import Gadget
 
 
@@ -20,10 +23,13 @@ class GadgetEntry:
         Imports what it needs, and makes the gadget.
     parse : callable
         Reads configuration and overrides.
+    inspect : callable
+        Says what a file holds and what the gadget would do with it: ``properties``, ``problems`` and ``plan``.
     """
 
     make: Callable[[], Gadget]
     parse: Callable[[ElementTree.Element | None, dict[str, str]], BaseModel]
+    inspect: Callable[[Any, Any], Any]
 
 
 def gadget_entry(target: str | None) -> GadgetEntry:
@@ -49,18 +55,51 @@ def gadget_entry(target: str | None) -> GadgetEntry:
     return _GADGETS[name]()
 
 
+def gadget_for(document: str | None, source: Source) -> str:
+    """Name the gadget that a file is for.
+
+    Parameters
+    ----------
+    document : str or None
+        The user's configuration; None: only the super-resolution gadget takes images, and Cartesian readouts.
+    source : ScanFile or ImageSource
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ScanFileError
+        If the configuration is of a gadget that takes no images, and the file holds images.
+    """
+    is_images, encodings = isinstance(source, ImageSource), source.header.encoding
+    if document is None:
+        trajectory = encodings[0].trajectory if encodings else None
+        is_cartesian = str(getattr(trajectory, "value", trajectory)) == "cartesian"
+        return "SuperResolutionGadget" if is_images or is_cartesian else "MultitaskingGadget"
+    target = executed_gadget(document) or "MultitaskingGadget"
+    if is_images and target == "MultitaskingGadget":
+        raise ScanFileError(
+            "the file holds images, but the configuration is of MultitaskingGadget, which takes readouts"
+        )
+    return target
+
+
 def _multitasking() -> GadgetEntry:
     from gadgets.multitasking.gadget import MultitaskingGadget
+    from gadgets.multitasking.inspection import inspect
     from gadgets.multitasking.parameters import parse_parameters
 
-    return GadgetEntry(MultitaskingGadget, parse_parameters)
+    return GadgetEntry(MultitaskingGadget, parse_parameters, inspect)
 
 
 def _super_resolution() -> GadgetEntry:
     from gadgets.super_resolution.gadget import SuperResolutionGadget
+    from gadgets.super_resolution.inspection import inspect_volumes
     from gadgets.super_resolution.parameters import parse_super_resolution
 
-    return GadgetEntry(SuperResolutionGadget, parse_super_resolution)
+    return GadgetEntry(SuperResolutionGadget, parse_super_resolution, inspect_volumes)
 
 
 _GADGETS = {"MultitaskingGadget": _multitasking, "SuperResolutionGadget": _super_resolution}

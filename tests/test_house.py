@@ -17,6 +17,7 @@ ROLES = {
     "gadget": "a stream's gadget, or what all gadgets share",
     "parameters": "what a console may set",
     "readouts": "readouts of the stream become arrays; the room of their maths in recon",
+    "inspection": "what malibu info tells of a file",
     "images": "arrays become images of the stream",
     "series": "records of the output series",
     "network": "networks of a gadget, found and loaded",

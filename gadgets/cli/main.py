@@ -173,18 +173,20 @@ def info(
 ) -> None:
     """Show what a scan file holds and what malibu would do with it; exit 1 if it would be refused."""
     from gadgets.configuration import configuration_of
-    from gadgets.mrd.files import ScanFile
-    from gadgets.multitasking.inspection import inspect
-    from gadgets.multitasking.parameters import parse_parameters
+    from gadgets.mrd.files import open_source
+    from gadgets.registry import gadget_entry, gadget_for
 
-    element = configuration_of(configuration_text(config), "MultitaskingGadget")
-    with ScanFile(scan, group) as file:
+    document = configuration_text(config) if config else None
+    with open_source(scan, group) as file:
         file.check()
-        result = inspect(file, parse_parameters(element, overrides_of(set_)))
+        target = gadget_for(document, file)
+        gadget = gadget_entry(target)
+        element = configuration_of(document, target) if document else None
+        result = gadget.inspect(file, gadget.parse(element, overrides_of(set_)))
     table = Table(title=str(scan), show_header=False, title_justify="left")
     for name, value in result.properties.items():
         table.add_row(name, value)
-    table.add_row("malibu would", result.plan)
+    table.add_row(f"{target} would", result.plan)
     out.print(table)
     for problem in result.problems:
         console.print(f"[red]problem:[/red] {escape(problem)}", highlight=False)
@@ -251,12 +253,13 @@ def parameters(
 def report(
     images: Annotated[Path, typer.Argument(help="Image file that malibu replay wrote.", show_default=False)],
     folder: Annotated[Path, typer.Argument(help=ReportFolder, show_default=False)],
+    group: GroupOption = "dataset",
 ) -> None:
     """Make a report with pictures of an image file."""
     from gadgets.reports.multitasking import write_report
 
     check_report(folder)
-    out.print(f"wrote {write_report(images, folder)}")
+    out.print(f"wrote {write_report(images, folder, group)}")
 
 
 for _panel, _commands in {

@@ -26,7 +26,7 @@ SCAN, LOOK, MEASURE, TRAIN, SET_UP = "scan", "look", "measure", "train", "set up
 """Panels of the help, in the order of a user's work."""
 
 ScanArgument = Annotated[Path, typer.Argument(help="ISMRMRD raw-data file (.h5).", show_default=False)]
-GroupOption = Annotated[str, typer.Option(help="HDF5 group of the measurement.")]
+GroupOption = Annotated[str, typer.Option(help="HDF5 group of the data; the only one is found.")]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(

@@ -14,7 +14,9 @@ from PIL import Image as PilImage
 
 from gadgets.files import complete_file
 from gadgets.mrd.files import read_images
+from gadgets.mrd.foreign_files import DEFAULT_GROUP
 from gadgets.multitasking.series import SERIES
+from gadgets.reports.foreign import foreign_pictures, is_foreign
 from gadgets.reports.motion import animation, grey, motion_pictures
 from gadgets.reports.page import figure_html, png_of, table_html, write_page
 from gadgets.reports.super_resolution import is_super_resolved, volume_pictures
@@ -25,7 +27,7 @@ _SHOWN_MAPS = 16
 _SHOWN_FUNCTIONS = 6
 
 
-def write_report(images: Path, folder: Path) -> Path:
+def write_report(images: Path, folder: Path, group: str = DEFAULT_GROUP) -> Path:
     """Write ``report.html`` and its pictures.
 
     Parameters
@@ -34,6 +36,8 @@ def write_report(images: Path, folder: Path) -> Path:
         Image file that a replay wrote.
     folder : Path
         Made if it is not there; files of the same names are replaced.
+    group : str
+        HDF5 group of the images.
 
     Returns
     -------
@@ -45,19 +49,28 @@ def write_report(images: Path, folder: Path) -> Path:
     ScanFileError
         If there are no images.
     """
-    series = read_images(images)
+    series = read_images(images, group)
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
-    restored = is_super_resolved(series)
-    for name, caption, picture in volume_pictures(series) if restored else _pictures(series):
+    title, pictures = _contents(series)
+    for name, caption, picture in pictures:
         with complete_file(folder / name) as partial:
             partial.write_bytes(picture)
         parts.append(figure_html(picture, caption))
     firsts = [images[0] for images in series.values()]
     first = next((image for image in firsts if "MalibuStageSeconds" in image.meta), firsts[0])
-    parts += [_stage_table(first), _parameter_table(first)]
-    title = "malibu: super-resolution" if restored else "malibu: Multitasking reconstruction"
+    if not is_foreign(series):
+        parts += [_stage_table(first), _parameter_table(first)]
     return write_page(folder / "report.html", title, parts)
+
+
+def _contents(series: dict[int, list[ismrmrd.Image]]) -> tuple[str, Iterator[tuple[str, str, bytes]]]:
+    """Title and pictures."""
+    if is_foreign(series):
+        return "Images that malibu did not make", foreign_pictures(series)
+    if is_super_resolved(series):
+        return "malibu: super-resolution", volume_pictures(series)
+    return "malibu: Multitasking reconstruction", _pictures(series)
 
 
 def _pictures(series: dict[int, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
