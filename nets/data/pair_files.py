@@ -7,7 +7,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from nets.data.errors import VolumeError, check_expansion, read_errors
+from nets.data.errors import VolumeError
+from nets.data.hdf5_files import maps_of, opened_hdf5
 
 _REMEDY = "make pairs with malibu prepare"
 
@@ -61,12 +62,11 @@ def read_pair(path: Path) -> Pair:
     VolumeError
         If the file is not a pair, or its two halves do not fit together.
     """
-    with read_errors(path.name, "a training pair", _REMEDY), h5py.File(path) as file:
-        for name in ("back_projection", "label"):
-            if not isinstance(file.get(name), h5py.Dataset) or file[name].dtype.kind not in "iufc":
-                raise VolumeError(f"{path} is not a training pair (no maps {name!r}); {_REMEDY}")
-            check_expansion(path.name, file[name].nbytes, path.stat().st_size)
-        pair = Pair(file["back_projection"][()], file["label"][()], dict(file.attrs))
+    with opened_hdf5(path, "a training pair", _REMEDY) as file:
+        maps = [maps_of(file, name, path, "iufc") for name in ("back_projection", "label")]
+        if maps[0] is None or maps[1] is None:
+            raise VolumeError(f"{path} is not a training pair (no maps back_projection and label); {_REMEDY}")
+        pair = Pair(maps[0][()], maps[1][()], dict(file.attrs))
     if pair.back_projection.ndim != 3 or pair.back_projection.shape != pair.label.shape:
         raise VolumeError(
             f"{path}: back-projection {pair.back_projection.shape} and label {pair.label.shape} are not two equal "

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from nets.data.dicom_files import read_dicom
-from nets.data.errors import VolumeError, check_expansion, read_errors
+from nets.data.errors import VolumeError
+from nets.data.hdf5_files import maps_of, opened_hdf5
 from nets.data.nifti_files import NIFTI_SUFFIXES, read_nifti
 
 log = logging.getLogger(__name__)
@@ -105,13 +106,12 @@ def read_magnitude(path: Path) -> Volume:
 
 
 def _read_hdf5(path: Path) -> Volume:
-    with read_errors(path.name, "an HDF5 file"), h5py.File(path) as file:
-        data = file.get("volume")
-        if not isinstance(data, h5py.Dataset):
+    with opened_hdf5(path, "an HDF5 file", "copy it, or run malibu prepare-volumes again") as file:
+        if "volume" not in file:
             raise VolumeError(f"{path.name} has no dataset 'volume'; malibu prepare-volumes writes one")
-        if data.dtype.kind not in "iuf":
-            raise VolumeError(f"{path.name} holds {data.dtype} voxels; give one real number for each: a magnitude")
-        check_expansion(path.name, data.nbytes, path.stat().st_size)
+        data = maps_of(file, "volume", path, "iuf")
+        if data is None:
+            raise VolumeError(f"{path.name}: 'volume' is no array of real numbers; give a magnitude (z, y, x)")
         attributes = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in file.attrs.items()}
         return Volume(torch.from_numpy(np.asarray(data[()], dtype=np.float32)), attributes)
 
