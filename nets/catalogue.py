@@ -4,11 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
-from nets.architectures.registry import ARCHITECTURES, build, receptive_field, weight_count
-from nets.weights import all_shipped, read_card
+from nets.architectures.registry import ARCHITECTURES, outline, receptive_field, weight_count
+from nets.weights import all_shipped, outlined, read_card
 
 
 def network_rows() -> list[dict[str, Any]]:
@@ -18,7 +15,7 @@ def network_rows() -> list[dict[str, Any]]:
         shipped.setdefault(read_card(path).architecture, []).append(path.name)
     rows = []
     for name, entry in ARCHITECTURES.items():
-        network = _on_paper(name)
+        network = outline(name)
         rows.append(
             {
                 "name": name,
@@ -32,12 +29,6 @@ def network_rows() -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _on_paper(name: str, config: dict[str, Any] | None = None) -> nn.Module:
-    """Build a network whose weights have shapes alone: no memory, no time."""
-    with torch.device("meta"):
-        return build(name, config)
 
 
 def weight_rows(paths: Sequence[Path] | None = None) -> list[dict[str, Any]]:
@@ -56,9 +47,8 @@ def weight_rows(paths: Sequence[Path] | None = None) -> list[dict[str, Any]]:
     files = all_shipped() if paths is None else list(paths)
     rows = []
     for path in files:
-        card = read_card(path)
+        card, network = outlined(path)
         card_entries = {name: value for name, value in vars(card).items() if name != "config"}
-        network = _on_paper(card.architecture, card.config)
         rows.append(
             {
                 "file": path.name,

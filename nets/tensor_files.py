@@ -51,6 +51,11 @@ class TensorFile:
         _check_start(path)
         self._file = _of_library(self.name, lambda: safe_open(path, framework="pt"))
         self.metadata: dict[str, str] = _of_library(self.name, self._file.metadata) or {}
+        self._names: list[str] = _of_library(self.name, lambda: list(self._file.keys()))
+
+    def __len__(self) -> int:
+        """Count the tensors."""
+        return len(self._names)
 
     def check(self, expected: Mapping[str, Tensor]) -> None:
         """Compare names, shapes and precisions with those of a network; no tensor is read.
@@ -65,9 +70,9 @@ class TensorFile:
         WeightsError
             If they differ.
         """
-        names = _of_library(self.name, lambda: list(self._file.keys()))
+        names = set(self._names)
         problems = [f"{name} is missing" for name in expected if name not in names]
-        problems += [f"{name} is not known" for name in names if name not in expected]
+        problems += [f"{name} is not known" for name in self._names if name not in expected]
         for name, value in expected.items():
             if name in names:
                 problems += self._misfits(name, value)
@@ -83,10 +88,7 @@ class TensorFile:
 
     def tensors(self) -> dict[str, Tensor]:
         """Read all tensors by name, as they are stored."""
-        return _of_library(
-            self.name,
-            lambda: {name: self._file.get_tensor(name) for name in self._file.keys()},  # noqa: SIM118 - no mapping
-        )
+        return _of_library(self.name, lambda: {name: self._file.get_tensor(name) for name in self._names})
 
 
 def _check_start(path: Path) -> None:

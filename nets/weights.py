@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nets import RESEARCH_USE
-from nets.architectures.registry import ARCHITECTURES, build, configure
+from nets.architectures.registry import ARCHITECTURES, build, configure, outline
 from nets.tensor_files import TensorFile, WeightsError, check_finite, digest_of
 
 log = logging.getLogger(__name__)
@@ -183,13 +183,12 @@ def load_weights(path: Path, architecture: str | None = None, config: Mapping[st
     if differing:
         text = ", ".join(f"{name} is {has}, not {wanted}" for name, (has, wanted) in differing.items())
         raise WeightsError(f"{path.name} does not fit: {text}")
-    with torch.device("meta"):  # shapes alone: a card may promise anything
-        expected = _built(path, card).state_dict()
+    expected = _outline(file, card).state_dict()
     file.check(expected)
     tensors = file.tensors()
     check_finite(path.name, tensors, expected)
     _check_digest(path, card, tensors)
-    network = _built(path, card)
+    network = _made(path.name, card, lambda: build(card.architecture, card.config))
     network.load_state_dict(tensors)  # into float32, whatever the precision of the file
     return LoadedNetwork(network.eval(), card, hashlib.sha256(path.read_bytes()).hexdigest())
 
@@ -203,11 +202,38 @@ def _card(file: TensorFile) -> ModelCard:
         raise WeightsError(f"{file.name}: the model card is not complete: {error.errors()[0]['msg']}") from error
 
 
-def _built(path: Path, card: ModelCard) -> nn.Module:
+def outlined(path: Path) -> tuple[ModelCard, nn.Module]:
+    """Read the model card, and build its network with shapes alone.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    ModelCard, torch.nn.Module
+        The network's tensors are on the meta device.
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be read, or its card names no possible network.
+    """
+    file = TensorFile(path)
+    card = _card(file)
+    return card, _outline(file, card)
+
+
+def _outline(file: TensorFile, card: ModelCard) -> nn.Module:
+    return _made(file.name, card, lambda: outline(card.architecture, card.config, len(file)))
+
+
+def _made(name: str, card: ModelCard, make: Callable[[], nn.Module]) -> nn.Module:
     try:
-        return build(card.architecture, card.config)
+        return make()
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
-        raise WeightsError(f"{path.name}: {error}; it may come from another version ({card.version})") from error
+        reason = " ".join(str(error).split())
+        raise WeightsError(f"{name}: {reason}; it may come from another version ({card.version})") from error
 
 
 def _check_digest(path: Path, card: ModelCard, tensors: Mapping[str, Tensor]) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, cast
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from nets.architectures.baselines import (
     Fsrcnn,
@@ -74,6 +76,9 @@ class Architecture:
 
 
 _SR = "super-resolution"
+
+_REGISTRATIONS = 4
+"""How often a weight may be registered while a network is built, at most; torch does so once, wrappers twice."""
 
 ARCHITECTURES: Mapping[str, Architecture] = {
     "mdcn": Architecture(Mdcn, MdcnConfig(), 2, "Multitasking spatial factor", "Chen 2021, ch. 6"),
@@ -160,6 +165,43 @@ def build(architecture: str, values: Mapping[str, Any] | None = None) -> nn.Modu
     """
     config = configure(architecture, values)
     return ARCHITECTURES[architecture].module(config)
+
+
+def outline(architecture: str, values: Mapping[str, Any] | None = None, tensors: int | None = None) -> nn.Module:
+    """Build a network whose tensors have shapes alone: no memory, and no time even for an impossible configuration.
+
+    Parameters
+    ----------
+    architecture : str
+    values : mapping of str to object, optional
+        Hyper-parameters that differ from the paper's.
+    tensors : int, optional
+        How many tensors there are for it; a network of many more is given up.
+
+    Returns
+    -------
+    torch.nn.Module
+        On the meta device.
+
+    Raises
+    ------
+    ValueError
+        As :func:`configure`; or if it has many more tensors.
+    """
+    registered = 0
+
+    def count(module: nn.Module, name: str, weight: nn.Parameter) -> None:
+        nonlocal registered
+        registered += 1
+        if tensors is not None and registered > _REGISTRATIONS * tensors:
+            raise ValueError(f"{architecture} of these hyper-parameters has many more tensors than the {tensors} given")
+
+    counting = register_module_parameter_registration_hook(count)
+    try:
+        with torch.device("meta"):
+            return build(architecture, values)
+    finally:
+        counting.remove()
 
 
 def weight_count(network: nn.Module) -> int:

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from nets import RESEARCH_USE
 from nets.architectures.registry import build
+from nets.catalogue import weight_rows
 from nets.tensor_files import digest_of
 from nets.weights import (
     ModelCard,
@@ -235,3 +236,14 @@ def test_weights_whose_reading_fails(weights: Path, monkeypatch) -> None:
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(WeightsError, match=r"cannot be read \(Permission denied\); check its permissions"):
         load_weights(weights)
+
+
+@pytest.mark.parametrize("config", [{"blocks": 10**9}, {"units": 10**9}, {"growth": -1}, {"growth": "much"}, {"no": 1}])
+def test_a_card_that_names_no_possible_network_is_refused_at_once(weights: Path, config: dict) -> None:
+    tensors, metadata = contents(weights)
+    card = json.loads(metadata["malibu_model_card"])
+    card["config"] |= config
+    save_file(tensors, weights, {"malibu_model_card": json.dumps(card)})
+    for read in (load_weights, lambda path: weight_rows([path])):
+        with pytest.raises(WeightsError, match=r"small.safetensors: .*; it may come from another version"):
+            read(weights)
