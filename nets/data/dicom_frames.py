@@ -184,7 +184,8 @@ def _check_kind(data: Any, name: str) -> None:
 
 def _check_component(groups: _Groups, name: str) -> None:
     component = groups.find("MRImageFrameTypeSequence", "ComplexImageComponent")
-    words = {str(word).upper() for word in list(groups.data.get("ImageType") or ())[2:]}
+    given = groups.data.get("ImageType") or ()
+    words = {str(word).upper() for word in ([] if isinstance(given, str) else list(given)[2:])}
     marked = words & _NO_MAGNITUDE and not words & {"M", "MAGNITUDE"}
     if marked or (component is not None and component != "MAGNITUDE"):
         kind = component or "/".join(sorted(words & _NO_MAGNITUDE))

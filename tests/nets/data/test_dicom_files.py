@@ -90,6 +90,40 @@ def test_run_lengths_are_decoded(tmp_path: Path) -> None:
     assert np.array_equal(read_dicom(compressed), volume)
 
 
+def implicit(data, number: int) -> None:
+    data.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+
+
+def big_endian(data, number: int) -> None:
+    data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRBigEndian
+    data.set_original_encoding(is_implicit_vr=False, is_little_endian=False)
+    data.PixelData = np.frombuffer(data.PixelData, "<u2").astype(">u2").tobytes()
+
+
+def deflated(data, number: int) -> None:
+    data.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+
+
+def as_floats(data, number: int) -> None:
+    data.FloatPixelData = np.frombuffer(data.PixelData, "<u2").astype("<f4").tobytes()
+    data.BitsAllocated = 32
+    del data.PixelData
+
+
+def one_word(data, number: int) -> None:
+    data.ImageType = "ORIGINAL"
+
+
+def magnitude_and_phase_map(data, number: int) -> None:
+    data.ImageType = ["DERIVED", "SECONDARY", "M", "I"]
+
+
+@pytest.mark.parametrize("change", [implicit, big_endian, deflated, as_floats, one_word, magnitude_and_phase_map])
+def test_ways_to_write_the_same_slices(change, tmp_path: Path) -> None:
+    volume = numbered((3, 4, 6))
+    assert np.array_equal(read_dicom(write_slices(tmp_path / "f", volume, change)), volume)
+
+
 def test_what_is_no_image_is_passed_over_and_counted(tmp_path: Path, caplog) -> None:
     volume = numbered((3, 4, 5))
     folder = write_slices(tmp_path / "f", volume)
