@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import ismrmrd
 from gadgets.errors import ScanFileError
 from gadgets.mrd.header import header_of
 from gadgets.mrd.places import geometry_of
+from nets.data.errors import VolumeError
+from nets.data.hdf5_files import check_heaps
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +52,11 @@ def data_group(path: Path, wanted: str = DEFAULT_GROUP) -> str:
     Raises
     ------
     ScanFileError
-        If another one is wanted than there are, or several hold data.
+        If another one is wanted than there are, several hold data, or the HDF5 library would stay in the file for ever.
     """
     try:
+        state = path.stat()
+        _check_heaps(path, state.st_mtime_ns, state.st_size)
         with h5py.File(path, "r") as file:
             if _holds_data(_member(file, wanted)):
                 return wanted
@@ -67,6 +72,15 @@ def data_group(path: Path, wanted: str = DEFAULT_GROUP) -> str:
         raise ScanFileError(f"{path} holds data in {len(found)} groups, {listed}: choose one by --group")
     log.info("%s has no group %r; the only one that holds data, %r, is read", path, wanted, found[0])
     return found[0]
+
+
+@lru_cache(maxsize=8)
+def _check_heaps(path: Path, changed_ns: int, size: int) -> None:
+    """Look a file through once, however often it is opened: the header and the readouts lie in such heaps."""
+    try:
+        check_heaps(path)
+    except VolumeError as error:
+        raise ScanFileError(str(error)) from error
 
 
 def _holds_data(group: Any) -> bool:

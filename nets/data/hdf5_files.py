@@ -64,7 +64,7 @@ def maps_of(file: h5py.File, name: str, path: Path, kinds: str) -> h5py.Dataset 
 
 
 def check_heaps(path: Path) -> None:
-    """Refuse a file whose global heap, which holds the texts of attributes, has an entry without a size.
+    """Refuse a file whose global heap, which holds texts and arrays of varying length, has an entry without a size.
 
     The HDF5 library (2.0.0) steps from entry to entry by their sizes, and for ever on the spot if one is zero.
 
@@ -77,22 +77,21 @@ def check_heaps(path: Path) -> None:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         at = data.find(_SIGNATURE)
         while at >= 0:
-            if not _ends(data, at):
-                raise VolumeError(f"{path.name} is damaged (a heap of texts at byte {at}); copy or make it again")
-            at = data.find(_SIGNATURE, at + len(_SIGNATURE))
+            size = _walked(data, at)
+            if not size:
+                raise VolumeError(f"{path.name} is damaged (the heap at byte {at}); copy or make it again")
+            at = data.find(_SIGNATURE, at + size)
 
 
-def _ends(data: mmap.mmap, at: int) -> bool:
-    """Whether steps from entry to entry lead to the end of a collection."""
+def _walked(data: mmap.mmap, at: int) -> int:
+    """Bytes of a collection that steps from entry to entry lead through; 0 if they never end."""
     head = data[at + 8 : at + _HEAD]
-    if len(head) < 8:
-        return True  # cut: the library sees that
-    (size,) = struct.unpack("<Q", head)
+    (size,) = struct.unpack("<Q", head) if len(head) == 8 else (0,)
     position = _HEAD
     while position + _HEAD <= size and at + position + _HEAD <= len(data):
         index, _, _, length = struct.unpack_from("<HHIQ", data, at + position)
         step = _HEAD + length + -length % 8 if index else length
         if step < _HEAD:
-            return False
+            return 0
         position += step
-    return True
+    return position if position == size else len(_SIGNATURE)  # one that does not fit may hide the next

@@ -122,7 +122,7 @@ def test_spoiled_bytes_get_one_line_and_no_memory(name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("write", [hdf5, pair])
-def test_entry_without_a_size_in_a_heap_of_texts_does_not_hold_the_reader_for_ever(write, tmp_path: Path) -> None:
+def test_entry_without_a_size_in_a_heap_does_not_hold_the_reader_for_ever(write, tmp_path: Path) -> None:
     """HDF5 2.0.0 steps over the entries of a global heap by their sizes, and stays where one is zero."""
     path = tmp_path / "x.h5"
     write(tmp_path).rename(path)
@@ -134,5 +134,5 @@ def test_entry_without_a_size_in_a_heap_of_texts_does_not_hold_the_reader_for_ev
         free += 16 + -(-int.from_bytes(whole[free + 8 : free + 16], "little") // 8) * 8
     whole[free + 8 : free + 16] = bytes(8)
     path.write_bytes(whole)
-    with pytest.raises(VolumeError, match=r"x.h5 is damaged .a heap of texts at byte"):
+    with pytest.raises(VolumeError, match=r"x.h5 is damaged .the heap at byte"):
         (read_volume if write is hdf5 else read_pair)(path)
