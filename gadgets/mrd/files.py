@@ -166,6 +166,9 @@ class ImageSource:
     ) -> None:
         """Nothing is open."""
 
+    def check(self) -> None:
+        """All images were read when it was opened."""
+
     def items(self) -> Iterator[Any]:
         """All images, series by series."""
         yield from self._images
