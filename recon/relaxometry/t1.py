@@ -19,10 +19,11 @@ from recon.relaxometry.inversion_recovery import InversionRecovery
 INFLOW = 0.8
 """Share of fresh spins in flowing blood unless it is given: the middle of what the simulator draws, 0.7 to 0.9."""
 
+T1_RANGE_MS = (50.0, 5000.0)
+"""Limits of a fitted T1 in ms: shorter and longer than any tissue."""
+
 # T1 of the first match on a grid, in ms, 3.3 % apart; the fit refines it.
 _T1_MS = np.geomspace(80, 4000, 120)
-# Limits of a fitted T1 in ms: shorter and longer than any tissue.
-_T1_RANGE_MS = (50.0, 5000.0)
 # Efficiencies of the inversion tried first, 0.05 apart; 1 inverts fully, 0 saturates.
 _EFFICIENCIES = np.linspace(0.4, 1.0, 13)
 # Levenberg-Marquardt steps, the same for all voxels.
@@ -183,7 +184,7 @@ class _Model:
     def __init__(self, sequence: InversionRecovery, basis: NDArray, pulses: NDArray, inflow: float) -> None:
         self._sequence, self._inflow = sequence, inflow
         self._constant = basis.sum(axis=0)[:, None]
-        low, high = np.log(_T1_RANGE_MS)
+        low, high = np.log(T1_RANGE_MS)
         knots = np.linspace(low, high, _KNOTS)
         self._decays = {
             cosine: CubicSpline(knots, (np.exp(-sequence.tr_ms / np.exp(knots)) * cosine)[:, None] ** pulses @ basis)
@@ -209,7 +210,7 @@ class _Model:
         log_t1, eta = grid_t1[match], grid_efficiency[match]
         shape, residual = self._project(log_t1, eta, curves)
         damping = np.full(len(match), 1e-3)
-        low, high = np.log(_T1_RANGE_MS)
+        low, high = np.log(T1_RANGE_MS)
         for _ in range(_STEPS):
             step_t1, step_eta = self._step(log_t1, eta, shape, curves, damping)
             new_t1 = np.clip(log_t1 + np.clip(step_t1, -0.5, 0.5), low + 1e-3, high - 1e-3)

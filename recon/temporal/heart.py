@@ -131,7 +131,7 @@ def track_heart(
     signals = band.strongest(0.9 * range_hz[0], np.inf, 5)
     found = []
     for rate_hz in _rates(band, range_hz, settings.rate_candidates):
-        heart = follow_heart(series, known, _first_phase(signals, rate_hz, series.rate_hz), settings)
+        heart = follow_heart(series, known, first_phase(signals, rate_hz, series.rate_hz), settings)
         extra = np.concatenate([known[:, series.known.shape[1] :], heart.terms], axis=1)
         found.append((plausibility(unexplained(series, extra), heart, series), heart))
     _, heart = max(found, key=lambda candidate: candidate[0])
@@ -154,7 +154,7 @@ def _rates(band: Band, range_hz: tuple[float, float], candidates: int) -> NDArra
     return frequency_hz[peaks[np.argsort(-power[peaks])][:candidates]]
 
 
-def _first_phase(signals: NDArray, rate_hz: float, sampling_hz: float) -> NDArray:
+def first_phase(signals: NDArray, rate_hz: float, sampling_hz: float) -> NDArray:
     """Phase of the combination of signals whose spectrum is most concentrated at a rate."""
     spectrum = np.fft.rfft(signals * np.hanning(len(signals))[:, None], axis=0)
     near = np.abs(np.fft.rfftfreq(len(signals), 1 / sampling_hz) - rate_hz) < 0.12 * rate_hz

@@ -8,7 +8,9 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from recon.temporal.heart import HeartPhase, HeartSettings, follow_heart, plausibility, track_heart
+from recon.temporal.heart_rate import RateEvidence, RateSettings, compare_rates, is_same_rate, rate_per_minute
 from recon.temporal.motion import (
+    Band,
     NavigatorSeries,
     band_components,
     band_pass,
@@ -60,6 +62,7 @@ class GatingSettings:
         Largest median deviation of beat intervals from their median, over the median, that counts as regular.
         Twice what 4 % of heart-rate variability gives (0.67 * 0.04 = 0.027). Tuned.
     heart : HeartSettings
+    rate : RateSettings
     """
 
     lowest_heart_rate: float = 42
@@ -76,6 +79,7 @@ class GatingSettings:
     regular_heart_share: float = 0.25
     regular_interval_deviation: float = 0.06
     heart: HeartSettings = field(default_factory=HeartSettings)
+    rate: RateSettings = field(default_factory=RateSettings)
 
     @property
     def heart_hz(self) -> tuple[float, float]:
@@ -98,8 +102,10 @@ class SelfGating:
         Displacement in arbitrary units, rising towards inspiration; None where no breathing was resolved.
     heart : HeartPhase or None
         None where no heartbeat was resolved.
-    respiration_quality, heart_quality : float
-        Share of the navigator's variation, left by all other terms of the model, that breathing and heart explain.
+    respiration_quality : float
+        Share of the navigator's variation, left by all other terms of the model, that breathing explains.
+    heart_quality : float
+        Trust in the heart rate, from 0 to 1 (:meth:`recon.temporal.heart_rate.RateEvidence.trust`).
     """
 
     respiration: NDArray | None
@@ -112,7 +118,8 @@ def self_gate(series: NavigatorSeries, settings: GatingSettings | None = None) -
     """Find breathing and heartbeat.
 
     Both are first guessed from one regression over their two bands; then the heart is tracked given the breathing,
-    the breathing is found again given the heart, and the heart is followed once more.
+    the breathing is found again given the heart, and the heart is followed once more. At last the heart rate is
+    compared with all others (:mod:`recon.temporal.heart_rate`), and kept, replaced, or given up.
 
     Parameters
     ----------
@@ -129,51 +136,115 @@ def self_gate(series: NavigatorSeries, settings: GatingSettings | None = None) -
     if duration_s * low_hz < settings.least_beats or series.rate_hz < 4 * high_hz:
         log.warning("%.1f s at %.0f navigators per second are too few for self-gating", duration_s, series.rate_hz)
         return SelfGating(None, None, 0.0, 0.0)
-    if duration_s * settings.respiration_hz[0] < settings.least_breaths:
+    slow = _first_breathing(series, settings)
+    band = _heart_band(series, slow, settings)
+    evidence = compare_rates(series, slow, band, settings.heart_hz, settings.heart, settings.rate)
+    if duration_s * settings.respiration_hz[0] >= settings.least_breaths:
+        known = np.concatenate([series.known, slow], axis=1)
+        heart = track_heart(series, known, band, settings.heart_hz, settings.heart)
+        found = _judged(series, settings, *_breathing_given(series, settings, heart))
+    else:
         log.warning("%.1f s of navigators are too few to resolve breathing", duration_s)
-        return _without_breathing(series, settings)
-    return _judged(series, settings, *_breathing_and_heart(series, settings))
+        found = _without_breathing(series, settings)
+    return _confirmed(series, settings, found, slow, evidence)
 
 
-def _breathing_and_heart(series: NavigatorSeries, settings: GatingSettings) -> tuple[NDArray, NDArray, HeartPhase]:
-    """Respiratory signal, the terms that breathing adds to the model, and the heart, by turns."""
-    slow_hz = settings.slow_hz
+def _confirmed(
+    series: NavigatorSeries,
+    settings: GatingSettings,
+    found: SelfGating,
+    slow: NDArray,
+    evidence: RateEvidence | None,
+) -> SelfGating:
+    """Keep the heart whose rate is the most plausible of all; else take that rate, or none if it is in doubt."""
+    if evidence is None:
+        return replace(found, heart=None, heart_quality=0.0)
+    rate, trust = settings.rate, evidence.trust(settings.rate)
+    agree = _has_rate(found.heart, evidence, series, settings)
+    if not agree and trust > rate.overruling_trust:
+        found = _overruled(series, settings, found, slow, evidence.heart)
+        agree = _has_rate(found.heart, evidence, series, settings)
+    needed = rate.confirming_trust
+    if found.heart is None or (agree and trust > needed):
+        return replace(found, heart_quality=trust if found.heart else min(trust, needed))
+    log.warning(
+        "a heart rate of %.0f per minute explains the navigators, but others do so nearly as well (quality %.2f)",
+        rate_per_minute(found.heart, series.time_s),
+        min(trust, needed),
+    )
+    return replace(found, heart=None, heart_quality=min(trust, needed))
+
+
+def _has_rate(
+    heart: HeartPhase | None, evidence: RateEvidence, series: NavigatorSeries, settings: GatingSettings
+) -> bool:
+    if heart is None:
+        return False
+    rate = rate_per_minute(heart, series.time_s)
+    return is_same_rate(rate, evidence.rate_per_minute, settings.rate.tolerance)
+
+
+def _overruled(
+    series: NavigatorSeries, settings: GatingSettings, found: SelfGating, slow: NDArray, heart: HeartPhase
+) -> SelfGating:
+    """Gating that starts from another heart than the one it found itself."""
+    duration_s = series.time_s[-1] - series.time_s[0]
+    if duration_s * settings.respiration_hz[0] >= settings.least_breaths:
+        return _judged(series, settings, *_breathing_given(series, settings, heart), given=heart)
+    share = 1 - unexplained(series, np.concatenate([slow, heart.terms], axis=1)) / unexplained(series, slow)
+    return replace(found, heart=heart if _is_beating(heart, share, series, settings) else None)
+
+
+def _first_breathing(series: NavigatorSeries, settings: GatingSettings) -> NDArray:
+    """Terms that breathing adds to the model, from a guess of both motions."""
     band = band_components(
         series, series.known, settings.lowest_motion_hz, settings.cardiac_bandwidth_ratio * settings.heart_hz[1], 3
     )
     start = np.concatenate(
-        [band.strongest(settings.lowest_motion_hz, slow_hz, 2), band.strongest(slow_hz, np.inf, 2)], axis=1
+        [band.strongest(settings.lowest_motion_hz, settings.slow_hz, 2), band.strongest(settings.slow_hz, np.inf, 2)],
+        axis=1,
     )
-    terms = _slow_terms(low_pass(refine(series, start), series.rate_hz, slow_hz))
-    heart = _track(series, terms, settings)
+    return _slow_terms(low_pass(refine(series, start), series.rate_hz, settings.slow_hz))
+
+
+def _breathing_given(
+    series: NavigatorSeries, settings: GatingSettings, heart: HeartPhase
+) -> tuple[NDArray, NDArray, HeartPhase]:
+    """Respiratory signal, the terms that breathing adds to the model, and the heart followed once more."""
     beating = replace(series, known=np.concatenate([series.known, heart.terms], axis=1))
-    again = band_components(beating, beating.known, settings.lowest_motion_hz, 1.2 * slow_hz, 3)
-    motion = refine(beating, again.strongest(settings.lowest_motion_hz, slow_hz, 3), smoothing_s=0.1)
-    terms = _slow_terms(low_pass(motion, series.rate_hz, slow_hz))
+    again = band_components(beating, beating.known, settings.lowest_motion_hz, 1.2 * settings.slow_hz, 3)
+    start = again.strongest(settings.lowest_motion_hz, settings.slow_hz, 3)
+    motion = refine(beating, start, smoothing_s=0.1)
+    terms = _slow_terms(low_pass(motion, series.rate_hz, settings.slow_hz))
     heart = follow_heart(series, np.concatenate([series.known, terms], axis=1), heart.phase, settings.heart)
     return _respiration(motion, series.rate_hz, settings), terms, heart
 
 
 def _judged(
-    series: NavigatorSeries, settings: GatingSettings, respiration: NDArray, terms: NDArray, heart: HeartPhase
+    series: NavigatorSeries,
+    settings: GatingSettings,
+    respiration: NDArray,
+    terms: NDArray,
+    heart: HeartPhase,
+    given: HeartPhase | None = None,
 ) -> SelfGating:
-    """Keep what explains the navigator better than the model without it."""
+    """Keep what explains the navigator better than the model without it; the heart alone is looked for or given."""
     left_by_both = unexplained(series, np.concatenate([terms, heart.terms], axis=1))
     left_by_breathing, left_by_none = unexplained(series, terms), unexplained(series, terms[:, :0])
-    heart_quality = 1 - left_by_both / left_by_breathing
-    if not _is_beating(heart, heart_quality, series, settings):
+    heart_share = 1 - left_by_both / left_by_breathing
+    if not _is_beating(heart, heart_share, series, settings):
         respiration_quality = 1 - left_by_breathing / left_by_none
         seen = respiration if respiration_quality > settings.breathing_share_without_heart else None
-        return SelfGating(seen, None, respiration_quality, heart_quality)
-    alone = _without_breathing(series, settings)
+        return SelfGating(seen, None, respiration_quality, heart_share)
+    alone = _without_breathing(series, settings, given)
     if alone.heart is None:
-        return SelfGating(respiration, heart, 1 - left_by_both / left_by_none, heart_quality)
+        return SelfGating(respiration, heart, 1 - left_by_both / left_by_none, heart_share)
     left_by_heart = unexplained(series, alone.heart.terms)
     respiration_quality = 1 - left_by_both / left_by_heart
     gain = plausibility(left_by_both, heart, series) - plausibility(left_by_heart, alone.heart, series)
     if gain < settings.breathing_gain_nats:
         return replace(alone, respiration_quality=respiration_quality)
-    return SelfGating(respiration, heart, respiration_quality, heart_quality)
+    return SelfGating(respiration, heart, respiration_quality, heart_share)
 
 
 def _is_beating(heart: HeartPhase, quality: float, series: NavigatorSeries, settings: GatingSettings) -> bool:
@@ -185,20 +256,25 @@ def _is_beating(heart: HeartPhase, quality: float, series: NavigatorSeries, sett
     return bool(np.isfinite(irregularity)) and quality > needed
 
 
-def _track(series: NavigatorSeries, terms: NDArray, settings: GatingSettings) -> HeartPhase:
+def _heart_band(series: NavigatorSeries, terms: NDArray, settings: GatingSettings) -> Band:
     known = np.concatenate([series.known, terms], axis=1)
     low_hz, high_hz = settings.heart_hz
-    band = band_components(
+    return band_components(
         series, known, 0.85 * low_hz, settings.cardiac_bandwidth_ratio * high_hz, series.recovery.shape[1]
     )
-    return track_heart(series, known, band, settings.heart_hz, settings.heart)
 
 
-def _without_breathing(series: NavigatorSeries, settings: GatingSettings) -> SelfGating:
+def _without_breathing(
+    series: NavigatorSeries, settings: GatingSettings, given: HeartPhase | None = None
+) -> SelfGating:
     none = np.zeros((len(series.time_s), 0))
-    heart = _track(series, none, settings)
-    quality = 1 - unexplained(series, heart.terms) / unexplained(series, none)
-    return SelfGating(None, heart if _is_beating(heart, quality, series, settings) else None, 0.0, quality)
+    if given is None:
+        band = _heart_band(series, none, settings)
+        heart = track_heart(series, series.known, band, settings.heart_hz, settings.heart)
+    else:
+        heart = follow_heart(series, series.known, given.phase, settings.heart)
+    share = 1 - unexplained(series, heart.terms) / unexplained(series, none)
+    return SelfGating(None, heart if _is_beating(heart, share, series, settings) else None, 0.0, share)
 
 
 def _slow_terms(slow: NDArray) -> NDArray:
