@@ -18,19 +18,15 @@ RESPIRATORY_RATE_PER_MINUTE = (3.0, 60.0)
 T1_BOUND_MARGIN = 0.02
 """A T1 this close to a limit of the search, relative to it, is the limit's and not the tissue's."""
 
-T1_BOUND_SHARE = 0.25
-"""Share of the body with T1 at a limit. Air in the lungs, where nothing is to be fitted, gives up to 0.1 in simulated
-scans; a wrong TI, TR or inversion count throws whole organs there."""
+T1_BOUND_SHARE = 0.2
+"""Share of the body with T1 at a limit: at most 0.01 in simulated scans, 0.49 where there is noise only."""
 
 CYCLE_CHANGE = 0.5
-"""Change of the body's total magnitude over the cardiac cycle, maximum less minimum over the mean. A heart pumps 10 % of
-the slice's blood out of the plane or less; 0.1 is the most that simulated scans show. 1 is frames that come and go."""
+"""Change of the body's total magnitude over the cardiac cycle, maximum less minimum over the mean. A heart moves a
+tenth of the slice's blood out of the plane, and simulated scans show 0.02; 1 is frames that come and go."""
 
-LEAST_CONTRAST = 3.0
-"""Brightest pixels over the image's median magnitude. Noise alone, Rayleigh-distributed, gives 2.6 at its 99th
-percentile (sqrt(2 ln 100 / (2 ln 2))); a body in air gives 10 and more."""
-
-_BRIGHT_PERCENTILE = 99.0
+LEAST_COHERENCE = 0.5
+"""Correlation of neighbouring pixels: at least 0.86 in images of simulated scans, below 0.02 in those of noise."""
 
 
 @dataclass(frozen=True)
@@ -164,17 +160,26 @@ def images(name: str, magnitude: NDArray) -> list[Finding]:
     finite = np.isfinite(magnitude)
     if not finite.all():
         return [Finding(f"{np.count_nonzero(~finite)} pixels of the {name} are not numbers", True)]
-    frames = np.abs(magnitude.reshape(-1, magnitude.shape[-2] * magnitude.shape[-1]))
+    frames = np.abs(magnitude).reshape(-1, magnitude.shape[-2] * magnitude.shape[-1])
     blank = np.count_nonzero(frames.max(axis=1) == 0)
     if blank:
         return [Finding(f"{blank} of {len(frames)} images of the {name} are blank", True)]
-    mean = frames.mean(axis=0)
-    contrast = np.percentile(mean, _BRIGHT_PERCENTILE) / max(float(np.median(mean)), 1e-30)
-    if contrast < LEAST_CONTRAST:
+    coherence = _coherence(np.abs(magnitude.reshape(-1, *magnitude.shape[-2:])).mean(axis=0))
+    if coherence < LEAST_COHERENCE:
         return [
-            Finding(f"the {name} shows no object: its brightest pixels are {contrast:.1f} times its median", False)
+            Finding(f"the {name} shows noise and no object: neighbouring pixels correlate by {coherence:.2f}", False)
         ]
     return []
+
+
+def _coherence(image: NDArray) -> float:
+    """Correlation of each pixel with the next one, along both axes; 0 for an image without contrast."""
+    centred = image.astype(np.float64) - image.mean(dtype=np.float64)
+    energy = np.mean(centred**2)
+    if energy == 0:
+        return 0.0
+    pairs = (centred[1:] * centred[:-1], centred[:, 1:] * centred[:, :-1])
+    return float(np.mean([pair.mean() for pair in pairs]) / energy)
 
 
 def cycle(magnitude: NDArray, body: NDArray) -> list[Finding]:
