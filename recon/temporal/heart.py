@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
@@ -226,21 +227,34 @@ def _most_likely(cost: NDArray, previous: NDArray, settings: HeartSettings) -> N
     pace = max((previous[-1] - previous[0]) / blocks * phases, 0.05)
     advance = np.arange(int(np.ceil(3 * pace)) + 1)
     penalty = settings.pace_penalty_nats * np.abs(advance - pace) / pace
-    origin = (np.arange(phases)[:, None] - advance) % phases
-    score, steps = cost[0], np.zeros((blocks, phases), dtype=int)
-    for block in range(1, blocks):
-        reached = score[origin] + penalty
-        best = np.argmin(reached, axis=1)
-        steps[block] = advance[best]
-        score = reached[np.arange(phases), best] + cost[block]
-    taken = np.zeros(blocks, dtype=int)
-    first = int(np.argmin(score))
-    for block in range(blocks - 1, 0, -1):
-        taken[block] = steps[block, first]
-        first = (first - taken[block]) % phases
+    first, taken = _cheapest(np.ascontiguousarray(cost), penalty)
     path = (first + np.cumsum(taken)) / phases
     middle = np.arange(blocks) * settings.navigators_per_block + (settings.navigators_per_block - 1) / 2
     return np.interp(np.arange(len(previous)), middle, path)
+
+
+@numba.njit(cache=True)
+def _cheapest(cost: NDArray, penalty: NDArray) -> tuple[int, NDArray]:
+    """First phase of the path of least cost, and its advance at each block; of equal paths the one that advances less."""
+    blocks, phases = cost.shape
+    steps = np.zeros((blocks, phases), dtype=np.int64)
+    score = cost[0].copy()
+    for block in range(1, blocks):
+        reached = np.empty(phases)
+        for phase in range(phases):
+            least = np.inf
+            for advance in range(len(penalty)):
+                candidate = score[(phase - advance) % phases] + penalty[advance]
+                if candidate < least:
+                    least, steps[block, phase] = candidate, advance
+            reached[phase] = least + cost[block, phase]
+        score = reached
+    taken = np.zeros(blocks, dtype=np.int64)
+    first = np.argmin(score)
+    for block in range(blocks - 1, 0, -1):
+        taken[block] = steps[block, first]
+        first = (first - taken[block]) % phases
+    return first, taken
 
 
 def _change(template: NDArray) -> NDArray:
