@@ -212,7 +212,7 @@ class _Model:
         damping = np.full(len(match), 1e-3)
         low, high = np.log(T1_RANGE_MS)
         for _ in range(_STEPS):
-            step_t1, step_eta = self._step(log_t1, eta, shape, curves, damping)
+            step_t1, step_eta = self._step(log_t1, eta, shape, curves, damping, efficiency is None)
             new_t1 = np.clip(log_t1 + np.clip(step_t1, -0.5, 0.5), low + 1e-3, high - 1e-3)
             new_eta = np.clip(eta + step_eta, 0.0, 1.0) if efficiency is None else eta
             new_shape, new_residual = self._project(new_t1, new_eta, curves)
@@ -233,7 +233,13 @@ class _Model:
         return by_t1, (self.shape(log_t1, efficiency - _SMALL) - shape) / -_SMALL
 
     def _step(
-        self, log_t1: NDArray, efficiency: NDArray, shape: NDArray, curves: NDArray, damping: NDArray
+        self,
+        log_t1: NDArray,
+        efficiency: NDArray,
+        shape: NDArray,
+        curves: NDArray,
+        damping: NDArray,
+        is_efficiency_free: bool,
     ) -> tuple[NDArray, NDArray]:
         """One step with the amplitude eliminated (variable projection, Kaufman's approximation)."""
         energy = np.sum(shape**2, axis=0)
@@ -246,6 +252,8 @@ class _Model:
         aa, bb, ab = np.sum(first**2, axis=0), np.sum(second**2, axis=0), np.sum(first * second, axis=0)
         aa, bb = aa * (1 + damping) + 1e-30, bb * (1 + damping) + 1e-30
         ra, rb = np.sum(first * rest, axis=0), np.sum(second * rest, axis=0)
+        if not is_efficiency_free:  # T1 of the joint step would be that of another efficiency
+            return ra / aa, np.zeros_like(rb)
         determinant = np.maximum(aa * bb - ab**2, 1e-12 * aa * bb)
         return (bb * ra - ab * rb) / determinant, (aa * rb - ab * ra) / determinant
 
