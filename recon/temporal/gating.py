@@ -30,7 +30,7 @@ class Gating:
     origin : float
         Phase after the trigger at end-diastole, which is cardiac phase zero.
     respiration_quality, heart_quality : float
-        Share of the variation that the signal explains; not a number for external signals.
+        Trust in the signal and in the heart rate, from 0 to 1; not a number for external signals.
     """
 
     respiration: NDArray | None

@@ -235,7 +235,7 @@ def _most_likely(cost: NDArray, previous: NDArray, settings: HeartSettings) -> N
 
 @numba.njit(cache=True)
 def _cheapest(cost: NDArray, penalty: NDArray) -> tuple[int, NDArray]:
-    """First phase of the path of least cost, and its advance at each block; of equal paths the one that advances less."""
+    """First phase of the path of least cost, and its advance at each block; of equal steps the shortest is taken."""
     blocks, phases = cost.shape
     steps = np.zeros((blocks, phases), dtype=np.int64)
     score = cost[0].copy()

@@ -42,11 +42,12 @@ class RateSettings:
     regular, irregular : float
         Standard deviation of the beat intervals over their mean that gives full trust, and the one that halves it. A
         heart-rate variability of 4 % reaches 0.08 with the errors of tracking, wrong rates 0.1 to 0.2. It counts in
-        full up to the beats of full trust, and less in a longer scan, which tells an irregular heart. Tuned.
+        full up to the beats of full trust, and less, by the root of their number, in a longer scan. Tuned.
     confirming_trust : float
-        Trust from which a rate that the gating found by itself, too, is kept. Tuned.
+        Trust from which a rate that the gating found by itself, too, is kept: of 72 scans, none was wrong. Tuned.
     overruling_trust : float
-        Trust from which a rate takes the place of another one that the gating found. Tuned.
+        Trust from which a rate takes the place of another one that the gating found. Below, sidebands at the
+        inversion rate pass (92 for 60 beats per minute at 30 inversions per minute). Tuned.
     """
 
     step: float = 1.1
@@ -59,8 +60,8 @@ class RateSettings:
     beats: tuple[int, int] = (3, 8)
     regular: float = 0.08
     irregular: float = 0.16
-    confirming_trust: float = 0.3
-    overruling_trust: float = 0.5
+    confirming_trust: float = 0.35
+    overruling_trust: float = 0.6
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class RateEvidence:
         counted = np.clip((self.beats - few) / (enough - few), 0, 1)
         lead = 1 - np.exp(-self.margin_nats / settings.margin_nats)
         spread = (self.variation - settings.regular) / (settings.irregular - settings.regular)
-        regular = 0.5 ** (max(spread, 0.0) * enough / max(self.beats, enough))
+        regular = 0.5 ** (max(spread, 0.0) * np.sqrt(enough / max(self.beats, enough)))
         visible = np.clip(self.share / settings.full_share, 0, 1)
         return float(self.convergence * lead * counted * regular * visible)
 

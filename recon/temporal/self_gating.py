@@ -4,16 +4,15 @@ import logging
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
+from recon.temporal.breathing import breathing_trust, respiratory_signal, slow_terms
 from recon.temporal.heart import HeartPhase, HeartSettings, follow_heart, plausibility, track_heart
 from recon.temporal.heart_rate import RateEvidence, RateSettings, compare_rates, is_same_rate, rate_per_minute
 from recon.temporal.motion import (
     Band,
     NavigatorSeries,
     band_components,
-    band_pass,
     low_pass,
     refine,
     unexplained,
@@ -103,7 +102,8 @@ class SelfGating:
     heart : HeartPhase or None
         None where no heartbeat was resolved.
     respiration_quality : float
-        Share of the navigator's variation, left by all other terms of the model, that breathing explains.
+        Trust in the respiratory signal, from 0 to 1 (:func:`recon.temporal.breathing.breathing_trust`); without one,
+        the share of the navigator's variation, left by all other terms of the model, that breathing explains.
     heart_quality : float
         Trust in the heart rate, from 0 to 1 (:meth:`recon.temporal.heart_rate.RateEvidence.trust`).
     """
@@ -146,7 +146,10 @@ def self_gate(series: NavigatorSeries, settings: GatingSettings | None = None) -
     else:
         log.warning("%.1f s of navigators are too few to resolve breathing", duration_s)
         found = _without_breathing(series, settings)
-    return _confirmed(series, settings, found, slow, evidence)
+    found = _confirmed(series, settings, found, slow, evidence)
+    if found.respiration is None:
+        return found
+    return replace(found, respiration_quality=breathing_trust(found.respiration, slow))
 
 
 def _confirmed(
@@ -204,7 +207,7 @@ def _first_breathing(series: NavigatorSeries, settings: GatingSettings) -> NDArr
         [band.strongest(settings.lowest_motion_hz, settings.slow_hz, 2), band.strongest(settings.slow_hz, np.inf, 2)],
         axis=1,
     )
-    return _slow_terms(low_pass(refine(series, start), series.rate_hz, settings.slow_hz))
+    return slow_terms(low_pass(refine(series, start), series.rate_hz, settings.slow_hz))
 
 
 def _breathing_given(
@@ -215,9 +218,10 @@ def _breathing_given(
     again = band_components(beating, beating.known, settings.lowest_motion_hz, 1.2 * settings.slow_hz, 3)
     start = again.strongest(settings.lowest_motion_hz, settings.slow_hz, 3)
     motion = refine(beating, start, smoothing_s=0.1)
-    terms = _slow_terms(low_pass(motion, series.rate_hz, settings.slow_hz))
+    terms = slow_terms(low_pass(motion, series.rate_hz, settings.slow_hz))
     heart = follow_heart(series, np.concatenate([series.known, terms], axis=1), heart.phase, settings.heart)
-    return _respiration(motion, series.rate_hz, settings), terms, heart
+    respiration = respiratory_signal(motion, series.rate_hz, settings.respiration_hz, settings.slow_hz)
+    return respiration, terms, heart
 
 
 def _judged(
@@ -275,22 +279,3 @@ def _without_breathing(
         heart = follow_heart(series, series.known, given.phase, settings.heart)
     share = 1 - unexplained(series, heart.terms) / unexplained(series, none)
     return SelfGating(None, heart if _is_beating(heart, share, series, settings) else None, 0.0, share)
-
-
-def _slow_terms(slow: NDArray) -> NDArray:
-    """Two leading slow signals, and the square of the first: what breathing does to the navigator."""
-    leading = np.linalg.svd(slow - slow.mean(axis=0), full_matrices=False)[0][:, :2] * np.sqrt(len(slow))
-    return np.concatenate([leading, leading[:, :1] ** 2], axis=1)
-
-
-def _respiration(motion: NDArray, rate_hz: float, settings: GatingSettings) -> NDArray:
-    """Combination of motion signals with the largest share in the respiratory band, turned towards inspiration.
-
-    More time is spent near end-expiration, so the distribution's long tail points to inspiration.
-    """
-    inside = band_pass(motion, rate_hz, *settings.respiration_hz)
-    centred = motion - motion.mean(axis=0)
-    _, vectors = scipy.linalg.eigh(inside.T @ inside, centred.T @ centred)
-    signal = low_pass(centred @ vectors[:, -1], rate_hz, settings.slow_hz)
-    signal = signal / signal.std()
-    return signal * (1.0 if np.mean((signal - signal.mean()) ** 3) >= 0 else -1.0)

@@ -18,9 +18,7 @@ PARAMETERS = MultitaskingParameters(reconstruction="backprojection", rank=12)
 @functools.cache
 def result(preset: str, duration_s: float) -> Result:
     protocol = dataclasses.replace(PRESETS[preset], duration_s=duration_s)
-    return reconstruct(
-        slice_of_simulation(simulate_scan(protocol, 1), PARAMETERS).scan, PARAMETERS.settings()
-    )
+    return reconstruct(slice_of_simulation(simulate_scan(protocol, 1), PARAMETERS).scan, PARAMETERS.settings())
 
 
 @pytest.mark.parametrize(("preset", "duration_s"), [("tiny", 12), ("tiny", 26), ("standard", 17)])
