@@ -2,7 +2,8 @@
 
 python tests/benchmarks/gating_quality.py [--scans 100] [--first-seed 5000] [--t1-scans 6] [--json figures.jsonl]
 
-Only navigators are simulated for the gating, which takes some seconds a scan. Thresholds were tuned on seeds below 1000.
+Only navigators are simulated for the gating, which takes some seconds a scan on an idle core. Thresholds were tuned on
+seeds below 1000.
 """
 
 import argparse
@@ -158,8 +159,8 @@ def respiration_table(rows: list[dict]) -> None:
         values = np.array([row["respiration"] for row in seen if low <= row["respiration_quality"] < high])
         if len(values):
             print(
-                f"respiration quality {low} to {high}: {len(values)} signals, correlation median {np.median(values):.2f}, "
-                f"least {values.min():.2f}, {np.count_nonzero(values < 0.8)} below 0.8"
+                f"respiration quality {low} to {high}: {len(values)} signals, correlation median "
+                f"{np.median(values):.2f}, least {values.min():.2f}, {np.count_nonzero(values < 0.8)} below 0.8"
             )
     if len(seen) > 2:
         pairs = np.array([(row["respiration_quality"], row["respiration"]) for row in seen])
