@@ -19,7 +19,6 @@ from recon.spatial.back_projection import (
     normal_operator,
 )
 from recon.spatial.consistency import enforce_data
-from recon.spatial.fold import is_radial
 from recon.stages import StageClock
 
 log = logging.getLogger(__name__)
@@ -142,12 +141,7 @@ def _on_host(maps: NDArray, initial: NDArray, method: str) -> SpatialFactor:
 
 
 def _back_projection(problem: SubspaceProblem, settings: Settings) -> NDArray:
-    if settings.gridding == "exact":
-        return back_project_exactly(problem)
-    if is_radial(sigpy.to_device(problem.trajectory)):
-        return back_project(problem)
-    log.warning("the spokes are not straight through k = 0: every spoke is gridded")
-    return back_project_exactly(problem)
+    return back_project_exactly(problem) if settings.gridding == "exact" else back_project(problem)
 
 
 def _log_progress(total: int) -> Callable[[int, float], None]:

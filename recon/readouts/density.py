@@ -79,8 +79,9 @@ def area_weights(trajectory: NDArray) -> NDArray:
 
     What the repetitions of the kernel take away is put back near the kink of the ramp, which may lie between two
     samples: by weights at the kink and one sample beside it, spread on their neighbours by linear interpolation. Their
-    two amounts bring the mean point spread function of the middle of k-space, shown by a Gaussian, to what it should be:
-    in least squares over the distances of two points of the field of view, weighted by the number of such pairs.
+    two amounts bring the mean point spread function of the middle of k-space, shown by a Gaussian, to what it
+    should be, in least squares over the distances of two points of the field of view, weighted by how many such pairs
+    there are.
 
     Parameters
     ----------

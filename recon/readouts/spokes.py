@@ -21,7 +21,8 @@ def spoke_angles(trajectory: NDArray) -> NDArray:
         In [0, 2π).
     """
     ends = trajectory[:, -1].astype(np.float64) - trajectory[:, 0]
-    return np.mod(np.arctan2(ends[:, 1], ends[:, 0]), 2 * np.pi)
+    direction = ends / np.linalg.norm(ends, axis=1, keepdims=True)
+    return np.mod(np.arctan2(direction[:, 1], direction[:, 0]), 2 * np.pi)
 
 
 def sample_spacing(trajectory: NDArray) -> float:

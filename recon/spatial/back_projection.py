@@ -9,7 +9,8 @@ from sigpy import linop
 
 from recon.readouts.density import ramp_weights
 from recon.spatial.encoding import SubspaceNufft, back_projection, coil_encoding, lines_adjoint, normalisation
-from recon.spatial.fold import Fold, line_fan
+from recon.spatial.fan import line_fan
+from recon.spatial.fold import Fold
 from recon.spatial.nufft import plan_nufft
 from recon.spatial.toeplitz import ToeplitzNormal, kernel_bytes, toeplitz_kernel
 
@@ -80,6 +81,8 @@ def back_project_exactly(problem: SubspaceProblem) -> NDArray:
 def back_project(problem: SubspaceProblem) -> NDArray:
     """U₀ by folding the scan onto a fan of lines and gridding those; its cost hardly grows with the scan.
 
+    Where spokes differ by more than their angles, every spoke is gridded.
+
     Returns
     -------
     (L, N, N) complex64
@@ -101,6 +104,8 @@ def back_project_and_adjoint(problem: SubspaceProblem) -> tuple[NDArray, NDArray
 def _project(problem: SubspaceProblem, compensate: tuple[bool, ...]) -> list[NDArray]:
     xp = sigpy.get_array_module(problem.kspace)
     fan = line_fan(sigpy.to_device(problem.trajectory), problem.matrix)
+    if not fan.folds:
+        return [back_project_exactly(problem) if ramp else encoding(problem).H(problem.kspace) for ramp in compensate]
     lines = Fold(fan, problem.temporal_basis, len(problem.kspace))(problem.kspace)
     fan_trajectory = xp.asarray(fan.trajectory)
     plan = plan_nufft(fan_trajectory, problem.matrix, problem.backend)

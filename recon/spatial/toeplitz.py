@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sigpy import linop
 
 from recon.errors import DataError
-from recon.spatial.fold import LineFan
+from recon.spatial.fan import LineFan
 from recon.spatial.nufft import plan_nufft
 from recon.threads import available_cpus
 
@@ -34,14 +34,14 @@ def pair_weights(fan: LineFan, temporal_basis: NDArray) -> NDArray:
 
     Returns
     -------
-    (2 lines, L, L) complex64
+    (circle, L, L) complex64
         Hermitian in its last two axes.
     """
     xp = sigpy.get_array_module(temporal_basis)
     by_angle = temporal_basis[:, xp.asarray(fan.order)]
     rank = len(by_angle)
-    pairs = xp.zeros((2 * fan.lines, rank, rank), dtype=xp.complex64)
-    for line in range(2 * fan.lines):
+    pairs = xp.zeros((fan.circle, rank, rank), dtype=xp.complex64)
+    for line in range(fan.circle):
         spokes = fan.spokes_of(line)
         near = by_angle[:, spokes if isinstance(spokes, slice) else xp.asarray(spokes)]
         pairs[line] = (near.conj() * xp.asarray(fan.taps[line])) @ near.T
@@ -88,7 +88,7 @@ def toeplitz_kernel(
         raise DataError("the temporal basis holds NaN or Inf; check the navigators")
     rank, grid = len(temporal_basis), 2 * matrix
     per_pair = 8 * (3 * grid**2 + 2 * fan.lines * fan.radii)
-    room = memory_bytes - kernel_bytes(rank, matrix) - 16 * fan.lines * rank**2
+    room = memory_bytes - kernel_bytes(rank, matrix) - 8 * fan.circle * rank**2
     if room < per_pair:
         takes, allowed = (f"{amount / 2**30:.2f} GiB" for amount in (kernel_bytes(rank, matrix), memory_bytes))
         raise DataError(
@@ -106,7 +106,9 @@ def toeplitz_kernel(
     for start in range(0, len(rows), step):
         left, right = rows[start : start + step], columns[start : start + step]
         chosen = pairs[:, left, right].T
-        lines = chosen[:, : fan.lines, None] * forward + chosen[:, fan.lines :, None] * backward
+        lines = chosen[:, : fan.lines, None] * forward
+        if fan.circle > fan.lines:
+            lines += chosen[:, fan.lines :, None] * backward
         spread = plan.adjoint(lines) * (grid / matrix**2)
         spread[:, 0, :] = spread[:, :, 0] = 0  # no two pixels are N apart, and -N has no mirror image
         spectrum = _fft2(xp.fft.ifftshift(spread, axes=(-2, -1)))

@@ -18,7 +18,7 @@ from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
 from recon.spatial.admm import AdmmSettings, admm
 from recon.spatial.back_projection import SubspaceProblem, back_project, back_project_and_adjoint
 from recon.spatial.encoding import SubspaceNufft, coil_encoding
-from recon.spatial.fold import line_fan
+from recon.spatial.fan import line_fan
 from recon.spatial.nufft import plan_nufft
 from recon.spatial.toeplitz import ToeplitzNormal, toeplitz_kernel
 

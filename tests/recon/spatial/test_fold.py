@@ -3,14 +3,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from recon.errors import DataError
 from recon.readouts.density import ramp_weights
 from recon.readouts.trajectory import GOLDEN_ANGLE_DEG, golden_angles_rad, radial_trajectory
-from recon.spatial.back_projection import back_project, back_project_and_adjoint, back_project_exactly
+from recon.spatial.back_projection import back_project, back_project_and_adjoint, back_project_exactly, encoding
 from recon.spatial.encoding import coil_encoding
-from recon.spatial.fold import Fold, line_fan
+from recon.spatial.fan import line_fan
+from recon.spatial.fold import Fold
 from tests.support.linear import assert_adjoint
 from tests.support.problems import FIBONACCI_DEG, some_problem
+from tests.support.spokes import Spokes, problem_on
 
 
 @pytest.mark.parametrize("matrix", [32, 33])
@@ -64,12 +65,50 @@ def test_lines_do_not_grow_with_the_scan() -> None:
     assert short.trajectory.shape == long.trajectory.shape
 
 
-def test_what_is_not_radial_is_refused() -> None:
-    trajectory = some_problem(32, 20, 1).trajectory
-    with pytest.raises(DataError, match="not one of straight"):
-        line_fan(trajectory + np.float32(0.3), 32)
-    with pytest.raises(DataError, match="not one of straight"):
-        line_fan(np.sign(trajectory) * trajectory**2, 32)
+AS_THEY_ARE = {
+    "k = 0 between two samples": Spokes(shift=0.5),
+    "k = 0 anywhere": Spokes(shift=-0.3),
+    "delayed": Spokes(delays=(0.6, 0.2, -0.3)),
+    "bent": Spokes(shift=0.5, bend=2.5),
+    "longer to one side": Spokes(samples=49, center=17),
+}
+
+
+@pytest.mark.parametrize("name", AS_THEY_ARE)
+@pytest.mark.parametrize("spokes", [90, 700])
+def test_spokes_as_they_are_fold_as_well(name: str, spokes: int) -> None:
+    """Few spokes are lines themselves; many are interpolated on lines of their own shape."""
+    problem = problem_on(AS_THEY_ARE[name], 32, spokes, 3)
+    fan = line_fan(problem.trajectory, 32)
+    assert fan.folds
+    assert fan.circle == min(spokes, 308) if fan.circle == fan.lines else fan.circle in (180, 308)
+    exact = back_project_exactly(problem)
+    assert np.linalg.norm(back_project(problem) - exact) < 1e-3 * np.linalg.norm(exact)
+    plain = encoding(problem).H(problem.kspace)
+    assert np.linalg.norm(back_project_and_adjoint(problem)[1] - plain) < 1e-3 * np.linalg.norm(plain)
+
+
+@pytest.mark.parametrize("name", ["k = 0 between two samples", "k = 0 anywhere", "delayed"])
+def test_fold_of_spokes_as_they_are_is_adjoint(name: str) -> None:
+    problem = problem_on(AS_THEY_ARE[name], 24, 500, 3)
+    assert_adjoint(Fold(line_fan(problem.trajectory, 24), problem.temporal_basis, 3))
+
+
+def test_only_samples_that_coincide_in_reverse_are_flipped() -> None:
+    circles = {name: line_fan(problem_on(spokes, 32, 700, 1).trajectory, 32) for name, spokes in AS_THEY_ARE.items()}
+    flipped = {name for name, fan in circles.items() if fan.circle == 2 * fan.lines}
+    assert flipped == {"k = 0 between two samples"}
+    assert np.allclose(np.linalg.norm(circles["k = 0 between two samples"].trajectory[:, 31:33], axis=-1), 0.25)
+
+
+def test_spokes_that_differ_by_more_than_their_angle_are_gridded_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
+    problem = problem_on(Spokes(scatter=0.5), 32, 400, 2)
+    with caplog.at_level("INFO"):
+        assert not line_fan(problem.trajectory, 32).folds
+    assert "each is gridded by itself" in caplog.text
+    initial, plain = back_project_and_adjoint(problem)
+    assert np.array_equal(initial, back_project_exactly(problem))
+    assert np.array_equal(plain, encoding(problem).H(problem.kspace))
 
 
 def test_ramp_weights_of_the_lines_are_those_of_the_spokes() -> None:

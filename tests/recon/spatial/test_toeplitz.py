@@ -9,11 +9,12 @@ from recon.readouts.density import ramp_weights
 from recon.readouts.trajectory import GOLDEN_ANGLE_DEG
 from recon.spatial.back_projection import SubspaceProblem, normal_operator
 from recon.spatial.encoding import SubspaceNufft, coil_encoding
-from recon.spatial.fold import line_fan
+from recon.spatial.fan import line_fan
 from recon.spatial.nufft import plan_nufft
 from recon.spatial.toeplitz import ToeplitzNormal, toeplitz_kernel
 from tests.support.linear import assert_adjoint, complex_normal
 from tests.support.problems import FIBONACCI_DEG, some_problem
+from tests.support.spokes import Spokes, problem_on
 
 
 def exact_normal(problem: SubspaceProblem, weights: np.ndarray | None = None) -> linop.Linop:
@@ -34,6 +35,24 @@ def test_equals_the_exact_normal_operator(matrix: int, rank: int, angle_deg: flo
     exact = exact_normal(problem, weights)(factor)
     fast = normal_operator(problem, weights=None if weights is None else weights[0])(factor)
     assert np.linalg.norm(fast - exact) < 1e-3 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize(
+    ("spokes", "count"),
+    [
+        (Spokes(shift=0.5), 500),
+        (Spokes(shift=0.2, delays=(0.5, -0.2, 0.1), bend=1.0), 500),
+        (Spokes(shift=-0.4, samples=31, center=11), 60),
+        (Spokes(scatter=0.5), 300),
+    ],
+)
+def test_equals_the_exact_normal_operator_on_spokes_as_they_are(spokes: Spokes, count: int) -> None:
+    problem = problem_on(spokes, 20, count, 3)
+    factor = complex_normal(np.random.default_rng(6), (3, 20, 20))
+    exact = exact_normal(problem)(factor)
+    normal = normal_operator(problem)
+    assert np.linalg.norm(normal(factor) - exact) < 1e-3 * np.linalg.norm(exact)
+    assert_adjoint(normal)
 
 
 def test_hermitian_and_positive_semidefinite() -> None:
