@@ -67,6 +67,11 @@ class MultitaskingParameters(ReadoutParameters):
     )
     coils: int = Field(Settings.coils, ge=1, le=128, description="virtual coils to keep")
     coil_maps: Literal["espirit", "walsh"] = Field(Settings.coil_maps, description="how coil maps are estimated")
+    gradient_delays: str = Field(
+        Settings.gradient_delays,
+        pattern=r"^(auto|off|-?\d*\.?\d+( -?\d*\.?\d+){2})$",
+        description="shift of the spokes: auto corrects what is found, off; or known ones as 'sx sxy sy' in samples",
+    )
     contrast: int | None = Field(0, ge=0, description="contrast (echo) to reconstruct; navigators may have another")
     navigator: Literal["flag", "every_nth", "zero_angle", "none"] = Field(
         "flag", description="navigators: by ISMRMRD flag, every nth readout, the spokes at 0 or 180 degrees, or none"

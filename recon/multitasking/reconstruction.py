@@ -16,8 +16,16 @@ from recon.multitasking.spatial_factor import Network, estimate
 from recon.multitasking.temporal_basis import temporal_basis
 from recon.readouts.coils import compression_matrix, estimate_maps
 from recon.readouts.density import ramp_weights
+from recon.readouts.gradient_delays import (
+    FEWEST_ANGLES,
+    MOST_SPOKES,
+    GradientDelays,
+    corrected_trajectory,
+    estimate_delays,
+)
 from recon.readouts.noise import apply_to_coils, prewhitening_matrix
-from recon.readouts.trajectory import samples_within
+from recon.readouts.spokes import distinct_angles
+from recon.readouts.trajectory import samples_within, unaliased
 from recon.relaxometry.t1 import T1Map, fit_t1
 from recon.spatial.back_projection import SubspaceProblem
 from recon.spatial.encoding import coil_images
@@ -44,11 +52,14 @@ class EncodedScan:
     temporal : TemporalModel
     to_coils : (virtual coils, coils) complex64
         Prewhitening and compression.
+    gradient_delays : str
+        What was found and done about them.
     """
 
     problem: SubspaceProblem
     temporal: TemporalModel
     to_coils: NDArray[np.complex64]
+    gradient_delays: str
 
 
 def reconstruct(
@@ -95,7 +106,7 @@ def reconstruct(
         t1_map=t1_map,
         coil_maps=sigpy.to_device(encoded.problem.coil_maps, sigpy.cpu_device),
         settings=settings,
-        provenance=estimated.provenance,
+        provenance={"MalibuGradientDelays": encoded.gradient_delays, **estimated.provenance},
         prewhitened=scan.noise is not None,
         nufft=encoded.problem.backend,
         device="cpu" if device.id < 0 else f"cuda:{device.id}",
@@ -132,21 +143,58 @@ def encode(
     backend = choose_backend(settings.nufft, on_gpu=device.id >= 0)
     with clock.stage("prewhiten and compress coils"):
         to_coils = _to_virtual_coils(scan, settings.coils)
-        inside = samples_within(scan.trajectory, matrix)
+    with clock.stage("gradient delays"):
+        played_out, delays = _played_out(scan, to_coils, settings.gradient_delays)
+    with clock.stage("prewhiten and compress coils"):
+        inside = samples_within(played_out, matrix)
         imaging = apply_to_coils(to_coils, scan.imaging.kspace[:, :, inside])
         kspace = sigpy.to_device(np.ascontiguousarray(imaging.swapaxes(0, 1)), device)
-        trajectory = sigpy.to_device(np.ascontiguousarray(scan.trajectory[:, inside]), device)
+        trajectory = sigpy.to_device(np.ascontiguousarray(played_out[:, inside]), device)
     with clock.stage("temporal basis"):
         profiles = readout_profiles(apply_to_coils(to_coils, scan.navigators.kspace), scan.matrix)
         temporal = temporal_basis(profiles, scan, settings)
     with device, clock.stage("coil maps"):
         plan = plan_nufft(trajectory, matrix, backend)
         coil_maps = estimate_maps(coil_images(plan, ramp_weights(trajectory), kspace), settings.coil_maps)
+        _blank_aliases(coil_maps, played_out)
         basis = sigpy.to_device(temporal.basis, device)
         if not temporal.kept.all():
             spokes = sigpy.to_device(np.flatnonzero(temporal.kept), device)
             kspace, trajectory = kspace[:, spokes], trajectory[spokes]
-    return EncodedScan(SubspaceProblem(kspace, trajectory, basis, coil_maps, backend), temporal, to_coils)
+    return EncodedScan(SubspaceProblem(kspace, trajectory, basis, coil_maps, backend), temporal, to_coils, delays)
+
+
+def _played_out(scan: RadialScan, to_coils: NDArray, setting: str) -> tuple[NDArray, str]:
+    """Find the trajectory that the gradients played out: the scan's, with its delays corrected; and what was done."""
+    if setting == "off":
+        return scan.trajectory, "off"
+    if setting != "auto":
+        sx, sxy, sy = map(float, setting.split())
+        log.info("gradient delays as set: sx=%g sxy=%g sy=%g samples", sx, sxy, sy)
+        return corrected_trajectory(scan.trajectory, GradientDelays(sx, sxy, sy, (0.0, 0.0, 0.0))), f"{setting} (set)"
+    pulse = scan.imaging.timeline.pulse
+    steady = np.flatnonzero(pulse >= np.median(pulse))[-MOST_SPOKES:]  # the contrast changes most after inversions
+    angles = distinct_angles(scan.trajectory[steady])
+    if angles < FEWEST_ANGLES:
+        return scan.trajectory, f"not estimated from {angles} angles"
+    delays = estimate_delays(apply_to_coils(to_coils, scan.imaging.kspace[steady]), scan.trajectory[steady])
+    if not delays.plausible:
+        log.warning("gradient delays could not be estimated: the trajectory is taken as it is")
+        return scan.trajectory, "not found"
+    if not delays.significant:
+        log.info("no gradient delays: %s", delays)
+        return scan.trajectory, f"{delays}, left alone"
+    log.info("gradient delays corrected: %s", delays)
+    return corrected_trajectory(scan.trajectory, delays), f"{delays}, corrected"
+
+
+def _blank_aliases(coil_maps: NDArray, trajectory: NDArray) -> None:
+    """Make coils blind where spokes without enough readout oversampling show repetitions of the object."""
+    seen = unaliased(trajectory, coil_maps.shape[-1])
+    if seen is not None:
+        share = 100 * (1 - np.mean(seen))
+        log.info("%.0f %% of the image lie outside of what the spacing of the samples resolves: they are blank", share)
+        coil_maps *= sigpy.get_array_module(coil_maps).asarray(seen)
 
 
 def _to_virtual_coils(scan: RadialScan, coils: int) -> NDArray:

@@ -40,6 +40,9 @@ class Settings:
     coils : int
         Virtual coils to keep.
     coil_maps : {"espirit", "walsh"}
+    gradient_delays : str
+        ``auto`` estimates them from the spokes and corrects those that are significant, ``off`` takes the trajectory as
+        it is, and ``"sx sxy sy"`` are delays that are known, in samples.
     nufft : {"auto", "finufft", "cufinufft", "sigpy"}
     reconstruction : {"network", "backprojection", "admm"}
         How the spatial factor U comes from the back-projection U₀.
@@ -85,6 +88,7 @@ class Settings:
     matrix: int | None = None
     coils: int = 8
     coil_maps: Literal["espirit", "walsh"] = "espirit"
+    gradient_delays: str = "auto"
     nufft: Literal["auto", "finufft", "cufinufft", "sigpy"] = "auto"
     reconstruction: Literal["network", "backprojection", "admm"] = "network"
     gridding: Literal["folded", "exact"] = "folded"

@@ -7,6 +7,7 @@ import scipy.special
 import sigpy
 from numpy.typing import NDArray
 
+from recon.errors import DataError
 from recon.readouts.spokes import TurningSpoke, sample_spacing, spoke_angles, widest_gap_rad
 
 _MEAN_DISTANCE = 64 / (45 * math.pi)  # of two points in a disc, in diameters
@@ -20,6 +21,9 @@ smallest image, of 16 pixels, it is 3e-4."""
 
 _TOLD_APART = 0.65
 """Share of the distance 1/Δk of the kernel's repetitions, up to which weights near the centre can undo them."""
+
+_HALF_EMPTY_RAD = 0.75 * math.pi
+"""Spokes over half a circle leave a gap of π, three spokes over the full circle one of 2π/3."""
 
 _SUPPORTED_GAP_RAD = math.pi / 6
 """Spokes all round the circle, without a wider gap, tell how a spoke turns with its angle; each of the seven harmonics
@@ -50,6 +54,11 @@ def ramp_weights(trajectory: NDArray) -> NDArray:
     -------
     (spokes, samples) float32
         Weights in (cycles per field of view)².
+
+    Raises
+    ------
+    DataError
+        If spokes reach farther to one side, and no spokes run the opposite way.
     """
     xp = sigpy.get_array_module(trajectory)
     radius = xp.linalg.norm(trajectory, axis=-1)
@@ -125,6 +134,11 @@ def _sides_that_come_to(points: NDArray, backward: NDArray) -> NDArray:
     """2 beyond the shorter one of a spoke's two sides, where no opposite spoke comes to; else 1.
 
     An ordinary spoke of an even number of samples is longer by one to one side, which is not counted.
+
+    Raises
+    ------
+    DataError
+        If no spokes run the opposite way, and half of k-space is never measured.
     """
     radius = np.abs(points)
     sides = [np.max(np.where(side, radius, 0), axis=1) for side in (backward, ~backward)]
@@ -132,6 +146,11 @@ def _sides_that_come_to(points: NDArray, backward: NDArray) -> NDArray:
     spacing = float(np.abs(np.diff(points, axis=1)).mean())
     if longer - shorter < 1.5 * spacing:
         return np.ones_like(radius)
+    if widest_gap_rad(np.mod(np.angle(points[:, -1] - points[:, 0]), 2 * np.pi)) > _HALF_EMPTY_RAD:
+        raise DataError(
+            f"the spokes reach |k| = {longer:.4g} to one side but {shorter:.4g} to the other, and none runs the "
+            "opposite way: a part of k-space was not measured; measure symmetric echoes, or spokes over the full circle"
+        )
     return 1 + np.clip((radius - shorter) / spacing, 0, 1)
 
 

@@ -25,6 +25,11 @@ def spoke_angles(trajectory: NDArray) -> NDArray:
     return np.mod(np.arctan2(direction[:, 1], direction[:, 0]), 2 * np.pi)
 
 
+def distinct_angles(trajectory: NDArray) -> int:
+    """Count the angles of spokes ``(spokes, samples, 2)`` that differ by more than a thousandth of a degree."""
+    return len(np.unique(np.round(np.rad2deg(spoke_angles(trajectory)), 3)))
+
+
 def sample_spacing(trajectory: NDArray) -> float:
     """Find the mean distance Δk of neighbouring samples in the unit of a trajectory ``(spokes, samples, 2)``."""
     ends = trajectory[:, -1].astype(np.float64) - trajectory[:, 0]

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.errors import DataError
+from recon.readouts.spokes import sample_spacing
 
 GOLDEN_ANGLE_DEG = 90.0 * (math.sqrt(5.0) - 1.0)
 """Angle between successive spokes, 180° divided by the golden ratio (Winkelmann, IEEE TMI 2007)."""
@@ -30,19 +31,20 @@ def golden_angles_rad(spoke_index: NDArray, golden_angle_deg: float = GOLDEN_ANG
     return np.deg2rad(np.mod(np.asarray(spoke_index, dtype=np.float64) * golden_angle_deg, 360.0))
 
 
-def radial_trajectory(angles_rad: NDArray, samples: int, matrix: float, center_sample: int | None = None) -> NDArray:
-    """Full spokes through the centre of k-space that just resolve the image matrix.
+def radial_trajectory(angles_rad: NDArray, samples: int, matrix: float, center_sample: float | None = None) -> NDArray:
+    """Spokes through the centre of k-space that just resolve the image matrix.
 
     Parameters
     ----------
     angles_rad : (spokes,) float
         Angle of each spoke.
     samples : int
-        Samples per readout; ``samples / matrix`` is the readout oversampling.
+        Samples per readout; ``samples / matrix`` is the readout oversampling of full spokes.
     matrix : float
-        Image matrix N: the spokes reach from -N/2 to N/2 cycles per field of view.
-    center_sample : int, optional
-        Sample that lies at k = 0; ``samples // 2`` if not given.
+        Image matrix N: the spokes reach from -N/2 to N/2 cycles per field of view, or asymmetric ones on their longer
+        side alone.
+    center_sample : float, optional
+        Sample that lies at k = 0, 127.5 for one between two samples; ``samples // 2`` if not given.
 
     Returns
     -------
@@ -50,7 +52,9 @@ def radial_trajectory(angles_rad: NDArray, samples: int, matrix: float, center_s
         (kx, ky) in cycles per field of view.
     """
     center = samples // 2 if center_sample is None else center_sample
-    radius = (np.arange(samples) - center) * (matrix / samples)
+    lopsided = abs(samples - 2 * center) > 2
+    full = 2 * max(center, samples - center) if lopsided else samples
+    radius = (np.arange(samples) - center) * (matrix / full)
     direction = np.stack([np.cos(angles_rad), np.sin(angles_rad)], axis=-1)
     return (direction[:, None, :] * radius[None, :, None]).astype(np.float32)
 
@@ -133,3 +137,26 @@ def samples_within(trajectory: NDArray, matrix: int) -> slice:
     reach = np.linalg.norm(trajectory, axis=-1).max(axis=0)
     inside = np.flatnonzero(reach <= matrix / 2 * (1 + 1e-5))
     return slice(int(inside[0]), int(inside[-1]) + 1)
+
+
+def unaliased(trajectory: NDArray, matrix: int) -> NDArray | None:
+    """Pixels that no repetition of the field of view's disc comes to; None if that is all of them.
+
+    Samples Δk apart repeat an object along each spoke every 1/Δk. A repetition of a disc that fills the field of view
+    comes to points farther than 1/Δk - 1/2 from the centre: without readout oversampling to the corners of the image.
+
+    Parameters
+    ----------
+    trajectory : (spokes, samples, 2) float32
+        In cycles per field of view, in host memory.
+    matrix : int
+        N.
+
+    Returns
+    -------
+    (N, N) bool or None
+    """
+    limit = 1 / sample_spacing(trajectory) - 0.5
+    y, x = (np.mgrid[:matrix, :matrix] - matrix // 2) / matrix
+    inside = np.hypot(x, y) <= max(limit, 0.5)
+    return None if inside.all() else inside
