@@ -17,14 +17,13 @@ from recon.multitasking.temporal_basis import temporal_basis
 from recon.readouts.coils import compression_matrix, estimate_maps
 from recon.readouts.density import ramp_weights
 from recon.readouts.gradient_delays import (
-    FEWEST_ANGLES,
     MOST_SPOKES,
     GradientDelays,
     corrected_trajectory,
     estimate_delays,
+    what_hinders,
 )
 from recon.readouts.noise import apply_to_coils, prewhitening_matrix
-from recon.readouts.spokes import distinct_angles
 from recon.readouts.trajectory import samples_within, unaliased
 from recon.relaxometry.t1 import T1Map, fit_t1
 from recon.spatial.back_projection import SubspaceProblem
@@ -174,9 +173,9 @@ def _played_out(scan: RadialScan, to_coils: NDArray, setting: str) -> tuple[NDAr
         return corrected_trajectory(scan.trajectory, GradientDelays(sx, sxy, sy, (0.0, 0.0, 0.0))), f"{setting} (set)"
     pulse = scan.imaging.timeline.pulse
     steady = np.flatnonzero(pulse >= np.median(pulse))[-MOST_SPOKES:]  # the contrast changes most after inversions
-    angles = distinct_angles(scan.trajectory[steady])
-    if angles < FEWEST_ANGLES:
-        return scan.trajectory, f"not estimated from {angles} angles"
+    obstacle = what_hinders(scan.trajectory[steady])
+    if obstacle:
+        return scan.trajectory, f"not estimated: {obstacle}"
     delays = estimate_delays(apply_to_coils(to_coils, scan.imaging.kspace[steady]), scan.trajectory[steady])
     if not delays.plausible:
         log.warning("gradient delays could not be estimated: the trajectory is taken as it is")

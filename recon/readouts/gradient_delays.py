@@ -1,12 +1,13 @@
 """Gradient delays, found from the spokes themselves: the same place of k-space must give the same signal."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recon.errors import DataError
-from recon.readouts.spokes import distinct_angles
+from recon.readouts.spokes import distinct_angles, spoke_angles, widest_gap_rad
 
 _REACH = 2.0
 """Cycles per field of view around k = 0 that are compared: there lie the signal, and the crossings of the spokes."""
@@ -15,21 +16,24 @@ _MARGIN = 1.5
 """Cycles by which the image that stands for the middle of k-space is finer, so that it can be fitted up to the rim."""
 
 _EXTENT = 1.25
-"""Fields of view that this image covers: a body may stick out a little, and delays are no reason to fold it in."""
+"""Fields of view that this image covers: a body may stick out a little."""
 
 MOST_SPOKES = 1000
 """Delays of simulated chests come out within 0.001 samples; more spokes would cost time."""
 
-FEWEST_ANGLES = 40
+_FEWEST_ANGLES = 40
 """Fewer angles do not fill the middle of k-space: 2π times 2 cycles, three times over."""
+
+_WIDEST_GAP_RAD = math.pi / 4
+"""Spokes must run opposite ways: over half a circle the complex scales of single spokes explain delays nearly as well."""
 
 _FIRST_GUESSES = (0.0, -1.5, 1.5, -3.0, 3.0)
 """Samples at which sx and sy are tried at first, by 300 spokes within one cycle; steps from 1.5 samples away still find
 the true ones."""
 
-_STEPS = 15
+_STEPS = 25
 _CONVERGED = 1e-3
-"""Gauss-Newton steps at most, and the step in samples below which they end: the next would be far smaller."""
+"""Gauss-Newton steps at most, and the step in samples below which they end: each is at most 0.7 of the one before."""
 
 _RIDGE = 1e-6
 """Of the mean diagonal: above rounding, and below the noise of any scan."""
@@ -111,6 +115,16 @@ def _shifts(trajectory: NDArray) -> NDArray:
     )
 
 
+def what_hinders(trajectory: NDArray) -> str:
+    """Say why the delays of spokes ``(spokes, samples, 2)`` cannot be estimated; nothing if they can."""
+    angles = distinct_angles(trajectory)
+    if angles < _FEWEST_ANGLES:
+        return f"{angles} angles are fewer than {_FEWEST_ANGLES}"
+    if widest_gap_rad(spoke_angles(trajectory)) > _WIDEST_GAP_RAD:
+        return "the spokes do not run all round the circle"
+    return ""
+
+
 def estimate_delays(kspace: NDArray, trajectory: NDArray) -> GradientDelays:
     """Estimate gradient delays from spokes that cross each other near k = 0.
 
@@ -134,11 +148,11 @@ def estimate_delays(kspace: NDArray, trajectory: NDArray) -> GradientDelays:
     Raises
     ------
     DataError
-        If there are too few angles.
+        If the spokes are too few, or do not run all round.
     """
-    angles = distinct_angles(trajectory)
-    if angles < FEWEST_ANGLES:
-        raise DataError(f"spokes at {angles} angles are too few to estimate gradient delays of; give {FEWEST_ANGLES}")
+    obstacle = what_hinders(trajectory)
+    if obstacle:
+        raise DataError(f"gradient delays cannot be estimated: {obstacle}")
     kspace, trajectory = kspace[-MOST_SPOKES:], trajectory[-MOST_SPOKES:].astype(np.float64)
     coarse = _MiddleOfKspace(kspace[-300:], trajectory[-300:], reach=1.0)
     guesses = [np.array([sx, 0.0, sy]) for sx in _FIRST_GUESSES for sy in _FIRST_GUESSES]
