@@ -25,7 +25,7 @@ _FEWEST_ANGLES = 40
 """Fewer angles do not fill the middle of k-space: 2π times 2 cycles, three times over."""
 
 _WIDEST_GAP_RAD = math.pi / 4
-"""Spokes must run opposite ways: over half a circle the complex scales of single spokes explain delays nearly as well."""
+"""Spokes must run opposite ways: over half a circle their complex scales explain delays nearly as well."""
 
 _FIRST_GUESSES = (0.0, -1.5, 1.5, -3.0, 3.0)
 """Samples at which sx and sy are tried at first, by 300 spokes within one cycle; steps from 1.5 samples away still find
