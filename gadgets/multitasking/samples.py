@@ -139,12 +139,14 @@ def _check_computable(heads: NDArray, missing: int, header: ScanHeader) -> None:
     """Refuse to compute a trajectory of readouts of which direction, centre, spacing or number are not known."""
     backwards = int(np.count_nonzero(is_flagged(heads, "ACQ_IS_REVERSE")))
     centers, samples = np.unique(heads["center_sample"]), int(heads["number_of_samples"][0])
+    center = int(centers[0]) or samples // 2
+    reach = 2 * max(center, samples - center)  # of a partial echo, on its longer side
     reasons = {
         f"{missing} readouts are missing, so that the angles of all later spokes would be wrong": missing > 0,
         f"{backwards} of {len(heads)} are flagged ACQ_IS_REVERSE, which golden_angle_deg may count or not": backwards,
         f"they have their centre at differing samples ({', '.join(map(str, centers[:5]))})": len(centers) > 1,
         f"they have {samples} samples, not the {header.encoded_matrix} of the header's encodedSpace": (
-            samples != header.encoded_matrix
+            samples != header.encoded_matrix and abs(reach - header.encoded_matrix) > 2
         ),
     }
     for reason, holds in reasons.items():

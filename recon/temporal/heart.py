@@ -250,7 +250,7 @@ def _cheapest(cost: NDArray, penalty: NDArray) -> tuple[int, NDArray]:
             reached[phase] = least + cost[block, phase]
         score = reached
     taken = np.zeros(blocks, dtype=np.int64)
-    first = np.argmin(score)
+    first = int(np.argmin(score))
     for block in range(blocks - 1, 0, -1):
         taken[block] = steps[block, first]
         first = (first - taken[block]) % phases
