@@ -1,6 +1,7 @@
 """Reading a gadget's parameters from Gadgetron's XML and from the command line, with errors that help."""
 
 import difflib
+import inspect
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -136,8 +137,9 @@ def of_those(values: Mapping[str, Any], names: Sequence[str], otherwise: str) ->
 
 
 def parameter_names(model: type[BaseModel]) -> list[str]:
-    """Names of a gadget's parameters: its own, then those of the stream."""
-    return sorted(model.model_fields, key=lambda name: name in StreamParameters.model_fields)
+    """Names of a gadget's parameters: its own, then those that others have too."""
+    own = inspect.get_annotations(model)
+    return sorted(model.model_fields, key=lambda name: name not in own)
 
 
 def _listed(named: list[str], count: int) -> str:

@@ -74,6 +74,8 @@ def parse_header(xml: bytes | str) -> Any:
         ) from error
     except Exception as error:
         raise DataError(f"the ISMRMRD header cannot be read: {type(error).__name__}: {shortened(error)}") from error
+    if not isinstance(header, ismrmrd.xsd.ismrmrdHeader):
+        raise DataError(f"the ISMRMRD header is none: its first element is a {type(header).__name__}")
     check_numbers(header)
     return header
 

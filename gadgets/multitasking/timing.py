@@ -176,7 +176,9 @@ def _periods_by_count(heads: NDArray, readouts: int) -> NDArray[np.int_]:
 
 def _refuse_other_counters(heads: NDArray, header: ScanHeader) -> None:
     """Refuse a scan with inversion times that counts nothing as repetitions, but something else instead."""
-    counted = {name: int(heads["idx"][name].max()) for name in _COUNTERS[1:4] if heads["idx"][name].max() > 0}
+    counted = {
+        name: int(counter.max()) for name in _COUNTERS[1:4] if np.ptp(counter := heads["idx"][name].astype(int)) > 0
+    }
     if counted and header.ti_ms:
         name = max(counted, key=lambda one: int(np.count_nonzero(np.diff(heads["idx"][one].astype(int))) > 0))
         listed = ", ".join(f"idx.{one} from 0 to {most}" for one, most in counted.items())

@@ -131,17 +131,24 @@ def excitations_by_clock(stamps: NDArray, period: NDArray) -> NDArray[np.int64]:
     -------
     (readouts,) int64
     """
+    position = _rows_since_start(period)
+    for _ in range(2):  # the second time with a spacing that the missing readouts do not bias
+        spacing = max(spacing_of(stamps, position, period).ticks, 1e-9)
+        position = _placed(stamps, period, spacing)
+    starts = np.flatnonzero(np.r_[True, np.diff(period) != 0])
+    late = _late(position, stamps / spacing, starts, 2 / spacing)
+    return position + np.repeat(late, np.diff(np.r_[starts, len(stamps)]))
+
+
+def _placed(stamps: NDArray, period: NDArray, spacing: float) -> NDArray[np.int64]:
     position = np.zeros(len(stamps), dtype=np.int64)
-    spacing = max(spacing_of(stamps, _rows_since_start(period), period).ticks, 1e-9)
     for number in np.unique(period):
         rows = np.flatnonzero(period == number)
         ahead = stamps[rows] - stamps[rows[0]] - np.arange(len(rows)) * spacing
         smooth = scipy.ndimage.median_filter(ahead, size=_SMOOTHED, mode="nearest")
         missing = np.maximum.accumulate(np.rint((smooth - smooth[0]) / spacing).astype(np.int64))
         position[rows] = np.arange(len(rows)) + _at_gaps(missing, np.diff(stamps[rows], prepend=stamps[rows[0]]))
-    starts = np.flatnonzero(np.r_[True, np.diff(period) != 0])
-    late = _late(position, stamps / spacing, starts, 2 / spacing)
-    return position + np.repeat(late, np.diff(np.r_[starts, len(stamps)]))
+    return position
 
 
 def _at_gaps(missing: NDArray, steps: NDArray) -> NDArray[np.int64]:

@@ -80,8 +80,6 @@ def test_images_read_with_h5py_by_hand(tiny_file: Path, tiny_images: dict[int, l
         "realtime": (40, "<f4"),
         "basis_maps": (32, None),
         "temporal_basis": (1, None),
-        "cine_bright": (20, "<f4"),
-        "cine_dark": (20, "<f4"),
         "t1_recovery": (20, "<f4"),
         "t1_map": (1, "<u2"),
         "t1_uncertainty": (1, "<u2"),
