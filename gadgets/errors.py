@@ -37,6 +37,10 @@ OPERATOR_ERRORS = (MalibuError, DataError)
 """What is shown as one line; anything else is a defect of malibu and keeps its traceback."""
 
 
+GADGET_THREAD = "malibu-gadget"
+"""Name of the thread in which a gadget runs inside the process of its client."""
+
+
 class Stopped(SystemExit):
     """A signal asks the process to end; it does with exit code 128 + the signal's number.
 

@@ -3,12 +3,14 @@
 import contextlib
 import json
 import logging
+import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich import box
@@ -46,7 +48,15 @@ from gadgets.cli.options import (
     progress_bar,
 )
 from gadgets.cli.volumes import evaluate, prepare_volumes, simulate_volume
-from gadgets.errors import OPERATOR_ERRORS, STOP_SIGNALS, ParameterError, Stopped, shortened, signals_as_errors
+from gadgets.errors import (
+    GADGET_THREAD,
+    OPERATOR_ERRORS,
+    STOP_SIGNALS,
+    ParameterError,
+    Stopped,
+    shortened,
+    signals_as_errors,
+)
 
 if TYPE_CHECKING:
     from gadgets.mrd.files import Source
@@ -283,10 +293,10 @@ def _one_line_errors() -> Iterator[None]:
             yield
     except KeyboardInterrupt:
         console.print("[red]interrupted[/red]; no incomplete file was left")
-        sys.exit(130)
+        _leave(130)
     except Stopped as stopped:
         console.print(f"[red]{stopped}[/red]; no incomplete file was left", highlight=False)
-        raise
+        _leave(128 + stopped.signal)
     except Exception as error:
         if _State.debug:
             raise
@@ -294,7 +304,17 @@ def _one_line_errors() -> Iterator[None]:
         text = shortened(str(error) if expected and str(error) else f"{type(error).__name__}: {error}", 2000)
         hint = "" if expected else " (a defect of malibu; malibu --debug shows the traceback)"
         console.print(f"[red]error:[/red] {escape(text + hint)}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _leave(1)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process; a reconstruction that still runs in it is not waited for, and must not crash it at its end."""
+    if any(thread.name == GADGET_THREAD for thread in threading.enumerate()):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def main() -> None:

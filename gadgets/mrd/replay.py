@@ -15,7 +15,7 @@ import ismrmrd
 from gadgetron.external import constants, readers, writers
 from gadgetron.external.connection import Connection
 
-from gadgets.errors import OPERATOR_ERRORS, RemoteError, ScanFileError, StreamError, shortened
+from gadgets.errors import GADGET_THREAD, OPERATOR_ERRORS, RemoteError, ScanFileError, StreamError, shortened
 from gadgets.files import check_output
 from gadgets.mrd.files import ImageFile, Source
 from gadgets.mrd.identifiers import anonymous_xml
@@ -258,7 +258,7 @@ def hosted(gadget: Gadget) -> Iterator[socket.socket]:
         finally:
             server.close()
 
-    thread = threading.Thread(target=serve, name="malibu-gadget", daemon=True)
+    thread = threading.Thread(target=serve, name=GADGET_THREAD, daemon=True)
     thread.start()
     longest_s: float | None = _END_S
     try:

@@ -41,7 +41,7 @@ def test_however_long_a_name_or_value_the_error_is_short(long: str) -> None:
     assert len(str(error.value)) < 200
 
 
-@pytest.mark.parametrize("start", ['<?xml version="1.0" encoding="nowhere"?>', "\0", "<a>", "&"])
+@pytest.mark.parametrize("start", ["\0", "<a>", "&"])
 def test_what_is_no_xml_is_said(start: str) -> None:
     document = start + SHIPPED_XML.partition("?>")[2]
     with pytest.raises(ParameterError, match="not valid XML"):
