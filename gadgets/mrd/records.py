@@ -15,6 +15,9 @@ from gadgets.errors import OPERATOR_ERRORS, MalibuError, ScanFileError, shortene
 CHUNK = 256
 """Records read or written at a time."""
 
+LARGEST_READ = 2**26
+"""Values (256 MiB) above which records are read one by one, and refused if one alone claims them."""
+
 _LARGEST_TEXT = 2**26
 
 
@@ -110,7 +113,8 @@ class Table:
         for start in range(0, len(self), CHUNK):
             stop = min(start + CHUNK, len(self))
             try:
-                records = self._dataset[start:stop]
+                claimed = self._claimed(start, stop)
+                records = self._dataset[start:stop] if claimed is None or claimed < LARGEST_READ else None
             except Exception:
                 records = None
             for row in range(start, stop):
@@ -125,6 +129,8 @@ class Table:
             If it cannot be read, or its data do not fit its head; the message names it.
         """
         try:
+            if record is None and (self._claimed(row, row + 1) or 0) >= LARGEST_READ:
+                raise ScanFileError("its data claim to be larger than any readout: the file is damaged")
             found = self._dataset[row] if record is None else record
             return self._waveform(found) if self._is_waveforms else self._acquisition(found)
         except Exception as error:
@@ -133,8 +139,28 @@ class Table:
                 "repair the file, or leave it out"
             ) from error
 
+    def _claimed(self, start: int, stop: int) -> int | None:
+        """Count the values that records claim to have, before HDF5 takes memory for them; None where it is not known.
+
+        A record on the disk has the number of its values, as 32 bits, and where they lie.
+        """
+        if self._dataset.chunks is None or self._dataset.id.get_create_plist().get_nfilters():
+            return None
+        kind, rows = self._dataset.id.get_type(), self._dataset.chunks[0]
+        parts = [name for name in ("traj", "data") if name in self._dataset.dtype.names]
+        offsets = [kind.get_member_offset(kind.get_member_index(name.encode())) for name in parts]
+        layout: Any = {"names": parts, "formats": ["<u4"] * len(parts), "offsets": offsets, "itemsize": kind.get_size()}
+        total = 0
+        for first in range(start - start % rows, stop, rows):
+            _, raw = self._dataset.id.read_direct_chunk((first,))
+            records = np.frombuffer(raw, np.dtype(layout))[max(start - first, 0) : stop - first]
+            total += sum(int(records[name].sum(dtype=np.int64)) for name in parts)
+        return total
+
     def _acquisition(self, record: Any) -> ismrmrd.Acquisition:
-        head = record["head"].astype(self._head)
+        head = record["head"]
+        if head.dtype != self._head:
+            head = head.astype(self._head)
         samples, coils = int(head["number_of_samples"]), int(head["active_channels"])
         if not samples or not coils:
             raise ScanFileError(f"its head says {samples} samples of {coils} coils")
