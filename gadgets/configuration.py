@@ -105,9 +105,7 @@ def checked(model: type[Parameters], values: Mapping[str, Any]) -> Parameters:
     """
     unknown = [name for name in values if name not in model.model_fields]
     if unknown:
-        known = parameter_names(model)
-        named = [f"unknown parameter {shortened(name)!r}; {hint_at(name, known)}" for name in unknown[:_NAMED_AT_ONCE]]
-        raise ParameterError(_listed(named, len(unknown)))
+        raise ParameterError(_unknown(unknown, parameter_names(model)))
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -140,6 +138,16 @@ def parameter_names(model: type[BaseModel]) -> list[str]:
     """Names of a gadget's parameters: its own, then those that others have too."""
     own = inspect.get_annotations(model)
     return sorted(model.model_fields, key=lambda name: name not in own)
+
+
+def _unknown(names: list[str], known: list[str]) -> str:
+    """Name the first unknown parameters, each with its hint; the list of all known ones comes once."""
+    named: list[str] = []
+    for name in names[:_NAMED_AT_ONCE]:
+        hint = hint_at(name, known)
+        is_repeated = hint in "; ".join(named) and not hint.startswith("did you mean")
+        named.append(f"unknown parameter {shortened(name)!r}" + ("" if is_repeated else f"; {hint}"))
+    return _listed(named, len(names))
 
 
 def _listed(named: list[str], count: int) -> str:
