@@ -1,16 +1,10 @@
 """The ``malibu`` command."""
 
-import contextlib
 import json
 import logging
-import os
-import signal
 import socket
-import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
@@ -19,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gadgets import RESEARCH_LABEL, __version__
+from gadgets.cli.ending import one_line_errors
 from gadgets.cli.gadgetron import install_gadgetron
 from gadgets.cli.networks import nets, prepare_pairs
 from gadgets.cli.options import (
@@ -48,15 +43,7 @@ from gadgets.cli.options import (
     progress_bar,
 )
 from gadgets.cli.volumes import evaluate, prepare_volumes, simulate_volume
-from gadgets.errors import (
-    GADGET_THREAD,
-    OPERATOR_ERRORS,
-    STOP_SIGNALS,
-    ParameterError,
-    Stopped,
-    shortened,
-    signals_as_errors,
-)
+from gadgets.errors import ParameterError
 
 if TYPE_CHECKING:
     from gadgets.mrd.files import Source
@@ -286,38 +273,7 @@ app.command("simulate", hidden=True)(simulate_scan)
 app.command("prepare", hidden=True)(prepare_pairs)
 
 
-@contextlib.contextmanager
-def _one_line_errors() -> Iterator[None]:
-    try:
-        with signals_as_errors([number for number in STOP_SIGNALS if number != signal.SIGINT]):
-            yield
-    except KeyboardInterrupt:
-        console.print("[red]interrupted[/red]; no incomplete file was left")
-        _leave(130)
-    except Stopped as stopped:
-        console.print(f"[red]{stopped}[/red]; no incomplete file was left", highlight=False)
-        _leave(128 + stopped.signal)
-    except Exception as error:
-        if _State.debug:
-            raise
-        expected = isinstance(error, (*OPERATOR_ERRORS, OSError, MemoryError))
-        text = shortened(str(error) if expected and str(error) else f"{type(error).__name__}: {error}", 2000)
-        hint = "" if expected else " (a defect of malibu; malibu --debug shows the traceback)"
-        console.print(f"[red]error:[/red] {escape(text + hint)}", highlight=False, soft_wrap=True)
-        _leave(1)
-
-
-def _leave(code: int) -> NoReturn:
-    """End the process; a reconstruction that still runs in it is not waited for, and must not crash it at its end."""
-    if any(thread.name == GADGET_THREAD for thread in threading.enumerate()):
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
-
-
 def main() -> None:
     """Run the command; an error is one line and exit 1, with its traceback under ``--debug``."""
-    with _one_line_errors():
+    with one_line_errors(lambda: _State.debug):
         app()
