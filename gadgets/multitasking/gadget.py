@@ -3,6 +3,7 @@
 Gadgetron runs it as ``python3 -m gadgetron PORT gadgets.multitasking MultitaskingGadget``.
 """
 
+import logging
 from dataclasses import replace
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -18,10 +19,14 @@ from gadgets.mrd.measurement import Measurement
 from gadgets.multitasking.images import multitasking_images
 from gadgets.multitasking.network import ArrayNetwork, load_network
 from gadgets.multitasking.parameters import MultitaskingParameters, parse_parameters
-from gadgets.multitasking.readouts import slices_of
-from recon.multitasking import reconstruct
+from gadgets.multitasking.readouts import MeasuredSlice, slices_of
+from recon.errors import DataError
+from recon.multitasking import Result, reconstruct
+from recon.multitasking.findings import implausible
 from recon.spatial.nufft import choose_backend
 from recon.stages import StageClock
+
+log = logging.getLogger(__name__)
 
 
 class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | None]):
@@ -70,5 +75,24 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
             result = reconstruct(measured.scan, parameters.settings(), network, device, clock)
             if network is None and parameters.reconstruction == "mdcn":
                 result = replace(result, method=f"{result.method} (no usable weights)")
+            measured = _judged(result, measured)
             for image in multitasking_images(result, measured, parameters, stated, clock, measurement.number, size):
                 stream.send(image)
+
+
+def _judged(result: Result, measured: MeasuredSlice) -> MeasuredSlice:
+    """Mark a slice whose result can hardly be true.
+
+    Raises
+    ------
+    DataError
+        If it can only be wrong: then nothing of the slice is sent.
+    """
+    found = implausible(result)
+    for finding in found:
+        log.warning("slice %d: %s", measured.scan.slice_index, finding.text)
+    if certain := [finding.text for finding in found if finding.certain]:
+        raise DataError(
+            f"slice {measured.scan.slice_index}: {'; '.join(certain)}. The images are not sent: they cannot be right"
+        )
+    return replace(measured, remarks=measured.remarks + [finding.text for finding in found])

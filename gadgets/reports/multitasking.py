@@ -51,7 +51,7 @@ def write_report(images: Path, folder: Path, group: str = DEFAULT_GROUP) -> Path
     """
     series = read_images(images, group)
     folder.mkdir(parents=True, exist_ok=True)
-    parts = []
+    parts = _remarks(series)
     title, pictures = _contents(series)
     for name, caption, picture in pictures:
         with complete_file(folder / name) as partial:
@@ -62,6 +62,12 @@ def write_report(images: Path, folder: Path, group: str = DEFAULT_GROUP) -> Path
     if not is_foreign(series):
         parts += [_stage_table(first), _parameter_table(first)]
     return write_page(folder / "report.html", title, parts)
+
+
+def _remarks(series: dict[int, list[ismrmrd.Image]]) -> list[str]:
+    """What a user must know before looking at anything else."""
+    said = (image.meta.get("MalibuRemarks") for images in series.values() for image in images)
+    return [f"<p><strong>Beware:</strong> {html.escape(str(remark))}</p>" for remark in dict.fromkeys(said) if remark]
 
 
 def _contents(series: dict[int, list[ismrmrd.Image]]) -> tuple[str, Iterator[tuple[str, str, bytes]]]:

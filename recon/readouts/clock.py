@@ -18,8 +18,8 @@ _TICKS_MS = (2.5, 1.0, 0.1, 0.01, 0.001, 0.0001)
 _TICK_TOLERANCE = 0.03
 """A header's TR may be rounded: 3.6 for 3.57 ms."""
 
-_FAR_APART = 100
-"""Readouts between which rounding to ticks is below a hundredth of the time that passes."""
+_APART = 10
+"""Readouts between which time is measured: most pairs of readouts this near have nothing missing in between."""
 
 _SMOOTHED = 15
 """Readouts over which the rounding of time stamps averages out: 2.5 ms of 3.6 ms become 0.2 ms."""
@@ -195,7 +195,7 @@ class Spacing:
 
 
 def spacing_of(stamps: NDArray, excitation: NDArray, period: NDArray) -> Spacing:
-    """Measure the time between two excitations, from pairs of readouts of one period that are far apart.
+    """Measure the time between two excitations, from pairs of readouts of one period.
 
     Parameters
     ----------
@@ -207,12 +207,11 @@ def spacing_of(stamps: NDArray, excitation: NDArray, period: NDArray) -> Spacing
     -------
     Spacing
     """
-    longest = int(np.bincount(period - period.min()).max())
-    for distance in (min(_FAR_APART, max(1, 2 * longest // 3)), 1):
+    for distance in (_APART, 1):
         even = (period[distance:] == period[:-distance]) & (excitation[distance:] - excitation[:-distance] == distance)
         ticks = (stamps[distance:] - stamps[:-distance])[even]
         if len(ticks):
             near = ticks[np.abs(ticks - np.median(ticks)) <= 1]  # their mean tells fractions of a tick
-            mean = float(near.mean())
-            return Spacing(mean / distance, 0.5 / max(mean, 0.5))
+            mean = max(float(near.mean()), 1e-9)
+            return Spacing(mean / distance, 0.5 / (mean * len(near) ** 0.5))
     return Spacing(0.0, 1.0)
