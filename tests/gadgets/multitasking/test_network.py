@@ -146,3 +146,31 @@ def test_shipped_weights_are_small_and_say_what_they_are() -> None:
     assert "simulated" in loaded.card.training_data
     assert loaded.card.licence == "MIT"
     assert 0 < loaded.card.metrics["val_nrmse"] < 0.5 * loaded.card.metrics["val_input_nrmse"]
+
+
+@pytest.mark.parametrize("fault", ["unreadable", "flipped"])
+def test_weights_that_cannot_be_read_or_trusted_are_unusable_ones(
+    fault: str, identity_weights: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """The back-projection is shown, or the scan is received and kept: as for weights that are missing."""
+    import sigpy
+
+    from gadgets.mrd.rescue import loaded_early
+
+    path = tmp_path / "w.safetensors"
+    whole = bytearray(identity_weights.read_bytes())
+    whole[-5] ^= 0x10
+    path.write_bytes(whole)
+    if fault == "unreadable":
+
+        def refuse(path: Path, mode: str = "r") -> None:
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, "open", refuse)
+    shown = MultitaskingParameters(weights=str(path), without_weights="backprojection")
+    assert load_network(shown, sigpy.cpu_device, 16) is None
+    needed = MultitaskingParameters(weights=str(path))
+    reason = r"cannot be read \(Permission denied\)" if fault == "unreadable" else "is damaged"
+    kept = loaded_early(lambda: load_network(needed, sigpy.cpu_device, 16), keep_error=True)
+    with pytest.raises(ParameterError, match=f"weights: .*{reason}"):
+        kept()
