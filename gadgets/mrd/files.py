@@ -153,6 +153,7 @@ class ImageSource:
         self._images = [image for images in read_images(path, group).values() for image in images]
         with opened(path) as file, damage_named(path):
             found = header_text(path, file[group]) if "xml" in file[group] else b""
+        self.has_header = bool(found)
         if not found:
             log.warning("%s has no XML header: only the parameter matrix can say what the full matrix is", path)
         self.header_xml = found or header_of_images(self._images)

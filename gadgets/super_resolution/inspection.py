@@ -85,7 +85,10 @@ def inspect_images(source: ImageSource, parameters: SuperResolutionParameters) -
     info = VolumeInfo()
     images = list(source.items())
     info.properties["images"] = f"{len(images)} in {len({image.image_series_index for image in images})} series"
-    _describe_header(info, source.header)
+    if source.has_header:
+        _describe_header(info, source.header)
+    else:
+        info.properties["header"] = "none"
     network = info.tried(lambda: load_restorer(parameters, sigpy.cpu_device))
     plans = []
     for group in grouped(images):

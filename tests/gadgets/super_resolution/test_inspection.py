@@ -93,6 +93,7 @@ def test_info_and_report_take_the_only_group_of_an_image_file(identity_network: 
         shown = CliRunner().invoke(app, ["info", str(path), *settings, *group])
         assert shown.exit_code == 0, shown.output
         assert "4 magnitude images" in shown.output
+        assert "matrix by the header" not in shown.output
         assert CliRunner().invoke(app, ["report", str(path), str(tmp_path / "report"), *group]).exit_code == 0
     refused = CliRunner().invoke(app, ["report", str(path), str(tmp_path / "report"), "--group", "other"])
     assert "it holds '2026-11-26 16:00:31': use --group" in str(refused.exception)
