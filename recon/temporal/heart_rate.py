@@ -43,8 +43,10 @@ class RateSettings:
         Standard deviation of the beat intervals over their mean that gives full trust, and the one that halves it. A
         heart-rate variability of 4 % reaches 0.08 with the errors of tracking, wrong rates 0.1 to 0.2. It counts in
         full up to the beats of full trust, and less, by the root of their number, in a longer scan. Tuned.
-    confirming_trust : float
-        Trust from which a rate that the gating found by itself, too, is kept: of 72 scans, none was wrong. Tuned.
+    confirming_trust : (2,) tuple of float
+        Trust from which a rate that the gating found by itself, too, is kept: in a short scan and in a long one. Tuned.
+    long_scan_beats : int
+        Beats from which a scan is long: 15 to 20 s. Tuned.
     overruling_trust : float
         Trust from which a rate takes the place of another one that the gating found. Below, sidebands at the
         inversion rate pass (92 for 60 beats per minute at 30 inversions per minute). Tuned.
@@ -60,7 +62,8 @@ class RateSettings:
     beats: tuple[int, int] = (3, 8)
     regular: float = 0.08
     irregular: float = 0.16
-    confirming_trust: float = 0.35
+    confirming_trust: tuple[float, float] = (0.35, 0.2)
+    long_scan_beats: int = 18
     overruling_trust: float = 0.6
 
 
@@ -102,6 +105,10 @@ class RateEvidence:
         regular = 0.5 ** (max(spread, 0.0) * np.sqrt(enough / max(self.beats, enough)))
         visible = np.clip(self.share / settings.full_share, 0, 1)
         return float(self.convergence * lead * counted * regular * visible)
+
+    def needed(self, settings: RateSettings) -> float:
+        """Trust from which the rate is kept if the gating found it by itself, too."""
+        return settings.confirming_trust[int(self.beats >= settings.long_scan_beats)]
 
 
 def rate_per_minute(heart: HeartPhase, time_s: NDArray) -> float:

@@ -162,12 +162,11 @@ def _confirmed(
     """Keep the heart whose rate is the most plausible of all; else take that rate, or none if it is in doubt."""
     if evidence is None:
         return replace(found, heart=None, heart_quality=0.0)
-    rate, trust = settings.rate, evidence.trust(settings.rate)
+    trust, needed = evidence.trust(settings.rate), evidence.needed(settings.rate)
     agree = _has_rate(found.heart, evidence, series, settings)
-    if not agree and trust > rate.overruling_trust:
+    if not agree and trust > settings.rate.overruling_trust:
         found = _overruled(series, settings, found, slow, evidence.heart)
         agree = _has_rate(found.heart, evidence, series, settings)
-    needed = rate.confirming_trust
     if found.heart is None or (agree and trust > needed):
         return replace(found, heart_quality=trust if found.heart else min(trust, needed))
     log.warning(

@@ -125,11 +125,11 @@ def test_the_fit_is_the_least_squares_one() -> None:
 
 def test_rounding_does_not_move_t1() -> None:
     rng = np.random.default_rng(6)
-    clean = coordinates(rng.uniform(600, 2400, (24, 24)))
+    clean = coordinates(rng.uniform(600, 2400, (56, 56)))
     noise, rounding = (rng.standard_normal(clean.shape) + 1j * rng.standard_normal(clean.shape) for _ in range(2))
-    data = clean + 0.03 * np.abs(clean).max() * noise
+    data = clean + 0.06 * np.abs(clean).max() * noise
     mask = everywhere(data)
     one = fit_t1(data, BASIS, PULSES, SEQUENCE, mask)
-    two = fit_t1(data + 1e-7 * np.abs(data).max() * rounding, BASIS, PULSES, SEQUENCE, mask)
+    two = fit_t1(data + 1e-6 * np.abs(data).max() * rounding, BASIS, PULSES, SEQUENCE, mask)
     assert np.array_equal(one.inflow > 0, two.inflow > 0)
     assert np.all(np.abs(one.t1_ms - two.t1_ms) < 0.01 * one.uncertainty_ms)
