@@ -69,7 +69,7 @@ def test_real_heart_is_upright_and_admm_takes_the_streaks_away(
         assert made[1][0].meta["MalibuGradientDelays"] == "not estimated: 25 angles are fewer than 40"
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert not [message for message in warnings if "spoke" in message or "straight" in message]
-    # another way, gridded by SigPy, weighted by |k|, root sum of squares: (kx, ky) in cycles per field of view, images (y, x)
+    # another way: weighted by |k|, gridded by SigPy along (y, x), root sum of squares
     weighted = kspace * np.linalg.norm(trajectory, axis=-1)
     gridded = sigpy.nufft_adjoint(weighted, trajectory[..., ::-1] * matrix, oshape=(len(kspace), matrix, matrix))
     reference = np.linalg.norm(gridded, axis=0)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from recon.errors import DataError
 from recon.readouts.density import area_weights, centre_share, ramp_weights
 from recon.readouts.trajectory import golden_angles_rad
 from recon.spatial.encoding import coil_images
@@ -91,3 +92,10 @@ def test_spokes_of_a_sample_more_on_one_side_are_ordinary() -> None:
     angles = golden_angles_rad(np.arange(100))
     even, odd = (ramp_weights(Spokes(samples=n, center=64).trajectory(angles, MATRIX)) for n in (128, 129))
     assert np.allclose(even, odd[:, :128], rtol=1e-5)
+
+
+def test_one_sided_spokes_over_half_a_circle_are_refused() -> None:
+    angles = np.mod(golden_angles_rad(np.arange(200)), np.pi)
+    with pytest.raises(DataError, match=r"reach \|k\| = 31.5 to one side but 16 to the other, and none runs"):
+        ramp_weights(Spokes(samples=96, center=32).trajectory(angles, MATRIX))
+    assert np.isfinite(ramp_weights(Spokes(shift=0.5).trajectory(angles, MATRIX))).all()

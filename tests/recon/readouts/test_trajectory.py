@@ -10,6 +10,7 @@ from recon.readouts.trajectory import (
     radial_trajectory,
     recognise_unit,
     samples_within,
+    unaliased,
 )
 
 
@@ -61,3 +62,26 @@ def test_samples_that_a_smaller_matrix_can_hold() -> None:
     inside = samples_within(trajectory, 128)
     assert (inside.start, inside.stop) == (160 - 128, 160 + 128 + 1)
     assert samples_within(trajectory, 160) == slice(0, 320)
+
+
+@pytest.mark.parametrize(("center", "first"), [(127.5, -63.75), (128, -64.0), (127, -63.5)])
+def test_center_may_lie_between_two_samples(center: float, first: float) -> None:
+    spoke = radial_trajectory(np.array([0.0]), 256, 128, center)[0]
+    assert np.allclose(spoke[:, 0], first + 0.5 * np.arange(256))
+
+
+def test_asymmetric_spokes_reach_half_the_matrix_on_their_longer_side() -> None:
+    """96 of 128 samples at half a cycle: from -16 to +31.5 for a matrix of 64."""
+    spoke = radial_trajectory(np.array([0.0]), 96, 64, 32)[0]
+    assert np.allclose(spoke[:, 0], np.arange(-16, 32, 0.5))
+
+
+@pytest.mark.parametrize(("samples", "radius"), [(64, 32), (77, 45.0), (80, None), (128, None)])
+def test_pixels_that_repetitions_come_to(samples: int, radius: float | None) -> None:
+    """1/Δk - 1/2 fields of view: 38.5 - 32 pixels more than half of 64 at an oversampling of 1.2."""
+    seen = unaliased(radial_trajectory(golden_angles_rad(np.arange(3)), samples, 64), 64)
+    if radius is None:
+        assert seen is None
+    else:
+        y, x = np.mgrid[:64, :64] - 32
+        assert np.array_equal(seen, np.hypot(x, y) <= radius)
