@@ -86,11 +86,11 @@ def area_weights(trajectory: NDArray) -> NDArray:
     A sample stands for ``π |∂k/∂m × ∂k/∂θ|``, the area that it sweeps from spoke to spoke; along a straight spoke
     through k = 0 that is ``π |k| Δk``. Where only one end of a spoke and no opposite spoke comes to, it counts twice.
 
-    What the repetitions of the kernel take away is put back near the kink of the ramp, which may lie between two
-    samples: by weights at the kink and one sample beside it, spread on their neighbours by linear interpolation. Their
-    two amounts bring the mean point spread function of the middle of k-space, shown by a Gaussian, to what it
-    should be, in least squares over the distances of two points of the field of view, weighted by how many such pairs
-    there are.
+    What the repetitions of the kernel take away is put back where a spoke comes closest to k = 0, which may be between
+    two samples: by weights there and one sample beside it, spread on their neighbours by linear interpolation. Two
+    amounts for all spokes bring the mean point spread function of the middle of k-space, shown by a Gaussian, to what
+    it should be, in least squares over the distances of two points of the field of view, weighted by how many such
+    pairs there are.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def area_weights(trajectory: NDArray) -> NDArray:
     along = np.gradient(points, axis=1)
     swept = (along.conj() * _turning(trajectory, points)).imag  # ∂k/∂m × ∂k/∂θ
     weights = math.pi * np.abs(swept) * _sides_that_come_to(points, np.signbit(swept))
-    hats = _hats_at_kink(swept) * np.abs(along) ** 2
+    hats = _hats_at_closest((along.conj() * points).real) * np.abs(along) ** 2
     near = np.abs(points) < 4 * _WIDTH
     distance = np.linspace(0, min(1.0, _TOLD_APART / sample_spacing(trajectory)), 24)
     # ∫ exp(-k²/2σ²) J₀(2π|k|x) d²k = 2πσ² exp(-2π²σ²x²), which the samples shall give
@@ -154,22 +154,23 @@ def _sides_that_come_to(points: NDArray, backward: NDArray) -> NDArray:
     return 1 + np.clip((radius - shorter) / spacing, 0, 1)
 
 
-def _hats_at_kink(swept: NDArray) -> NDArray:
-    """Find where the swept area changes its sign, and spread 1 there and 1 one sample beside it on both sides.
+def _hats_at_closest(outward: NDArray) -> NDArray:
+    """Find where spokes turn from approaching k = 0 to leaving it, and spread 1 there and 1 a sample beside it.
 
     Parameters
     ----------
-    swept : (spokes, samples) float64
+    outward : (spokes, samples) float64
+        ``k · ∂k/∂m``, which changes its sign there.
 
     Returns
     -------
     (2, spokes, samples) float64
     """
-    spokes = np.arange(len(swept))
-    after = np.clip(np.argmax(swept > 0, axis=1), 1, swept.shape[1] - 1)
-    before, behind = swept[spokes, after - 1], swept[spokes, after]
-    kink = after - np.clip(behind / np.where(behind > before, behind - before, 1), 0, 1)
-    away = np.abs(np.arange(swept.shape[1]) - kink[:, None])
+    spokes = np.arange(len(outward))
+    after = np.clip(np.argmax(outward > 0, axis=1), 1, outward.shape[1] - 1)
+    before, behind = outward[spokes, after - 1], outward[spokes, after]
+    closest = after - np.clip(behind / np.where(behind > before, behind - before, 1), 0, 1)
+    away = np.abs(np.arange(outward.shape[1]) - closest[:, None])
     return np.stack([np.maximum(1 - away, 0), np.maximum(1 - np.abs(away - 1), 0)])
 
 

@@ -84,5 +84,5 @@ def test_offset_and_asymmetric_spokes_give_the_same_image(
         settings = {"reconstruction": reconstruction, "iterations": "6", "gradient_delays": "off"}
         reference, _ = time_average(tmp_path / "plain.h5", **settings)
         image, _ = time_average(tmp_path / "moved.h5", **settings)
-        assert far(image, reference) < 0.03
+        assert far(image, reference) < 0.04
         assert np.sum(image * reference) / np.sum(reference**2) == pytest.approx(1, abs=0.01)

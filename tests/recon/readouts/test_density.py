@@ -36,6 +36,7 @@ def gain_and_air(trajectory: np.ndarray, radius: float, center: tuple[float, flo
         Spokes(bend=3.0),
         Spokes(shift=0.5, bend=-4.0),
         Spokes(delays=(0.5, 0.0, -0.5)),
+        Spokes(delays=(0.75, 0.2, -0.6)),
         Spokes(shift=0.3, delays=(0.2, 0.15, -0.1), bend=2.0),
         Spokes(samples=96, center=32),
         Spokes(samples=97, center=30, shift=-0.4),
