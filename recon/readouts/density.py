@@ -8,7 +8,7 @@ import sigpy
 from numpy.typing import NDArray
 
 from recon.errors import DataError
-from recon.readouts.spokes import TurningSpoke, sample_spacing, spoke_angles, widest_gap_rad
+from recon.readouts.turning_spoke import TurningSpoke, sample_spacing, spoke_angles, widest_gap_rad
 
 _MEAN_DISTANCE = 64 / (45 * math.pi)  # of two points in a disc, in diameters
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.errors import DataError
-from recon.readouts.spokes import distinct_angles, spoke_angles, widest_gap_rad
+from recon.readouts.turning_spoke import distinct_angles, spoke_angles, widest_gap_rad
 
 _REACH = 2.0
 """Cycles per field of view around k = 0 that are compared: there lie the signal, and the crossings of the spokes."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.errors import DataError
-from recon.readouts.spokes import sample_spacing
+from recon.readouts.turning_spoke import sample_spacing
 
 GOLDEN_ANGLE_DEG = 90.0 * (math.sqrt(5.0) - 1.0)
 """Angle between successive spokes, 180° divided by the golden ratio (Winkelmann, IEEE TMI 2007)."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import i0
 
-from recon.readouts.spokes import TurningSpoke, sample_spacing, spoke_angles
+from recon.readouts.turning_spoke import TurningSpoke, sample_spacing, spoke_angles
 
 log = logging.getLogger(__name__)
 
