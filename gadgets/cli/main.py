@@ -22,6 +22,7 @@ from gadgets.cli.options import (
     SCAN,
     SET_UP,
     TRAIN,
+    BasisOption,
     ConfigOption,
     DeviceOption,
     GroupOption,
@@ -83,7 +84,9 @@ def options(
 
 def simulate_scan(
     scan: NewScanArgument,
-    preset: Annotated[Preset, typer.Option(help="tiny: 64x64, 12 s; standard: 160x160, 60 s, 8 coils.")] = Preset.tiny,
+    preset: Annotated[
+        Preset, typer.Option(help="tiny: 64x64, 12 s; standard: 160x160, 60 s, 8 coils; plain: no inversions.")
+    ] = Preset.tiny,
     seed: SeedOption = 0,
     duration_s: Annotated[float | None, typer.Option(help="Length of the scan.", show_default="preset's")] = None,
     coils: Annotated[int | None, typer.Option(min=1, max=128, help="Receive coils.", show_default="preset's")] = None,
@@ -113,6 +116,7 @@ def replay(
     set_: SetOption = None,
     device: DeviceOption = None,
     weights: WeightsOption = None,
+    basis: BasisOption = None,
     report: Annotated[Path | None, typer.Option(help=ReportFolder, show_default=False)] = None,
     host: Annotated[str | None, typer.Option(help="Send to a running Gadgetron there.", show_default=False)] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of that Gadgetron.")] = 9002,
@@ -127,10 +131,10 @@ def replay(
 
     document = configuration_text(config)
     target = executed_gadget(document) or "MultitaskingGadget"
-    gadget, overrides = gadget_entry(target), overrides_of(set_, device, weights)
+    gadget, overrides = gadget_entry(target), overrides_of(set_, device, weights, basis)
     if host and overrides:
         raise ParameterError(
-            "--set, --device and --weights change the gadget here; with --host, edit the configuration file"
+            "--set, --device, --weights and --basis change the gadget here; with --host, edit the configuration file"
         )
     element = configuration_of(document, target)
     gadget.parse(element, overrides)

@@ -46,6 +46,10 @@ WeightsOption = Annotated[
     Path | None,
     typer.Option("--weights", help="Weights of the network (.safetensors).", show_default="configuration's"),
 ]
+BasisOption = Annotated[
+    Path | None,
+    typer.Option("--basis", help="Temporal basis: .npy of (rank, spokes), or malibu's images.", show_default="none"),
+]
 
 
 NewScanArgument = Annotated[
@@ -66,6 +70,7 @@ class Preset(str, Enum):
 
     tiny = "tiny"
     standard = "standard"
+    plain = "plain"
 
 
 class DomainName(str, Enum):
@@ -106,15 +111,21 @@ def configuration_text(path: Path | None) -> str:
         ) from error
 
 
-def overrides_of(settings: list[str] | None, device: str | None = None, weights: Path | None = None) -> dict[str, str]:
-    """Read ``--set``, ``--device`` and ``--weights``."""
+def overrides_of(
+    settings: list[str] | None, device: str | None = None, weights: Path | None = None, basis: Path | None = None
+) -> dict[str, str]:
+    """Read ``--set``, ``--device``, ``--weights`` and ``--basis``."""
     overrides: dict[str, str] = {}
     for setting in settings or ():
         name, equals, value = setting.partition("=")
         if not equals or not name:
             raise ParameterError(f"--set {shortened(setting)!r} is not of the form NAME=VALUE")
         overrides[name.strip()] = value.strip()
-    given = {"device": device, "weights": str(weights.resolve()) if weights else None}
+    given = {
+        "device": device,
+        "weights": str(weights.resolve()) if weights else None,
+        "basis": str(basis.resolve()) if basis else None,
+    }
     return overrides | {name: value for name, value in given.items() if value}
 
 

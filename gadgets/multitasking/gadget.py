@@ -66,7 +66,7 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
     ) -> None:
         """Reconstruct a measurement slice by slice and send each slice's images."""
         header = read_header(stream.header, parameters.encoding_space, parameters.matrix)
-        stated = parameters.model_dump(mode="json", exclude={"rescue_folder", "weights"})
+        stated = parameters.model_dump(mode="json", exclude={"rescue_folder", "weights", "basis"})
         with clock.stage("sort readouts"):
             slices = slices_of(measurement, header, parameters)
         spokes = max(len(measured.scan.imaging) for measured in slices)

@@ -68,8 +68,13 @@ def multitasking_images(
         wanted = [kind for kind in SERIES if kind in choices.images]
         pictures_of = {kind: SERIES[kind].make(result, measured.scan, choices) for kind in wanted}
     absent = [kind for kind, pictures in pictures_of.items() if not pictures and kind != "back_projection"]
-    if absent and result.temporal.gated is not None:
-        log.warning("the scan did not resolve what %s would show", ", ".join(absent))
+    impossible = [kind for kind in absent if not SERIES[kind].is_possible(result)]
+    unresolved = [kind for kind in absent if kind not in impossible]
+    if impossible:
+        model = _model_name(result)
+        log.info("the temporal model is %s: %s cannot be shown and are left out", model, ", ".join(impossible))
+    if unresolved:
+        log.warning("the scan did not resolve what %s would show", ", ".join(unresolved))
     for kind, pictures in pictures_of.items():
         for index, picture in enumerate(pictures):
             if size and kind in _OF_SPOKES:
@@ -157,12 +162,13 @@ def _common_meta(result: Result, measured: MeasuredSlice, stated: Mapping[str, A
         "MalibuParameters": json.dumps(stated),
         "MalibuReconstruction": result.method,
         **result.provenance,
-        "MalibuTemporalModel": "realtime" if result.temporal.gated is None else "tensor",
+        "MalibuTemporalModel": _model_name(result),
+        **_source_meta(result),
         "MalibuRank": len(result.temporal.basis),
         "MalibuCoils": len(result.coil_maps),
         "MalibuSpokes": len(scan.imaging),
         "MalibuSpokesUsed": int(np.count_nonzero(result.temporal.kept)),
-        "MalibuNavigators": len(scan.navigators),
+        "MalibuNavigators": 0 if scan.navigators is None else len(scan.navigators),
         "MalibuTrajectoryUnit": measured.trajectory_unit,
         "MalibuNufft": result.nufft,
         "MalibuDevice": result.device,
@@ -172,6 +178,20 @@ def _common_meta(result: Result, measured: MeasuredSlice, stated: Mapping[str, A
         **({"FlipAngleDeg": f"{flip_angle_deg:.6g}"} if flip_angle_deg else {}),
         **_gating_meta(result),
     }
+
+
+def _model_name(result: Result) -> str:
+    if result.temporal.source in ("static", "given"):
+        return result.temporal.source
+    if result.temporal.gated is None:
+        return "realtime"
+    return "tensor" if result.recovers else "tensor without recovery"
+
+
+def _source_meta(result: Result) -> dict[str, str]:
+    """What the model comes from, where it is not the navigators."""
+    source = result.temporal.source
+    return {} if source == "navigators" else {"MalibuTemporalSource": source}
 
 
 def _gating_meta(result: Result) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from gadgets.mrd.header import ScanHeader, read_header
 from gadgets.mrd.measurement import Measurement
 from gadgets.mrd.roles import Roles, is_flagged, roles_of
 from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.multitasking.plain import check_wishes, inverts
 from gadgets.multitasking.readouts import slices_of
 from gadgets.multitasking.timing import sequence_of, timing_of
 from recon.errors import DataError
@@ -114,7 +115,18 @@ def _describe_timing(info: ScanInfo, heads: NDArray, header: ScanHeader, paramet
     if timing:
         periods = int(timing.period[-1]) + 1
         info.properties["times"] = f"by {timing.placed_by}, {timing.missing} readouts missing, {periods} inversion(s)"
-    if parameters.temporal_model == "tensor":
+    by_flag = parameters.navigator == "flag"
+    has_navigators = (
+        bool(is_flagged(first, "ACQ_IS_NAVIGATION_DATA").any()) if by_flag else parameters.navigator != "none"
+    )
+    is_inverting = timing is None or inverts(timing, has_navigators)
+    info.properties["inversions"] = "yes" if is_inverting else "none: no T1, no dark blood"
+    if timing and parameters.navigator != "zero_angle":
+        _tried(
+            info,
+            lambda: check_wishes(int(first["idx"]["slice"][0]), len(first), has_navigators, is_inverting, parameters),
+        )
+    if parameters.temporal_model == "tensor" and is_inverting:
         _tried(info, lambda: sequence.known_ti_ms)
         _tried(info, lambda: sequence.known_flip_angle_deg)
 
@@ -156,9 +168,19 @@ def _plan(parameters: MultitaskingParameters, heads: NDArray, matrix: int) -> st
     slices = len(np.unique(heads["idx"]["slice"]))
     coils = int(heads["active_channels"][0])
     size = parameters.matrix or matrix
+    flagged = parameters.navigator == "flag" and not is_flagged(heads, "ACQ_IS_NAVIGATION_DATA").any()
+    source = "sliding windows of spokes" if flagged or parameters.navigator == "none" else "navigators"
     return (
         f"{slices} slice(s): {coils} coils compressed to {min(coils, parameters.coils)}, "
-        f"{'temporal tensor' if parameters.temporal_model == 'tensor' else 'real-time basis'} of rank "
-        f"{parameters.rank} from the navigators, {parameters.reconstruction} to {size}×{size}, "
+        f"{_model_of(parameters, source)}, {parameters.reconstruction} to {size}×{size}, "
         f"images: {', '.join(parameters.images)}"
     )
+
+
+def _model_of(parameters: MultitaskingParameters, source: str) -> str:
+    if parameters.basis:
+        return "the given temporal basis"
+    if parameters.temporal_model == "static":
+        return "one image of all times"
+    name = "temporal tensor" if parameters.temporal_model == "tensor" else "real-time basis"
+    return f"{name} of rank {parameters.rank} from the {source}"

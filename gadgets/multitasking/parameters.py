@@ -19,6 +19,10 @@ else:
     ImageKind = Literal[tuple(SERIES)]
 
 
+def _one_spelling(value: Any) -> Any:
+    return "realtime" if value in ("real_time", "real-time") else value
+
+
 class MultitaskingParameters(ReadoutParameters):
     """Parameters of the Multitasking gadget.
 
@@ -28,9 +32,12 @@ class MultitaskingParameters(ReadoutParameters):
         On an unknown name or an impossible value; :func:`parse_parameters` turns it into one clear line.
     """
 
-    temporal_model: Literal["tensor", "realtime"] = Field(
+    temporal_model: Annotated[Literal["tensor", "realtime", "static"], BeforeValidator(_one_spelling)] = Field(
         Settings.temporal_model,
-        description="low-rank tensor over cardiac phase, respiration and recovery; or the navigator's PCA",
+        description="low-rank tensor over motion and recovery; PCA of navigators or of windows; or one image",
+    )
+    basis: str | None = Field(
+        None, description="temporal basis to use: .npy of (rank, spokes), or an image file of malibu with its series 4"
     )
     rank: int = Field(Settings.rank, ge=1, le=256, description="basis functions L of the temporal subspace")
     energy: float | None = Field(
@@ -81,8 +88,8 @@ class MultitaskingParameters(ReadoutParameters):
     golden_angle_deg: float | None = Field(
         None, gt=0, lt=360, description="increment between imaging spokes, for scans without trajectory"
     )
-    inversion_counter: Literal["repetition", "set", "average", "phase", "segment", "contrast"] = Field(
-        "repetition", description="encoding counter that changes with each inversion"
+    inversion_counter: Literal["repetition", "set", "average", "phase", "segment", "contrast", "none"] = Field(
+        "repetition", description="encoding counter that changes with each inversion; none: there are no inversions"
     )
     readouts_per_inversion: int | None = Field(
         None, ge=2, description="excitations between inversions, navigators included, where no counter tells them"
@@ -156,9 +163,20 @@ class MultitaskingParameters(ReadoutParameters):
     @classmethod
     def _images_can_be_made(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         impossible = [kind for kind in values if SERIES[kind].needs_tensor]
-        if impossible and info.data.get("temporal_model") == "realtime":
+        if impossible and info.data.get("temporal_model") != "tensor":
             raise ValueError(f"{', '.join(impossible)} need temporal_model=tensor")
+        if info.data.get("temporal_model") == "static" and any(SERIES[kind].needs_times for kind in values):
+            raise ValueError("real-time frames need temporal_model=realtime or tensor; static has one image")
+        if impossible and info.data.get("basis"):
+            raise ValueError(f"{', '.join(impossible)} need malibu's own temporal model; leave basis out")
         return values
+
+    @field_validator("readouts_per_inversion", "ti_ms")
+    @classmethod
+    def _there_are_inversions(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("inversion_counter") == "none":
+            raise ValueError("contradicts inversion_counter=none; set only one of them")
+        return value
 
     @field_validator("highest_heart_rate")
     @classmethod
@@ -241,8 +259,10 @@ def shown_parameters(chosen: Mapping[str, Any], settings: Settings) -> tuple[Mul
         If a name is another, or a value impossible.
     """
     given = of_those(chosen, CHOICES, "does not choose what is written")
-    if settings.temporal_model == "realtime":
-        given = {"images": [kind for kind, record in SERIES.items() if not record.needs_tensor]} | given
+    if settings.temporal_model != "tensor":
+        is_static = settings.temporal_model == "static"
+        shown = [kind for kind, one in SERIES.items() if not one.needs_tensor and not (is_static and one.needs_times)]
+        given = {"images": shown} | given
     choices = checked(MultitaskingParameters, {"temporal_model": settings.temporal_model} | given)
     stated = {name: value for name, value in asdict(settings).items() if name in MultitaskingParameters.model_fields}
     return choices, stated | choices.model_dump(mode="json", include=set(CHOICES))

@@ -14,12 +14,12 @@ from gadgets.mrd.places import check_one_place, geometry_of, oriented
 from gadgets.mrd.roles import heads_of
 from gadgets.multitasking.navigators import find_navigators
 from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.multitasking.plain import check_wishes, given_basis, inverts, remarks_on, settled
 from gadgets.multitasking.samples import kept_samples, stack, trajectory_of
 from gadgets.multitasking.timing import Timing, log_passed_over, timing_of
 from gadgets.multitasking.waveforms import waveform
 from recon.errors import DataError
 from recon.multitasking.scan import NoiseScan, RadialScan, Readouts, Signal, Timeline
-from recon.multitasking.temporal_basis import has_inversions
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ def slices_of(measurement: Measurement, header: ScanHeader, parameters: Multitas
     Raises
     ------
     DataError
-        If the stream was empty, TR is not known, or a slice lacks navigators, imaging spokes, a trajectory, finite
-        samples or a wanted waveform.
+        If the stream was empty, TR is not known, or a slice lacks imaging spokes, a trajectory, finite samples, a
+        wanted waveform, or, having inversions, navigators.
     """
     selected = measurement.select(parameters)
     if selected.roles.encoding_space != header.encoding_space:
@@ -100,13 +100,13 @@ def _slice(
     _check_two_dimensional(heads, number)
     is_navigator = find_navigators(readouts, heads, parameters)
     timing = timing_of(heads, header, parameters)
-    keep = _steady_state(timing.period, parameters.skip_inversions)
+    has_navigators, is_inverting = bool(is_navigator.any()), inverts(timing, bool(is_navigator.any()))
+    check_wishes(number, len(readouts), has_navigators, is_inverting, parameters)
+    if is_inverting or (has_navigators and parameters.temporal_model != "tensor"):
+        keep = _steady_state(timing.period, parameters.skip_inversions)
+    else:
+        keep = settled(timing.time_s, parameters)
     imaging, navigators = np.flatnonzero(keep & ~is_navigator), np.flatnonzero(keep & is_navigator)
-    if not len(navigators):
-        raise DataError(
-            f"slice {number}: none of {len(readouts)} readouts is a navigator by the rule "
-            f"navigator={parameters.navigator}; set navigator to every_nth or zero_angle if the sequence flags none"
-        )
     if not len(imaging):
         raise DataError(f"slice {number}: all {len(readouts)} readouts are navigators; check the navigator rule")
     kept, spokes = kept_samples(heads), np.flatnonzero(~is_navigator)
@@ -125,7 +125,7 @@ def _slice(
     ecg, respiration = _signals(measurement, timing, imaging, measured.timeline, parameters)
     scan = RadialScan(
         imaging=measured,
-        navigators=kind(navigators),
+        navigators=kind(navigators) if has_navigators else None,
         trajectory=trajectory[np.searchsorted(spokes, imaging)][:, kept],
         matrix=header.matrix,
         sequence=timing.sequence,
@@ -134,8 +134,10 @@ def _slice(
         ecg=ecg,
         respiration=respiration,
         slice_index=number,
+        basis=given_basis(parameters, number, keep[spokes]),
     )
-    return MeasuredSlice(scan, headers, unit, _remarks(measurement, timing))
+    remarks = _remarks(measurement, timing) + remarks_on(has_navigators, is_inverting, parameters)
+    return MeasuredSlice(scan, headers, unit, remarks)
 
 
 def _remarks(measurement: Measurement, timing: Timing) -> list[str]:
@@ -194,7 +196,7 @@ def _signals(
     parameters: MultitaskingParameters,
 ) -> tuple[Signal | None, Signal | None]:
     """The ECG and the respiration that the parameters ask for; the tensor model alone uses them."""
-    is_tensor = parameters.temporal_model == "tensor" and has_inversions(timeline)
+    is_tensor = parameters.temporal_model == "tensor" and parameters.basis is None
     stamps = None if timing.stamps is None else timing.stamps[imaging]
     signals: list[Signal | None] = []
     for source, given, waveform_id, name in (

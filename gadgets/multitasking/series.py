@@ -72,6 +72,10 @@ class Series:
         Makes the pictures; an empty list says that the scan did not resolve what they would show.
     needs_tensor : bool
         Whether only the temporal tensor can give it.
+    needs_recovery : bool
+        Whether only a scan with inversions can give it.
+    needs_times : bool
+        Whether a static temporal model, which has but one image, cannot give it.
     animation : str
         Caption of the report's animation, if there is one.
     """
@@ -80,7 +84,15 @@ class Series:
     description: str
     make: Maker
     needs_tensor: bool = True
+    needs_recovery: bool = False
+    needs_times: bool = False
     animation: str = ""
+
+    def is_possible(self, result: "Result") -> bool:
+        """Whether the temporal model of a result can give it, if the scan resolves it."""
+        has_tensor, is_static = result.temporal.gated is not None, result.temporal.source == "static"
+        possible = (has_tensor or not self.needs_tensor) and (result.recovers or not self.needs_recovery)
+        return possible and not (is_static and self.needs_times)
 
 
 def _time_average(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
@@ -88,6 +100,8 @@ def _time_average(result: "Result", scan: "RadialScan", choices: Choices) -> lis
 
 
 def _realtime(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
+    if not SERIES["realtime"].is_possible(result):
+        return []
     series, spokes = result.realtime(choices.frames)
     window, sequence = window_of(series), scan.sequence
     timeline, pictures = scan.imaging.timeline, []
@@ -128,8 +142,9 @@ def _pictures(result: "Result", shown: "Frames") -> list[Picture]:
     for image, time_ms, c, r, n in zip(
         shown.images, shown.inversion_time_ms, cells.cardiac, cells.respiratory, cells.pulse, strict=True
     ):
-        meta: dict[str, Any] = window | _inversion_time(time_ms)
-        meta |= {"CardiacBin": int(c), "RespiratoryBin": int(r), "PulsesSinceInversion": int(n)}
+        meta: dict[str, Any] = window | {"CardiacBin": int(c), "RespiratoryBin": int(r)}
+        if result.recovers:
+            meta |= _inversion_time(time_ms) | {"PulsesSinceInversion": int(n)}
         if beats is not None:
             interval_ms = 60_000 / beats.rate_per_minute
             meta |= {"CardiacPhaseMs": f"{interval_ms * c / len(gated.tensor.cardiac):.6g}"}
@@ -142,11 +157,12 @@ def _cine_bright(result: "Result", scan: "RadialScan", choices: Choices) -> list
 
 
 def _cine_dark(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
-    return _pictures(result, result.cine(choices.dark_blood_ti_ms, dark_blood=True)) if result.beats else []
+    possible = result.beats and result.recovers
+    return _pictures(result, result.cine(choices.dark_blood_ti_ms, dark_blood=True)) if possible else []
 
 
 def _t1_recovery(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
-    return _pictures(result, result.recovery(choices.t1_frames)) if result.temporal.gated else []
+    return _pictures(result, result.recovery(choices.t1_frames)) if result.recovers else []
 
 
 def _respiratory(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
@@ -202,11 +218,12 @@ def _gating(result: "Result", scan: "RadialScan", choices: Choices) -> list[Pict
 
 
 def _back_projection(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
-    """The bright-blood cine, or else the real-time frames, as they were before network or ADMM."""
+    """The bright-blood cine, else the real-time frames or the one image, as they were before network or ADMM."""
     if result.back_projection is result.spatial_factor:
         return []
     before = result.before()
     pictures = _cine_bright(before, scan, choices) or _realtime(before, scan, choices)
+    pictures = pictures or [Picture(before.time_average())]
     for picture in pictures:
         picture.meta |= {"MalibuReconstruction": "backprojection"}
     return pictures
@@ -215,17 +232,25 @@ def _back_projection(result: "Result", scan: "RadialScan", choices: Choices) -> 
 # Series numbers are part of the interface: consoles sort by them.
 SERIES = {
     "time_average": Series(1, "time average", _time_average, needs_tensor=False),
-    "realtime": Series(2, "real-time", _realtime, needs_tensor=False),
+    "realtime": Series(2, "real-time", _realtime, needs_tensor=False, needs_times=True),
     "basis_maps": Series(3, "basis maps", _basis_maps, needs_tensor=False),
     "temporal_basis": Series(4, "temporal basis", _temporal_basis, needs_tensor=False),
     "cine_bright": Series(5, "cine, bright blood", _cine_bright, animation="Cine at end-expiration, bright blood"),
-    "cine_dark": Series(6, "cine, dark blood", _cine_dark, animation="Cine at end-expiration, dark blood"),
-    "t1_recovery": Series(7, "T1 recovery", _t1_recovery, animation="T1 recovery at end-diastole and end-expiration"),
+    "cine_dark": Series(
+        6, "cine, dark blood", _cine_dark, needs_recovery=True, animation="Cine at end-expiration, dark blood"
+    ),
+    "t1_recovery": Series(
+        7,
+        "T1 recovery",
+        _t1_recovery,
+        needs_recovery=True,
+        animation="T1 recovery at end-diastole and end-expiration",
+    ),
     "respiratory": Series(
         8, "respiratory motion", _respiratory, animation="Respiratory motion at end-diastole, bright blood"
     ),
-    "t1_map": Series(9, "T1 map (ms)", _t1_map),
-    "t1_uncertainty": Series(10, "T1 standard deviation (ms)", _t1_uncertainty),
+    "t1_map": Series(9, "T1 map (ms)", _t1_map, needs_recovery=True),
+    "t1_uncertainty": Series(10, "T1 standard deviation (ms)", _t1_uncertainty, needs_recovery=True),
     "gating": Series(11, "gating", _gating),
     "back_projection": Series(12, "back-projection, for comparison", _back_projection, needs_tensor=False),
 }

@@ -121,11 +121,14 @@ def sequence_of(header: ScanHeader, parameters: MultitaskingParameters, spacing:
             header.flip_angle_deg, "flipAngle_deg", "flip_angle_deg", lambda angle: 0 < angle < _INVERSION_FLIP_DEG
         ),
     }
+    inverts = False if parameters.inversion_counter == "none" else None
+    if inverts is False:
+        chosen.pop("ti_ms")  # headers name one even where the sequence does not invert
     values = {}
     for name, choose in chosen.items():
         given = getattr(parameters, name)
         values[name] = choose() if given is None else given
-    return Sequence(**values)
+    return Sequence(**values, inverts=inverts)
 
 
 def log_passed_over(header: ScanHeader, parameters: MultitaskingParameters) -> None:
@@ -156,6 +159,8 @@ def _periods(heads: NDArray, parameters: MultitaskingParameters, header: ScanHea
     if parameters.readouts_per_inversion is not None:
         return _periods_by_count(heads, parameters.readouts_per_inversion)
     name = parameters.inversion_counter
+    if name == "none":
+        return np.zeros(len(heads), dtype=np.int64)
     sets = np.unique(heads["idx"]["set"])
     if name == "repetition" and len(sets) > 1 and np.ptp(heads["idx"]["repetition"].astype(int)):
         raise DataError(
@@ -185,7 +190,7 @@ def _refuse_other_counters(heads: NDArray, header: ScanHeader) -> None:
         raise DataError(
             f"inversions are counted by idx.repetition, which is {int(heads['idx']['repetition'][0])} for all "
             f"{len(heads)} readouts; the readouts count {listed}: set inversion_counter={name} if that counts the "
-            "inversions, or readouts_per_inversion"
+            "inversions, readouts_per_inversion, or inversion_counter=none if there are none"
         )
 
 

@@ -96,8 +96,8 @@ def scan_header(scan: SimulatedScan) -> ismrmrd.xsd.ismrmrdHeader:
     xsd, protocol = ismrmrd.xsd, scan.protocol
     matrix, oversampling = protocol.matrix, protocol.samples / protocol.matrix
     encoded_fov = protocol.fov_mm * oversampling
-    pairs = protocol.readouts_per_inversion // 2
-    spokes, inversions = protocol.readouts // 2, int(scan.timeline.inversion[-1]) + 1
+    spokes, inversions = np.count_nonzero(~scan.is_navigator), int(scan.timeline.inversion[-1]) + 1
+    long = {"readouts_per_inversion": protocol.period} if protocol.inversions else {}
     encoding = xsd.encodingType(
         encodedSpace=xsd.encodingSpaceType(
             matrixSize=xsd.matrixSizeType(x=protocol.samples, y=protocol.samples, z=1),
@@ -108,8 +108,8 @@ def scan_header(scan: SimulatedScan) -> ismrmrd.xsd.ismrmrdHeader:
             fieldOfView_mm=xsd.fieldOfViewMm(x=protocol.fov_mm, y=protocol.fov_mm, z=protocol.slice_mm),
         ),
         encodingLimits=xsd.encodingLimitsType(
-            kspace_encoding_step_1=_limit(spokes - 1),
-            segment=_limit(pairs - 1),
+            kspace_encoding_step_1=_limit(int(spokes) - 1),
+            segment=_limit(protocol.period // 2 - 1),
             repetition=_limit(inversions - 1),
         ),
         trajectory=xsd.trajectoryType.GOLDENANGLE,
@@ -127,14 +127,12 @@ def scan_header(scan: SimulatedScan) -> ismrmrd.xsd.ismrmrdHeader:
         encoding=[encoding],
         sequenceParameters=xsd.sequenceParametersType(
             TR=[protocol.tr_ms],
-            TI=[protocol.inversion_delay_ms],
+            TI=[protocol.delay_ms] if protocol.inversions else [],
             flipAngle_deg=[protocol.flip_angle_deg],
-            sequence_type="IR-FLASH",
+            sequence_type="IR-FLASH" if protocol.inversions else "FLASH",
         ),
         userParameters=xsd.userParametersType(
-            userParameterLong=[
-                xsd.userParameterLongType(name="readouts_per_inversion", value=protocol.readouts_per_inversion)
-            ],
+            userParameterLong=[xsd.userParameterLongType(name=name, value=value) for name, value in long.items()],
             userParameterDouble=[xsd.userParameterDoubleType(name="golden_angle_deg", value=protocol.golden_angle_deg)],
         ),
     )
@@ -189,14 +187,14 @@ def acquisitions(
 
 
 def _stamp(acquisition: ismrmrd.Acquisition, scan: SimulatedScan, readout: int) -> None:
-    spoke, is_imaging = divmod(readout, 2)
+    spoke = readout // 2 if scan.protocol.navigators else readout
     idx = acquisition.idx
     idx.kspace_encode_step_1 = spoke % 65536
     idx.segment = int(scan.timeline.pulse[readout]) // 2
     idx.repetition = int(scan.timeline.inversion[readout])
     acquisition.acquisition_time_stamp = _START_OF_SCAN_MS + round(1000 * scan.timeline.time_s[readout])
     acquisition.physiology_time_stamp[0] = round(1000 * scan.motion.since_r_wave_s[readout])
-    if not is_imaging:
+    if scan.is_navigator[readout]:
         acquisition.set_flag(ismrmrd.ACQ_IS_NAVIGATION_DATA)
     if readout == 0:
         acquisition.set_flag(ismrmrd.ACQ_FIRST_IN_SLICE)

@@ -32,7 +32,6 @@ from recon.spatial.frames import body_mask, frames, time_average
 from recon.spatial.nufft import choose_backend, plan_nufft
 from recon.stages import StageClock
 from recon.temporal.model import TemporalModel
-from recon.temporal.navigator import readout_profiles
 
 log = logging.getLogger(__name__)
 
@@ -150,8 +149,7 @@ def encode(
         kspace = sigpy.to_device(np.ascontiguousarray(imaging.swapaxes(0, 1)), device)
         trajectory = sigpy.to_device(np.ascontiguousarray(played_out[:, inside]), device)
     with clock.stage("temporal basis"):
-        profiles = readout_profiles(apply_to_coils(to_coils, scan.navigators.kspace), scan.matrix)
-        temporal = temporal_basis(profiles, scan, settings)
+        temporal = temporal_basis(to_coils, scan, settings)
     with device, clock.stage("coil maps"):
         plan = plan_nufft(trajectory, matrix, backend)
         coil_maps = estimate_maps(coil_images(plan, ramp_weights(trajectory), kspace), settings.coil_maps)
@@ -222,7 +220,7 @@ def map_t1(spatial_factor: NDArray, temporal: TemporalModel, settings: Settings)
     T1Map or None
     """
     gated = temporal.gated
-    if gated is None or not settings.t1_map:
+    if gated is None or not gated.recovers or not settings.t1_map:
         return None
     state = t1_state(gated, settings.t1_cardiac_bin, settings.t1_respiratory_bin)
     mixing = gated.tensor.recovery_of(*state)

@@ -30,7 +30,7 @@ class Frames:
     images : (frames, N, N) float32
     cells : Cells
     inversion_time_ms : (frames,) float64
-        Time between the inversion and each frame's excitation.
+        Time between the inversion and each frame's excitation; not a number in a scan without inversions.
     """
 
     images: NDArray[np.float32]
@@ -86,11 +86,16 @@ class Result:
         Raises
         ------
         DataError
-            If the temporal basis is the real-time one.
+            If the temporal basis is not the tensor's.
         """
         if self.temporal.gated is None:
             raise DataError("the real-time basis knows no states of motion; set temporal_model=tensor")
         return self.temporal.gated
+
+    @property
+    def recovers(self) -> bool:
+        """Whether T1 recovery was modelled."""
+        return self.temporal.gated is not None and self.temporal.gated.recovers
 
     @property
     def beats(self) -> bool:
@@ -136,6 +141,8 @@ class Result:
     def show(self, cells: Cells) -> Frames:
         """Magnitude frames of chosen cells."""
         times_ms = self.gated.sequence.inversion_time_ms(cells.pulse)
+        if not self.recovers:
+            times_ms = np.full(len(cells.pulse), np.nan)
         return Frames(np.abs(self._frames(cells)), cells, times_ms)
 
     def cine(self, ti_ms: float | None = None, dark_blood: bool = False, respiratory_bin: int | None = None) -> Frames:
@@ -157,11 +164,13 @@ class Result:
         Raises
         ------
         DataError
-            If no heartbeat was resolved.
+            If no heartbeat was resolved, or an inversion time is wanted of a scan without inversions.
         """
         if not self.beats:
             raise DataError("no heartbeat was resolved: there is no cine; show real-time frames instead")
         gated = self.gated
+        if dark_blood or ti_ms is not None:
+            self._check_recovery()
         if dark_blood:
             efficiency = self.t1_map.efficiency if self.t1_map else None
             pulse = dark_blood_pulse(self.temporal, gated, self.settings.inflow, ti_ms, efficiency)
@@ -181,10 +190,20 @@ class Result:
         Returns
         -------
         Frames
+
+        Raises
+        ------
+        DataError
+            If the scan has no inversions.
         """
+        self._check_recovery()
         settings = self.settings
         state = t1_state(self.gated, settings.t1_cardiac_bin, settings.t1_respiratory_bin)
         return self.show(Cells.of(*state, recovery_pulses(self.temporal, count)))
+
+    def _check_recovery(self) -> None:
+        if not self.gated.recovers:
+            raise DataError("the scan has no inversions: there is no T1, no dark blood and no inversion time to choose")
 
     def respiration(self, ti_ms: float | None = None) -> Frames:
         """The respiratory states at end-diastole.
@@ -202,10 +221,12 @@ class Result:
         Raises
         ------
         DataError
-            If no breathing was resolved.
+            If no breathing was resolved, or an inversion time is wanted of a scan without inversions.
         """
         if not self.breathes:
             raise DataError("no breathing was resolved: there are no respiratory states")
+        if ti_ms is not None:
+            self._check_recovery()
         pulse = bright_blood_pulse(self.temporal, self.gated, ti_ms)
         return self.show(Cells.of(0, np.arange(len(self.gated.tensor.respiratory)), pulse))
 

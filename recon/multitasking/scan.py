@@ -30,11 +30,14 @@ class Sequence:
         From the inversion to the first excitation.
     flip_angle_deg : float or None
         Nominal flip angle.
+    inverts : bool or None
+        False if the sequence is said to have no inversions; None: the timeline tells.
     """
 
     tr_ms: float | None
     ti_ms: float | None = None
     flip_angle_deg: float | None = None
+    inverts: bool | None = None
 
     @property
     def known_tr_ms(self) -> float:
@@ -66,7 +69,8 @@ class Sequence:
         """
         if self.ti_ms is None:
             raise DataError(
-                "the header's sequenceParameters have no TI; set the parameter ti_ms, or temporal_model=realtime"
+                "the header's sequenceParameters have no TI; set the parameter ti_ms, or temporal_model=realtime, or "
+                "inversion_counter=none if the sequence does not invert"
             )
         return self.ti_ms
 
@@ -169,13 +173,13 @@ class Readouts:
 
 @dataclass(frozen=True)
 class RadialScan:
-    """One slice of a golden-angle radial scan with navigators.
+    """One slice of a golden-angle radial scan, with navigators or without.
 
     Attributes
     ----------
     imaging : Readouts
         Imaging spokes.
-    navigators : Readouts
+    navigators : Readouts or None
         Spokes that were all measured at one angle.
     trajectory : (spokes, samples, 2) float32
         (kx, ky) of the imaging spokes in cycles per field of view.
@@ -187,6 +191,8 @@ class RadialScan:
         Without one, coils are not prewhitened, and pixel values are in the receiver's units.
     ecg, respiration : Signal or None
         Waveforms; used only if the settings ask for them.
+    basis : (L, spokes) array or None
+        A temporal basis that is used in place of one from the scan.
     slice_index : int
         Number of the slice in the scan, from 0.
 
@@ -197,7 +203,7 @@ class RadialScan:
     """
 
     imaging: Readouts
-    navigators: Readouts
+    navigators: Readouts | None
     trajectory: NDArray[np.float32]
     matrix: int
     sequence: Sequence
@@ -206,6 +212,7 @@ class RadialScan:
     ecg: Signal | None = None
     respiration: Signal | None = None
     slice_index: int = 0
+    basis: NDArray | None = None
 
     def __post_init__(self) -> None:
         spokes, coils, samples = self.imaging.kspace.shape
@@ -215,19 +222,27 @@ class RadialScan:
                 f"({spokes}, {samples}, 2)"
             )
         for name, number in (
-            ("the navigators have", self.navigators.kspace.shape[1]),
+            ("the navigators have", coils if self.navigators is None else self.navigators.kspace.shape[1]),
             ("the noise scan has", coils if self.noise is None else len(self.noise.samples)),
         ):
             if number != coils:
                 raise DataError(f"{name} {number} coils, the imaging readouts {coils}; give the same coils in both")
-        for kind, readouts in (("imaging spokes", self.imaging), ("navigators", self.navigators)):
+        for kind, readouts in (("imaging spokes", self.imaging), ("navigators", self.navigators or self.imaging)):
             lengths = {len(readouts.index), len(readouts.timeline.time_s), len(readouts.timeline.pulse)}
             if lengths | {len(readouts.timeline.inversion)} != {len(readouts)}:
                 raise DataError(f"index and timeline of the {len(readouts)} {kind} are not of that length")
 
     @cached_property
     def navigator_of_spoke(self) -> NDArray:
-        """(spokes,) int: the navigator that saw the state of each imaging spoke."""
+        """(spokes,) int: the navigator that saw the state of each imaging spoke.
+
+        Raises
+        ------
+        DataError
+            If there are no navigators.
+        """
+        if self.navigators is None:
+            raise DataError("the scan has no navigators; set temporal_model=realtime or static")
         return navigator_of_spokes(
             self.navigators.index, self.navigators.timeline, self.imaging.index, self.imaging.timeline
         )

@@ -15,8 +15,9 @@ class Settings:
 
     Attributes
     ----------
-    temporal_model : {"tensor", "realtime"}
-        Low-rank tensor over cardiac phase, respiration and recovery; or the navigator's principal components.
+    temporal_model : {"tensor", "realtime", "static"}
+        Low-rank tensor over cardiac phase, respiration and recovery; principal components of the navigator, or of a
+        sliding window's images without navigators; or a constant: one image.
     rank : int
         Basis functions L.
     energy : float or None
@@ -72,7 +73,7 @@ class Settings:
         Share of fresh spins in flowing blood, for its T1; 0: none.
     """
 
-    temporal_model: Literal["tensor", "realtime"] = "tensor"
+    temporal_model: Literal["tensor", "realtime", "static"] = "tensor"
     rank: int = TensorSettings.rank
     energy: float | None = TensorSettings.energy
     cardiac_bins: int = TensorSettings.cardiac_bins

@@ -1,17 +1,22 @@
-"""The temporal basis Φ of one slice: the tensor model, or the navigator's principal components."""
+"""The temporal basis Φ of one slice: the tensor model, principal components, a constant, or one that was given."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recon.errors import DataError
-from recon.multitasking.scan import RadialScan, Signal, Timeline
+from recon.multitasking.scan import RadialScan, Readouts, Sequence, Signal, Timeline
 from recon.multitasking.selection import t1_state
 from recon.multitasking.settings import Settings
+from recon.readouts.noise import apply_to_coils
 from recon.relaxometry.inversion_recovery import InversionRecovery
 from recon.temporal.ecg import r_wave_times_s
 from recon.temporal.model import GatedTensor, TemporalModel, realtime_model, tensor_model
+from recon.temporal.navigator import readout_profiles
+from recon.temporal.plain import COMPONENTS, WINDOWS, given_model, settling, static_model, uninverted, windowed_model
+from recon.temporal.windows import Windows, rings_of, window_images
 
 log = logging.getLogger(__name__)
 
@@ -19,18 +24,34 @@ _LONGEST_TRAIN = 4000
 """Readouts between inversions above which there are none: the Gram matrix of the recovery basis has that side."""
 
 
-def has_inversions(timeline: Timeline) -> bool:
-    """Whether readouts are few enough between inversions for a recovery to be modelled; else there is no tensor."""
-    return int(timeline.pulse.max()) < _LONGEST_TRAIN
-
-
-def temporal_basis(profiles: NDArray, scan: RadialScan, settings: Settings) -> TemporalModel:
-    """Find Φ as the settings say.
+def has_inversions(timeline: Timeline, sequence: Sequence, with_navigators: bool = True) -> bool:
+    """Whether a T1 recovery can be modelled.
 
     Parameters
     ----------
-    profiles : (navigators, coils, pixels) complex64
-        Prewhitened navigators across the field of view.
+    timeline : Timeline
+        Imaging spokes.
+    sequence : Sequence
+    with_navigators : bool
+        Such scans are Multitasking: they invert unless their readouts between inversions are too many. Others must
+        have a TI, and count more than one inversion; headers name a TI even where the sequence does not invert.
+
+    Returns
+    -------
+    bool
+    """
+    if sequence.inverts is False or int(timeline.pulse.max()) >= _LONGEST_TRAIN:
+        return False
+    return with_navigators or (sequence.ti_ms is not None and int(np.ptp(timeline.inversion)) > 0)
+
+
+def temporal_basis(to_coils: NDArray, scan: RadialScan, settings: Settings) -> TemporalModel:
+    """Find Φ as the settings say; one that was given with the scan wins.
+
+    Parameters
+    ----------
+    to_coils : (virtual coils, coils) complex64
+        Prewhitening and compression.
     scan : RadialScan
     settings : Settings
 
@@ -41,33 +62,110 @@ def temporal_basis(profiles: NDArray, scan: RadialScan, settings: Settings) -> T
     Raises
     ------
     DataError
-        If TI or flip angle, which the tensor needs, is not known, or a wanted waveform is missing.
+        If TI or flip angle, which the tensor needs, is not known, a wanted waveform is missing, a scan with inversions
+        has no navigators for the tensor, or a given basis does not fit.
     """
+    imaging = scan.imaging.timeline
+    inverts = has_inversions(imaging, scan.sequence, scan.navigators is not None)
+    if not inverts and scan.navigators is None:
+        imaging = uninverted(imaging.time_s)  # whatever its counters count
+    if scan.basis is not None:
+        model = given_model(scan.basis, imaging)
+        log.info("the temporal basis is the given one, of rank %d", len(model.basis))
+        return model
+    if settings.temporal_model == "static":
+        return static_model(imaging)
+    if settings.temporal_model == "tensor" and inverts:
+        return _tensor(to_coils, scan, settings)
+    seen = _windows(to_coils, scan) if scan.navigators is None else None
     if settings.temporal_model == "tensor":
-        if has_inversions(scan.imaging.timeline):
-            return _tensor(profiles, scan, settings)
-        longest = int(scan.imaging.timeline.pulse.max()) + 1
-        log.warning("%d readouts without an inversion (idx.repetition): the real-time basis is used", longest)
-    model = realtime_model(profiles, scan.navigator_of_spoke, scan.imaging.timeline, settings.rank, settings.energy)
-    rank = len(model.basis)
-    if settings.energy is None and rank < settings.rank:
-        log.warning("the navigators span only %d dimensions; rank is %d, not %d", rank, rank, settings.rank)
+        moving = _without_recovery(to_coils, scan, settings, seen)
+        if moving is not None:
+            return moving
+    return _realtime(to_coils, scan, settings, seen, imaging)
+
+
+def _realtime(
+    to_coils: NDArray, scan: RadialScan, settings: Settings, windows: Windows | None, imaging: Timeline
+) -> TemporalModel:
+    rank = settings.rank
+    if windows is not None and rank == Settings.rank:
+        rank = COMPONENTS
+        log.info("rank %d: a sliding window shows no more above its streaks; set another rank to have it so", rank)
+    if windows is None:
+        profiles = _profiles(to_coils, scan)
+        model = realtime_model(profiles, scan.navigator_of_spoke, imaging, rank, settings.energy)
+    else:
+        model = windowed_model(windows, imaging, rank, settings.energy)
+    found = len(model.basis)
+    if settings.energy is None and found < rank:
+        log.warning("the %s span only %d dimensions; rank is %d, not %d", model.source, found, found, rank)
     return model
 
 
-def _tensor(profiles: NDArray, scan: RadialScan, settings: Settings) -> TemporalModel:
-    sequence, navigators, imaging = scan.sequence, scan.navigators.timeline, scan.imaging.timeline
+def _navigators(scan: RadialScan) -> Readouts:
+    if scan.navigators is None:
+        raise DataError(
+            "the scan has inversions and no navigators, from which motion and recovery are told apart; set the rule "
+            "for navigators (navigator=every_nth or zero_angle), temporal_model=realtime, or inversion_counter=none if "
+            "the sequence does not invert"
+        )
+    return scan.navigators
+
+
+def _profiles(to_coils: NDArray, scan: RadialScan) -> NDArray:
+    """Prewhitened navigators across the field of view: ``(navigators, coils, pixels)`` complex64."""
+    return readout_profiles(apply_to_coils(to_coils, _navigators(scan).kspace), scan.matrix)
+
+
+def _windows(to_coils: NDArray, scan: RadialScan) -> Windows:
+    rings = rings_of(scan.trajectory)
+    kspace = apply_to_coils(to_coils, scan.imaging.kspace[:, :, rings.samples])
+    return window_images(kspace, rings, scan.imaging.timeline.time_s)
+
+
+def _tensor(to_coils: NDArray, scan: RadialScan, settings: Settings) -> TemporalModel:
+    sequence, navigators, imaging = scan.sequence, _navigators(scan), scan.imaging.timeline
     ti_ms, angle_deg = sequence.known_ti_ms, sequence.known_flip_angle_deg
+    pulses = int(max(navigators.timeline.pulse.max(), imaging.pulse.max())) + 1
+    flash = InversionRecovery(sequence.known_tr_ms, angle_deg * settings.flip_angle_scale, ti_ms, pulses)
+    return _gated(_profiles(to_coils, scan), (navigators.timeline, imaging), flash, scan, settings)
+
+
+def _without_recovery(
+    to_coils: NDArray, scan: RadialScan, settings: Settings, windows: Windows | None
+) -> TemporalModel | None:
+    """The tensor over cardiac phase and respiration alone; None if neither was resolved."""
+    log.info("the scan has no inversions: the temporal model is one of motion alone, and there is no T1")
+    if windows is None:
+        profiles, times = _profiles(to_coils, scan), _navigators(scan).timeline.time_s
+    else:
+        profiles, times = windows.profiles, windows.time_s
+    timelines = (settling(times), uninverted(scan.imaging.timeline.time_s))
+    flash = InversionRecovery(scan.sequence.known_tr_ms, scan.sequence.flip_angle_deg or 0.0, 0.0, pulses=1)
+    model = _gated(profiles, timelines, flash, scan, settings)
+    if model.gated is None or len(model.gated.gating.unresolved) == 2:
+        log.warning("without states of motion there is no tensor: the real-time basis is used")
+        return None
+    return replace(model, source="navigators" if windows is None else WINDOWS)
+
+
+def _gated(
+    profiles: NDArray,
+    timelines: tuple[Timeline, Timeline],
+    flash: InversionRecovery,
+    scan: RadialScan,
+    settings: Settings,
+) -> TemporalModel:
+    seen, imaging = timelines
     triggers_s = respiration = None
     if settings.heart_source == "ecg":
         ecg = _asked_for(scan.ecg, "heart_source=ecg", "an ECG")
         triggers_s = r_wave_times_s(ecg.time_s, ecg.values)
     if settings.respiration_source == "waveform":
         signal = _asked_for(scan.respiration, "respiration_source=waveform", "a respiration signal")
-        respiration = np.interp(navigators.time_s, signal.time_s, signal.values)
-    pulses = int(max(navigators.pulse.max(), imaging.pulse.max())) + 1
-    flash = InversionRecovery(sequence.known_tr_ms, angle_deg * settings.flip_angle_scale, ti_ms, pulses)
-    model = tensor_model(profiles, navigators, imaging, flash, settings.tensor, respiration, triggers_s)
+        respiration = np.interp(seen.time_s, signal.time_s, signal.values)
+    model = tensor_model(profiles, seen, imaging, flash, settings.tensor, respiration, triggers_s)
     if model.gated is not None:
         _report(model, model.gated, settings)
         # a wrong bin is refused before the reconstruction, not after it

@@ -75,6 +75,11 @@ class GatedTensor:
     empty_share: float
     end_expiration: int
 
+    @property
+    def recovers(self) -> bool:
+        """Whether there is a T1 recovery: the pulses of a scan without inversions count as one."""
+        return len(self.tensor.recovery) > 1
+
 
 @dataclass(frozen=True)
 class TemporalModel:
@@ -92,6 +97,8 @@ class TemporalModel:
         Times of all imaging readouts.
     gated : GatedTensor or None
         None for the real-time basis, which knows no state of motion.
+    source : str
+        What it comes from, for people: ``navigators``, ``sliding windows``, ``static`` or ``given``.
     """
 
     basis: NDArray[np.complex64]
@@ -99,6 +106,7 @@ class TemporalModel:
     singular_values: NDArray[np.float64]
     imaging: Timeline
     gated: GatedTensor | None = None
+    source: str = "navigators"
 
 
 def realtime_model(

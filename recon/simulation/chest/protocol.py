@@ -9,7 +9,7 @@ from recon.simulation.chest.motion import Physiology
 
 @dataclass(frozen=True)
 class Protocol:
-    """Parameters of a simulated inversion-recovery FLASH scan.
+    """Parameters of a simulated FLASH scan, by default with inversions and navigators.
 
     Attributes
     ----------
@@ -37,6 +37,8 @@ class Protocol:
         Time between the truth's images.
     flip_angle_scale : float
         B1: the true flip angle over the nominal one.
+    inversions, navigators : bool
+        Without both it is a plain golden-angle scan in the steady state, every readout of which is an imaging spoke.
     infarct : bool
         A scar of longer T1 in the wall of the left ventricle.
     physiology : Physiology
@@ -59,6 +61,8 @@ class Protocol:
     noise_readouts: int = 32
     truth_interval_ms: float = 50.0
     flip_angle_scale: float = 1.0
+    inversions: bool = True
+    navigators: bool = True
     infarct: bool = False
     physiology: Physiology = field(default_factory=Physiology)
 
@@ -73,6 +77,21 @@ class Protocol:
         """Readouts of the scan, navigators included: an even number."""
         return 2 * round(self.duration_s * 1000 / self.tr_ms / 2)
 
+    @property
+    def period(self) -> int:
+        """Readouts between inversions; all of the scan without them."""
+        return self.readouts_per_inversion if self.inversions else self.readouts
+
+    @property
+    def delay_ms(self) -> float:
+        """From an inversion to the first readout; 0 without inversions."""
+        return self.inversion_delay_ms if self.inversions else 0.0
+
+    @property
+    def efficiency(self) -> float:
+        """Efficiency of the inversion; -1, by which M stays M, without one."""
+        return self.inversion_efficiency if self.inversions else -1.0
+
 
 # The paper's scan (Chen 2021), and a small one that tests can simulate in seconds.
 PRESETS = {
@@ -86,4 +105,14 @@ PRESETS = {
         truth_interval_ms=100.0,
     ),
     "standard": Protocol(),
+    "plain": Protocol(
+        matrix=64,
+        samples=128,
+        coils=4,
+        duration_s=30.0,
+        snr=40,
+        truth_interval_ms=100.0,
+        inversions=False,
+        navigators=False,
+    ),
 }

@@ -34,7 +34,7 @@ class SimulatedScan:
     tissues : dict of str to Tissue
     coils : CoilModel
     timeline : Timeline
-        Times of every readout, navigators (even) and imaging spokes (odd).
+        Times of every readout, navigators (even) and imaging spokes (odd, or all).
     motion : Motion
         At the time of every readout.
     signal : dict of str to (readouts,) float64
@@ -61,8 +61,8 @@ class SimulatedScan:
 
     @property
     def is_navigator(self) -> NDArray:
-        """(readouts,) bool: every other readout, from the first."""
-        return np.arange(self.protocol.readouts) % 2 == 0
+        """(readouts,) bool: every other readout, from the first; none in a scan without navigators."""
+        return (np.arange(self.protocol.readouts) % 2 == 0) & self.protocol.navigators
 
     @property
     def truth_readouts(self) -> NDArray:
@@ -72,9 +72,9 @@ class SimulatedScan:
 
     def trajectory(self) -> NDArray:
         """Return (kx, ky) of all readouts: ``(readouts, samples, 2)`` float32, cycles per field of view."""
-        angles = np.zeros(self.protocol.readouts)
-        spokes = np.arange(self.protocol.readouts // 2)
-        angles[1::2] = golden_angles_rad(spokes, self.protocol.golden_angle_deg)
+        angles, is_imaging = np.zeros(self.protocol.readouts), ~self.is_navigator
+        spokes = np.arange(np.count_nonzero(is_imaging))
+        angles[is_imaging] = golden_angles_rad(spokes, self.protocol.golden_angle_deg)
         return radial_trajectory(angles, self.protocol.samples, self.protocol.matrix)
 
     def noise(self) -> NDArray:
@@ -204,9 +204,7 @@ def simulate_scan(protocol: Protocol, seed: int) -> SimulatedScan:
     anatomy, magnetic, body, receiver = (np.random.default_rng([seed, stream]) for stream in range(4))
     tissues = random_tissues(magnetic)
     phantom = random_phantom(anatomy, protocol.infarct)
-    timeline = ir_flash_timeline(
-        protocol.readouts, protocol.tr_ms, protocol.readouts_per_inversion, protocol.inversion_delay_ms
-    )
+    timeline = ir_flash_timeline(protocol.readouts, protocol.tr_ms, protocol.period, protocol.delay_ms)
     motion = random_motion(timeline.time_s, body, protocol.physiology)
     signals = {"air": np.zeros(protocol.readouts)}
     for name, tissue in tissues.items():
@@ -215,10 +213,10 @@ def simulate_scan(protocol: Protocol, seed: int) -> SimulatedScan:
             timeline,
             protocol.tr_ms,
             protocol.flip_angle_scale * protocol.flip_angle_deg,
-            protocol.inversion_delay_ms,
-            protocol.inversion_efficiency,
+            protocol.delay_ms,
+            protocol.efficiency,
         )
-    steady = signals["myocardium"][min(protocol.readouts, protocol.readouts_per_inversion) - 1]
+    steady = signals["myocardium"][min(protocol.readouts, protocol.period) - 1]
     mixing = np.eye(protocol.coils) + 0.15 * receiver.standard_normal((protocol.coils, protocol.coils))
     noise_factor = np.linalg.cholesky(mixing @ mixing.T) * abs(steady) / protocol.snr
     coils = loop_coils(protocol.coils, receiver)

@@ -28,6 +28,11 @@ def no_navigators(number: int, record: Any) -> None:
     record["head"]["flags"] = int(record["head"]["flags"]) & ~NAVIGATION
 
 
+def no_navigators_among_inversions(number: int, record: Any) -> None:
+    no_navigators(number, record)
+    record["head"]["idx"]["repetition"] = number // 80  # one period alone would be a scan without inversions
+
+
 def no_trajectory(number: int, record: Any) -> None:
     record["head"]["trajectory_dimensions"] = 0
     record["traj"] = np.empty(0, np.float32)
@@ -78,7 +83,10 @@ def edit_header(old: bytes, new: bytes) -> Callable[[Path], None]:
 
 
 CASES = {
-    "no navigators": (each_readout(no_navigators), "none of 160 readouts is a navigator.*set navigator to every_nth"),
+    "no navigators": (
+        each_readout(no_navigators_among_inversions),
+        "none of 16[0-9] readouts is a navigator.*has inversions.*Set navigator to every_nth.*temporal_model=realtime",
+    ),
     "only navigators": (each_readout(only_navigators), "79 of 160 navigators lie at another angle"),
     "no trajectory": (each_readout(no_trajectory), "no trajectory, and no golden_angle_deg is set"),
     "radians": (each_readout(radians), r"reaches \|k\| = 3.142, which fits no known unit"),

@@ -216,15 +216,19 @@ def test_five_seconds_of_standard_protocol(tmp_path: Path, caplog: pytest.LogCap
     assert "instead of 2 leading inversion periods dropped" in caplog.text
 
 
-def test_without_inversions_the_real_time_basis_is_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_inversions_there_is_a_cine_and_no_t1(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     protocol = dataclasses.replace(PRESETS["tiny"], duration_s=21.0, coils=2, readouts_per_inversion=100_000)
     write_simulation(simulate_scan(protocol, seed=3), tmp_path / "scan.h5")
     with ScanFile(tmp_path / "scan.h5") as scan:
         assert len(scan) > 4000
     images = replay_here(tmp_path / "scan.h5", tmp_path / "images.h5", rank="4")
-    assert images[1][0].meta["MalibuTemporalModel"] == "realtime"
-    assert "readouts without an inversion" in caplog.text
-    assert set(images) == {1, 2, 3, 4}
+    meta = images[1][0].meta
+    assert meta["MalibuTemporalModel"] == "tensor without recovery"
+    assert "no inversions: T1" in meta["MalibuRemarks"]
+    assert meta["MalibuUnresolved"] == "none"
+    assert set(images) == {1, 2, 3, 4, 5, 8, 11}
+    assert "InversionTime" not in images[5][0].meta
+    assert "the scan has no inversions" in caplog.text
 
 
 def test_t1_at_a_chosen_state_of_motion(moving_file: Path, moving_images: Images, tmp_path: Path) -> None:
