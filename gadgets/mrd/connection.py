@@ -19,7 +19,7 @@ from gadgetron.external.connection import Connection
 
 from gadgets.errors import OPERATOR_ERRORS, ParameterError, Stopped, StreamError, shortened, signals_as_errors
 from gadgets.mrd.header import parse_header
-from gadgets.mrd.header_numbers import as_gadgetron_writes
+from gadgets.mrd.headers.numbers import as_gadgetron_writes
 from gadgets.mrd.wire.items import SENDABLE_TYPES, sendable
 from gadgets.mrd.wire.sockets import CLOSE_BYTES, LINGER_S, ExactSocket, send_error
 

@@ -11,7 +11,7 @@ import ismrmrd
 
 from gadgets.errors import ScanFileError
 from gadgets.mrd.header import header_of
-from gadgets.mrd.places import geometry_of
+from gadgets.mrd.headers.places import geometry_of
 from nets.data.errors import VolumeError
 from nets.data.hdf5_files import check_heaps
 

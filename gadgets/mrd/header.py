@@ -8,7 +8,7 @@ import ismrmrd
 import numpy as np
 
 from gadgets.errors import shortened
-from gadgets.mrd.header_numbers import check_numbers
+from gadgets.mrd.headers.numbers import check_numbers
 from recon.errors import DataError
 from recon.readouts.geometry import Geometry
 

@@ -10,7 +10,7 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
-from gadgets.mrd.roles import NOT_IMAGING, DefaultRules, Roles, Rules, heads_of, roles_of
+from gadgets.mrd.headers.roles import NOT_IMAGING, DefaultRules, Roles, Rules, heads_of, roles_of
 from recon.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ class Measurement:
         Parameters
         ----------
         rules : Rules, optional
-            What was set of the rule; see :func:`gadgets.mrd.roles.roles_of`.
+            What was set of the rule; see :func:`gadgets.mrd.headers.roles.roles_of`.
 
         Returns
         -------

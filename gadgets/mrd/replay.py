@@ -18,7 +18,7 @@ from gadgetron.external.connection import Connection
 from gadgets.errors import GADGET_THREAD, OPERATOR_ERRORS, RemoteError, ScanFileError, StreamError, shortened
 from gadgets.files import check_output
 from gadgets.mrd.files import ImageFile, Source
-from gadgets.mrd.identifiers import anonymous_xml
+from gadgets.mrd.headers.identifiers import anonymous_xml
 from gadgets.mrd.wire.items import read_image, write_image
 from gadgets.mrd.wire.opening import GuardedConnection
 from gadgets.mrd.wire.sockets import ExactSocket, read_error

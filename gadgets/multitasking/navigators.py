@@ -4,7 +4,7 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
-from gadgets.mrd.roles import is_flagged
+from gadgets.mrd.headers.roles import is_flagged
 from gadgets.multitasking.parameters import MultitaskingParameters
 from recon.errors import DataError
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from gadgets.configuration import as_list, checked, hint_at, named_once, of_those, read_parameters
 from gadgets.errors import ParameterError
-from gadgets.mrd.roles import ReadoutParameters
+from gadgets.mrd.headers.roles import ReadoutParameters
 from gadgets.multitasking.series import SERIES
 from recon.multitasking.settings import Settings
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.header import ScanHeader, read_header
+from gadgets.mrd.headers.places import check_one_place, geometry_of, oriented
+from gadgets.mrd.headers.roles import heads_of
 from gadgets.mrd.measurement import Measurement
-from gadgets.mrd.places import check_one_place, geometry_of, oriented
-from gadgets.mrd.roles import heads_of
 from gadgets.multitasking.navigators import find_navigators
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.plain import check_wishes, given_basis, inverts, remarks_on, settled

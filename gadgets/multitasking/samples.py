@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.mrd.header import ScanHeader
-from gadgets.mrd.roles import is_flagged
+from gadgets.mrd.headers.roles import is_flagged
 from gadgets.multitasking.parameters import MultitaskingParameters
 from recon.errors import DataError
 from recon.readouts.trajectory import golden_angles_rad, radial_trajectory, recognise_unit

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from gadgets.configuration import as_list, checked, named_once, of_those, read_parameters
-from gadgets.mrd.roles import ReadoutParameters
+from gadgets.mrd.headers.roles import ReadoutParameters
 from gadgets.super_resolution.series import SERIES
 from nets.inference import PATCH
 from recon.super_resolution import Settings

@@ -8,7 +8,7 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
-from gadgets.mrd.places import geometry_of
+from gadgets.mrd.headers.places import geometry_of
 from gadgets.super_resolution.kinds import grouped
 from nets.data.errors import VolumeError
 from nets.data.slice_order import check_directions, slice_order

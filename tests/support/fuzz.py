@@ -34,8 +34,8 @@ from gadgets.configuration import configuration_of, executed_gadget
 from gadgets.errors import OPERATOR_ERRORS
 from gadgets.mrd.files import ScanFile, open_source, read_images
 from gadgets.mrd.header import parse_header, read_header
-from gadgets.mrd.header_numbers import as_gadgetron_writes
-from gadgets.mrd.identifiers import anonymous_xml
+from gadgets.mrd.headers.identifiers import anonymous_xml
+from gadgets.mrd.headers.numbers import as_gadgetron_writes
 from gadgets.mrd.wire.opening import GuardedConnection
 from gadgets.multitasking.gadget import MultitaskingGadget
 from gadgets.multitasking.parameters import parse_parameters

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from gadgets.mrd.roles import heads_of
+from gadgets.mrd.headers.roles import heads_of
 from gadgets.multitasking.navigators import find_navigators
 from gadgets.multitasking.parameters import parse_parameters
 from recon.errors import DataError

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from gadgets.mrd.header import ScanHeader
-from gadgets.mrd.roles import HEAD_DTYPE
+from gadgets.mrd.headers.roles import HEAD_DTYPE
 from gadgets.multitasking.parameters import parse_parameters
 from gadgets.multitasking.timing import sequence_of, timing_of
 from recon.errors import DataError

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from gadgets.mrd.headers.roles import DefaultRules
 from gadgets.mrd.measurement import Measurement
-from gadgets.mrd.roles import DefaultRules
 from gadgets.super_resolution.readouts import fill_kspace, volumes_of_readouts
 from recon.errors import DataError
 

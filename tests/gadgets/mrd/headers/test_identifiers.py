@@ -10,8 +10,8 @@ from hypothesis import given, settings, strategies as st
 from xsdata.models.datatype import XmlDate, XmlTime
 
 from gadgets.mrd.header import parse_header
-from gadgets.mrd.header_numbers import as_gadgetron_writes
-from gadgets.mrd.identifiers import KEPT, REMOVED, anonymous, anonymous_xml
+from gadgets.mrd.headers.identifiers import KEPT, REMOVED, anonymous, anonymous_xml
+from gadgets.mrd.headers.numbers import as_gadgetron_writes
 from recon.errors import DataError
 
 XSD = ismrmrd.xsd

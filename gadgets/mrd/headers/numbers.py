@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gadgets.mrd.identifiers import KEPT
+from gadgets.mrd.headers.identifiers import KEPT
 from recon.errors import DataError
 
 

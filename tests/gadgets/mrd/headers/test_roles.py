@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from gadgets.errors import ParameterError
-from gadgets.mrd.roles import HEAD_DTYPE, NOT_IMAGING, DefaultRules, heads_of, is_flagged, roles_of
+from gadgets.mrd.headers.roles import HEAD_DTYPE, NOT_IMAGING, DefaultRules, heads_of, is_flagged, roles_of
 from gadgets.multitasking.parameters import parse_parameters
 from recon.errors import DataError
 

@@ -1,0 +1,1 @@
+"""What headers say of a scan, and what of it may leave."""
