@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := setup.cfg pyproject.toml constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test docs test-pythons weights sr-weights clean
+.PHONY: demo test docs fuzz soak gpu-check test-pythons weights sr-weights clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
@@ -25,6 +25,18 @@ test: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 	@echo "Open docs/_build/html/index.html in a browser."
+
+# Spoiled streams, configurations, headers and files for ten minutes; the suite tries a few seconds of it.
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.support.fuzz 600
+
+# 300 scans in one process: memory must not grow.
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.support.soak 300
+
+# On a machine with a GPU.
+gpu-check: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m gpu
 
 # The part of the suite that needs no torch, on each interpreter that the machine has.
 test-pythons:
