@@ -14,6 +14,7 @@ from gadgets.mrd.measurement import Measurement
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.plain import check_wishes, inverts
 from gadgets.multitasking.readouts import slices_of
+from gadgets.multitasking.series import SERIES
 from gadgets.multitasking.timing import sequence_of, timing_of
 from recon.errors import DataError
 from recon.readouts.trajectory import recognise_unit
@@ -67,15 +68,18 @@ def inspect(scan: ScanFile, parameters: MultitaskingParameters) -> ScanInfo:
     if roles is None:
         info.problems += [] if info.problems else ["the file holds no imaging readouts"]
         return info
-    used = np.flatnonzero(roles.used)
+    used, is_inverting = np.flatnonzero(roles.used), True
     _describe_roles(info, roles)
     _describe_readouts(info, heads[used])
     if header:
-        _describe_timing(info, heads[used], header, parameters)
+        is_inverting = _describe_timing(info, heads[used], header, parameters)
         _describe_trajectory(info, scan, used, header)
         # enough of each slice to see that it can be sorted
         rows = np.concatenate([np.flatnonzero(noise), used[: 2 * _SAMPLED_READOUTS]])
         _tried(info, lambda: _try_sorting(scan, rows, parameters, header))
+    if not is_inverting:
+        shown = tuple(kind for kind in parameters.images if not SERIES[kind].needs_recovery)
+        parameters = parameters.model_copy(update={"images": shown})
     info.plan = "refused as it is" if info.problems else _plan(parameters, heads[used], header.matrix if header else 0)
     return info
 
@@ -98,13 +102,13 @@ def _describe_roles(info: ScanInfo, roles: Roles) -> None:
         info.properties[f"note {number}"] = note
 
 
-def _describe_timing(info: ScanInfo, heads: NDArray, header: ScanHeader, parameters: MultitaskingParameters) -> None:
-    """Sequence and times of the first slice, checked over the whole file."""
+def _describe_timing(info: ScanInfo, heads: NDArray, header: ScanHeader, parameters: MultitaskingParameters) -> bool:
+    """Sequence and times of the first slice, checked over the whole file; whether it has inversions."""
     first = heads[heads["idx"]["slice"] == heads["idx"]["slice"].min()]
     timing = _tried(info, lambda: timing_of(first, header, parameters))
     sequence = timing.sequence if timing else _tried(info, lambda: sequence_of(header, parameters))
     if sequence is None:
-        return
+        return True
     for name, key, unit in (
         ("TR", "tr_ms", "ms"),
         ("TI", "ti_ms", "ms"),
@@ -115,20 +119,17 @@ def _describe_timing(info: ScanInfo, heads: NDArray, header: ScanHeader, paramet
     if timing:
         periods = int(timing.period[-1]) + 1
         info.properties["times"] = f"by {timing.placed_by}, {timing.missing} readouts missing, {periods} inversion(s)"
-    by_flag = parameters.navigator == "flag"
-    has_navigators = (
-        bool(is_flagged(first, "ACQ_IS_NAVIGATION_DATA").any()) if by_flag else parameters.navigator != "none"
-    )
+    has_navigators = parameters.navigator != "none"
+    if parameters.navigator == "flag":
+        has_navigators = bool(is_flagged(first, "ACQ_IS_NAVIGATION_DATA").any())
     is_inverting = timing is None or inverts(timing, has_navigators)
     info.properties["inversions"] = "yes" if is_inverting else "none: no T1, no dark blood"
-    if timing and parameters.navigator != "zero_angle":
-        _tried(
-            info,
-            lambda: check_wishes(int(first["idx"]["slice"][0]), len(first), has_navigators, is_inverting, parameters),
-        )
+    number = int(first["idx"]["slice"][0])
+    _tried(info, lambda: check_wishes(number, len(first), has_navigators, is_inverting, parameters))
     if parameters.temporal_model == "tensor" and is_inverting:
         _tried(info, lambda: sequence.known_ti_ms)
         _tried(info, lambda: sequence.known_flip_angle_deg)
+    return is_inverting
 
 
 def _describe_readouts(info: ScanInfo, heads: NDArray) -> None:

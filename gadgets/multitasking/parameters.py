@@ -3,6 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     ImageKind = str
 else:
     ImageKind = Literal[tuple(SERIES)]
+
+
+def _path_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
 
 
 def _one_spelling(value: Any) -> Any:
@@ -36,7 +41,7 @@ class MultitaskingParameters(ReadoutParameters):
         Settings.temporal_model,
         description="low-rank tensor over motion and recovery; PCA of navigators or of windows; or one image",
     )
-    basis: str | None = Field(
+    basis: Annotated[str | None, BeforeValidator(_path_as_text)] = Field(
         None, description="temporal basis to use: .npy of (rank, spokes), or an image file of malibu with its series 4"
     )
     rank: int = Field(Settings.rank, ge=1, le=256, description="basis functions L of the temporal subspace")

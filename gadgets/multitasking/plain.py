@@ -58,7 +58,6 @@ def check_wishes(
                 "apart. Set navigator to every_nth or zero_angle if the sequence flags none; else set "
                 "temporal_model=realtime, or inversion_counter=none if the sequence does not invert"
             )
-        log.info("%s: the scan is taken for one without", none_found)
     if is_inverting:
         return
     wanted = [
@@ -87,7 +86,7 @@ def settled(time_s: NDArray, parameters: MultitaskingParameters) -> NDArray[np.b
         No more than half of the readouts are dropped.
     """
     everything = np.ones(len(time_s), dtype=bool)
-    if parameters.temporal_model != "tensor" or parameters.basis or not parameters.skip_inversions:
+    if parameters.temporal_model != "tensor" or not parameters.skip_inversions:
         return everything
     keep = time_s >= time_s[0] + SETTLING_S
     if 2 * np.count_nonzero(keep) < len(keep):

@@ -102,6 +102,8 @@ def _slice(
     timing = timing_of(heads, header, parameters)
     has_navigators, is_inverting = bool(is_navigator.any()), inverts(timing, bool(is_navigator.any()))
     check_wishes(number, len(readouts), has_navigators, is_inverting, parameters)
+    if not has_navigators:
+        log.info("slice %d: no readout is a navigator: the scan is taken for one without", number)
     if is_inverting or (has_navigators and parameters.temporal_model != "tensor"):
         keep = _steady_state(timing.period, parameters.skip_inversions)
     else:

@@ -26,7 +26,9 @@ def implausible(result: Result) -> list[Finding]:
     if found:
         return found  # nothing can be said of a body that is not seen
     if result.temporal.gated is not None:
-        found += plausibility.inversion_time(result.gated.sequence.delay_ms) + _motion(result)
+        found += _motion(result)
+    if result.recovers:
+        found += plausibility.inversion_time(result.gated.sequence.delay_ms)
     if result.beats:
         cine = result.cine().images
         found += plausibility.images("cine", cine) or plausibility.cycle(cine, body_mask(average))

@@ -104,11 +104,11 @@ def rings_of(trajectory: NDArray, widest: float = _WIDEST_RING) -> Rings:
             f"the spokes are not straight through k = 0 in equal steps (by up to {off:.2g} cycles per field of view), "
             "which a temporal basis without navigators needs; set temporal_model=static, or give a basis"
         )
-    both = min(radius[-1], -radius[0])
+    both = max(0.0, float(min(radius[-1], -radius[0])))
     if both < _NARROWEST_REACH:
         raise DataError(
-            f"the spokes reach only {max(both, 0):.3g} cycles per field of view beyond k = 0 at one end: a temporal "
-            "basis without navigators needs full spokes; set temporal_model=static, or give a basis"
+            f"the spokes reach only {both:.3g} cycles per field of view beyond k = 0 at one end: a temporal basis "
+            "without navigators needs full spokes; set temporal_model=static, or give a basis"
         )
     radii = np.arange(0, min(both, widest) + 1e-6)
     used = np.flatnonzero(np.abs(radius) <= radii[-1] + np.max(np.diff(radius)))

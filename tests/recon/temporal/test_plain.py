@@ -1,0 +1,130 @@
+"""Temporal bases without navigators: windows of spokes in circular harmonics, given and constant bases."""
+
+import numpy as np
+import pytest
+from scipy.special import jv
+
+from recon.errors import DataError
+from recon.readouts.timeline import Timeline
+from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
+from recon.temporal.plain import given_model, static_model, uninverted, windowed_model
+from recon.temporal.windows import Windows, rings_of, window_images
+from tests.support.linear import complex_normal
+
+TR_S, SPOKES = 0.004, 1600
+TIME_S = 3.0 + TR_S * np.arange(SPOKES)
+TRAJECTORY = radial_trajectory(golden_angles_rad(np.arange(SPOKES)), 96, 48)
+PLACE = np.array([0.13, -0.21])
+"""Of a point, in fields of view."""
+
+
+def spectrum(place: np.ndarray, trajectory: np.ndarray = TRAJECTORY) -> np.ndarray:
+    """(spokes, 1, samples): the signal of a point."""
+    return np.exp(-2j * np.pi * (trajectory @ place))[:, None].astype(np.complex64)
+
+
+def windows_of(kspace: np.ndarray, trajectory: np.ndarray = TRAJECTORY) -> Windows:
+    rings = rings_of(trajectory)
+    return window_images(kspace[:, :, rings.samples], rings, TIME_S)
+
+
+def harmonics(place: np.ndarray) -> np.ndarray:
+    """Those of a point by the Jacobi-Anger expansion: e^{-i z cos(θ-φ)} = Σ_m (-i)^m J_m(z) e^{im(θ-φ)}."""
+    distance, direction = np.hypot(*place), np.arctan2(place[1], place[0])
+    values = []
+    for radius in np.arange(13):
+        orders = np.arange(-np.ceil(np.pi * radius), np.ceil(np.pi * radius) + 1)
+        area = 2 * np.pi * radius if radius else np.pi / 4
+        waves = (-1j) ** orders * np.exp(-1j * orders * direction)
+        values.append(np.sqrt(area) * jv(orders, 2 * np.pi * radius * distance) * waves)
+    return np.concatenate(values)
+
+
+@pytest.mark.parametrize("half_a_sample", [False, True])
+def test_windows_hold_the_circular_harmonics_of_the_object(half_a_sample: bool) -> None:
+    trajectory = TRAJECTORY
+    if half_a_sample:  # k = 0 lies between two samples
+        trajectory = TRAJECTORY + np.float32(0.25) * np.diff(TRAJECTORY, axis=1)[:, :1] * 2
+    windows = windows_of(spectrum(PLACE, trajectory), trajectory)
+    expected = harmonics(PLACE)
+    assert windows.profiles.shape == (SPOKES // 8, 1, len(expected))
+    error = np.abs(windows.profiles[:, 0] - expected).max()
+    assert error < (0.1 if half_a_sample else 0.01) * np.abs(expected).max()
+    assert windows.time_s[0] == pytest.approx(TIME_S[:8].mean())
+
+
+def test_moving_point_is_followed_by_the_basis() -> None:
+    """Two points beat at their own rates: Φ spans both courses and the constant, at every spoke."""
+    courses = [np.cos(2 * np.pi * 0.9 * TIME_S), np.sin(2 * np.pi * 1.7 * TIME_S + 0.3)]
+    kspace = 3 * spectrum(np.array([0.05, 0.1]))
+    for course, place in zip(courses, (PLACE, -1.3 * PLACE), strict=True):
+        kspace = kspace + course[:, None, None].astype(np.float32) * spectrum(place)
+    model = windowed_model(windows_of(kspace), uninverted(TIME_S), rank=3)
+    assert np.abs(model.basis @ model.basis.conj().T - np.eye(3)).max() < 1e-5
+    assert model.source == "sliding windows"
+    inside = slice(40, -40)
+    for course in [np.ones(SPOKES), *courses]:
+        fitted = model.basis.T @ np.linalg.lstsq(model.basis[:, inside].T, course[inside], rcond=None)[0]
+        assert np.linalg.norm((fitted - course)[inside]) < 0.08 * np.linalg.norm(course[inside])
+
+
+def test_rank_is_no_more_than_there_are_windows() -> None:
+    windows = Windows(complex_normal(np.random.default_rng(3), (5, 2, 30)).astype(np.complex64), np.arange(5) / 10)
+    assert len(windowed_model(windows, uninverted(np.linspace(0, 0.4, 40)), rank=32).basis) == 5
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda k: k[:, 48:], "reach only 0 cycles"),
+        (lambda k: k + np.float32([3, 0]), "not straight through k = 0"),
+        (lambda k: k**2, "not straight|reach only"),
+    ],
+)
+def test_spokes_that_show_no_rings_are_refused(spoil, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        rings_of(spoil(TRAJECTORY))
+
+
+def test_a_few_spokes_show_no_motion() -> None:
+    rings = rings_of(TRAJECTORY[:12])
+    with pytest.raises(DataError, match=r"12 spokes are too few.*temporal_model=static"):
+        window_images(spectrum(PLACE, TRAJECTORY[:12])[:, :, rings.samples], rings, TIME_S[:12])
+
+
+def timeline(spokes: int) -> Timeline:
+    return uninverted(np.arange(spokes) * TR_S)
+
+
+def test_static_basis_is_one_constant() -> None:
+    basis = static_model(timeline(9)).basis
+    assert basis.dtype == np.complex64
+    assert np.allclose(basis, 1 / 3)
+
+
+def test_given_basis_is_taken_as_it_is_or_made_orthonormal() -> None:
+    rng = np.random.default_rng(8)
+    rows = complex_normal(rng, (3, 50))
+    orthonormal = np.linalg.qr(rows.T)[0].T.astype(np.complex64)
+    assert np.array_equal(given_model(orthonormal, timeline(50)).basis, orthonormal)
+    mixed = given_model(rows * np.array([[1], [1e3], [1e-3]]), timeline(50))
+    assert np.abs(mixed.basis @ mixed.basis.conj().T - np.eye(3)).max() < 1e-5
+    projection = orthonormal.conj().T @ orthonormal
+    assert np.abs(mixed.basis @ projection - mixed.basis).max() < 1e-5
+    assert (mixed.source, mixed.kept.all()) == ("given", True)
+
+
+@pytest.mark.parametrize(
+    ("basis", "message"),
+    [
+        (np.ones((2, 49)), r"shape \(2, 49\); the 50 imaging spokes"),
+        (np.ones(50), r"shape \(50,\)"),
+        (np.ones((2, 50)), "depend on each other"),
+        (np.zeros((1, 50)), "zero at every"),
+        (np.full((1, 50), np.nan), "NaN"),
+        (np.full((1, 50), "a"), "something else than numbers"),
+    ],
+)
+def test_given_basis_that_cannot_be_used_is_refused(basis: np.ndarray, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        given_model(basis, timeline(50))
