@@ -15,7 +15,7 @@ from gadgets.multitasking.timing import Timing
 from recon.errors import DataError
 from recon.multitasking.scan import Timeline
 from recon.multitasking.temporal_basis import has_inversions
-from recon.temporal.plain import SETTLING_S
+from recon.temporal.plain.bases import SETTLING_S
 
 log = logging.getLogger(__name__)
 

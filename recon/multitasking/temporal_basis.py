@@ -15,8 +15,16 @@ from recon.relaxometry.inversion_recovery import InversionRecovery
 from recon.temporal.ecg import r_wave_times_s
 from recon.temporal.model import GatedTensor, TemporalModel, realtime_model, tensor_model
 from recon.temporal.navigator import readout_profiles
-from recon.temporal.plain import COMPONENTS, WINDOWS, given_model, settling, static_model, uninverted, windowed_model
-from recon.temporal.windows import Windows, rings_of, window_images
+from recon.temporal.plain.bases import (
+    COMPONENTS,
+    WINDOWS,
+    given_model,
+    settling,
+    static_model,
+    uninverted,
+    windowed_model,
+)
+from recon.temporal.plain.windows import Windows, rings_of, window_images
 
 log = logging.getLogger(__name__)
 

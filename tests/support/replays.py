@@ -5,6 +5,7 @@ from pathlib import Path
 
 import h5py
 import ismrmrd
+import numpy as np
 import pytest
 
 from gadgets.configuration import configuration_of
@@ -37,3 +38,9 @@ def rewrite_readouts(path: Path, change) -> None:
         for number, record in enumerate(records):
             change(number, record)
         file["dataset/data"][:] = records
+
+
+def whitened_shading(truth: h5py.File) -> np.ndarray:
+    """Root sum of squares of the coil maps after prewhitening: the shading that unit coil maps leave in the image."""
+    whitening = np.linalg.inv(np.linalg.cholesky(truth["noise_covariance"][:]))
+    return np.linalg.norm(np.einsum("ij,jyx->iyx", whitening, truth["coil_maps"][:]), axis=0)

@@ -14,16 +14,10 @@ from gadgets.simulated.radial import common_head, scan_header, write_simulation
 from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
 from recon.simulation.chest import PRESETS, simulate_scan
 from recon.simulation.chest.motion import Physiology
-from tests.support.replays import replay_here
+from tests.support.replays import replay_here, whitened_shading
 
 STILL = Physiology(heartbeat=0.0, breathing=0.0)
 BRAIN = Path(__file__).parents[4] / "shared/data/brain_kspace_8ch_cartesian.npy"
-
-
-def whitened_shading(truth: h5py.File) -> np.ndarray:
-    """Root sum of squares of the coil maps after prewhitening: the shading that unit coil maps leave in the image."""
-    whitening = np.linalg.inv(np.linalg.cholesky(truth["noise_covariance"][:]))
-    return np.linalg.norm(np.einsum("ij,jyx->iyx", whitening, truth["coil_maps"][:]), axis=0)
 
 
 @pytest.mark.parametrize("coils", [4, 5])

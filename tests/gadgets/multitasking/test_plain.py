@@ -18,8 +18,7 @@ from recon.errors import DataError
 from recon.multitasking import RadialScan
 from recon.multitasking.scan import Signal
 from recon.simulation.chest import PRESETS, simulate_scan
-from tests.gadgets.multitasking.test_physics import whitened_shading
-from tests.support.replays import replay_here
+from tests.support.replays import replay_here, whitened_shading
 
 
 @pytest.fixture(scope="module")

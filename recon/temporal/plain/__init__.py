@@ -1,0 +1,1 @@
+"""Temporal bases of plain golden-angle scans: without navigators, without inversions."""
