@@ -144,7 +144,7 @@ def _without_recovery(
     to_coils: NDArray, scan: RadialScan, settings: Settings, windows: Windows | None
 ) -> TemporalModel | None:
     """The tensor over cardiac phase and respiration alone; None if neither was resolved."""
-    log.info("the scan has no inversions: the temporal model is one of motion alone, and there is no T1")
+    log.warning("the scan has no inversions: the temporal model is one of motion alone, and there is no T1")
     if windows is None:
         profiles, times = _profiles(to_coils, scan), _navigators(scan).timeline.time_s
     else:
