@@ -11,8 +11,8 @@ from gadgets.mrd.files import ScanFile
 from gadgets.mrd.header import ScanHeader, read_header
 from gadgets.mrd.headers.roles import Roles, is_flagged, roles_of
 from gadgets.mrd.measurement import Measurement
+from gadgets.multitasking.feasibility import check_wishes, inverts
 from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.multitasking.plain import check_wishes, inverts
 from gadgets.multitasking.readouts import slices_of
 from gadgets.multitasking.series import SERIES
 from gadgets.multitasking.timing import sequence_of, timing_of

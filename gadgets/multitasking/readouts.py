@@ -12,9 +12,9 @@ from gadgets.mrd.header import ScanHeader, read_header
 from gadgets.mrd.headers.places import check_one_place, geometry_of, oriented
 from gadgets.mrd.headers.roles import heads_of
 from gadgets.mrd.measurement import Measurement
+from gadgets.multitasking.feasibility import check_wishes, given_basis, inverts, remarks_on, settled
 from gadgets.multitasking.navigators import find_navigators
 from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.multitasking.plain import check_wishes, given_basis, inverts, remarks_on, settled
 from gadgets.multitasking.samples import kept_samples, stack, trajectory_of
 from gadgets.multitasking.timing import Timing, log_passed_over, timing_of
 from gadgets.multitasking.waveforms import waveform

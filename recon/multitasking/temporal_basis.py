@@ -11,20 +11,12 @@ from recon.multitasking.scan import RadialScan, Readouts, Sequence, Signal, Time
 from recon.multitasking.selection import t1_state
 from recon.multitasking.settings import Settings
 from recon.readouts.noise import apply_to_coils
+from recon.readouts.windows import Windows, rings_of, window_images
 from recon.relaxometry.inversion_recovery import InversionRecovery
 from recon.temporal.ecg import r_wave_times_s
 from recon.temporal.model import GatedTensor, TemporalModel, realtime_model, tensor_model
 from recon.temporal.navigator import readout_profiles
-from recon.temporal.plain.bases import (
-    COMPONENTS,
-    WINDOWS,
-    given_model,
-    settling,
-    static_model,
-    uninverted,
-    windowed_model,
-)
-from recon.temporal.plain.windows import Windows, rings_of, window_images
+from recon.temporal.plain import COMPONENTS, WINDOWS, given_model, settling, static_model, uninverted, windowed_model
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +136,8 @@ def _without_recovery(
     to_coils: NDArray, scan: RadialScan, settings: Settings, windows: Windows | None
 ) -> TemporalModel | None:
     """The tensor over cardiac phase and respiration alone; None if neither was resolved."""
-    log.warning("the scan has no inversions: the temporal model is one of motion alone, and there is no T1")
+    level = logging.INFO if scan.navigators is None else logging.WARNING  # who measures navigators expects T1
+    log.log(level, "the scan has no inversions: the temporal model is one of motion alone, and there is no T1")
     if windows is None:
         profiles, times = _profiles(to_coils, scan), _navigators(scan).timeline.time_s
     else:

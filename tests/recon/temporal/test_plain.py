@@ -7,8 +7,8 @@ from scipy.special import jv
 from recon.errors import DataError
 from recon.readouts.timeline import Timeline
 from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
-from recon.temporal.plain.bases import given_model, static_model, uninverted, windowed_model
-from recon.temporal.plain.windows import Windows, rings_of, window_images
+from recon.readouts.windows import Windows, rings_of, window_images
+from recon.temporal.plain import given_model, static_model, uninverted, windowed_model
 from tests.support.linear import complex_normal
 
 TR_S, SPOKES = 0.004, 1600

@@ -6,9 +6,9 @@ from scipy.interpolate import CubicSpline
 
 from recon.errors import DataError
 from recon.readouts.timeline import Timeline
+from recon.readouts.windows import Windows
 from recon.temporal.model import TemporalModel
 from recon.temporal.navigator import navigator_subspace, orthonormalise
-from recon.temporal.plain.windows import Windows
 
 SETTLING_S = 2.48
 """Time in which fresh blood of T1 1.9 s forgets its start fourfold, and all else its own tenfold: the inversion period

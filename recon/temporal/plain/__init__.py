@@ -1,1 +1,0 @@
-"""Temporal bases of plain golden-angle scans: without navigators, without inversions."""
