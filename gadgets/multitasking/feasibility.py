@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from recon.temporal.plain import SETTLING_S
 
 from gadgets.errors import ParameterError
 from gadgets.mrd.files import read_images
@@ -16,6 +15,7 @@ from gadgets.multitasking.timing import Timing
 from recon.errors import DataError
 from recon.multitasking.scan import Timeline
 from recon.multitasking.temporal_basis import has_inversions
+from recon.temporal.plain import SETTLING_S
 
 log = logging.getLogger(__name__)
 
