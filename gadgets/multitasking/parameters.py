@@ -54,10 +54,10 @@ class MultitaskingParameters(ReadoutParameters):
     )
     recovery_rank: int = Field(Settings.recovery_rank, ge=3, le=20, description="functions of the T1-recovery basis")
     cardiac_rank: int | None = Field(
-        Settings.cardiac_rank, ge=1, description="multilinear rank of the cardiac axis; default: whole"
+        Settings.cardiac_rank, ge=1, le=100, description="multilinear rank of the cardiac axis; default: whole"
     )
     respiratory_rank: int | None = Field(
-        Settings.respiratory_rank, ge=1, description="multilinear rank of the respiratory axis"
+        Settings.respiratory_rank, ge=1, le=50, description="multilinear rank of the respiratory axis"
     )
     heart_source: Literal["self", "ecg"] = Field(
         Settings.heart_source, description="beats from the navigator, or from the ECG"
@@ -88,8 +88,8 @@ class MultitaskingParameters(ReadoutParameters):
     navigator: Literal["flag", "every_nth", "zero_angle", "none"] = Field(
         "flag", description="navigators: by ISMRMRD flag, every nth readout, the spokes at 0 or 180 degrees, or none"
     )
-    navigator_every: int = Field(2, ge=2, description="n of every_nth")
-    navigator_offset: int = Field(0, ge=0, description="first navigator of every_nth")
+    navigator_every: int = Field(2, ge=2, le=65535, description="n of every_nth")
+    navigator_offset: int = Field(0, ge=0, le=65535, description="first navigator of every_nth")
     golden_angle_deg: float | None = Field(
         None, gt=0, lt=360, description="increment between imaging spokes, for scans without trajectory"
     )
@@ -97,10 +97,15 @@ class MultitaskingParameters(ReadoutParameters):
         "repetition", description="encoding counter that changes with each inversion; none: there are no inversions"
     )
     readouts_per_inversion: int | None = Field(
-        None, ge=2, description="excitations between inversions, navigators included, where no counter tells them"
+        None,
+        ge=2,
+        le=65535,
+        description="excitations between inversions, navigators included, where no counter tells them",
     )
-    tr_ms: float | None = Field(None, gt=0, description="repetition time; wins over the header's TR")
-    ti_ms: float | None = Field(None, ge=0, description="from inversion to first excitation; wins over the header's TI")
+    tr_ms: float | None = Field(None, gt=0, le=1000, description="repetition time; wins over the header's TR")
+    ti_ms: float | None = Field(
+        None, ge=0, le=10_000, description="from inversion to first excitation; wins over the header's TI"
+    )
     flip_angle_deg: float | None = Field(None, gt=0, le=90, description="nominal flip angle; wins over the header's")
     flip_angle_scale: float = Field(
         Settings.flip_angle_scale, gt=0, le=3, description="B1: true flip angle over nominal, for T1"
@@ -108,7 +113,9 @@ class MultitaskingParameters(ReadoutParameters):
     inflow: float = Field(
         Settings.inflow, ge=0, le=1, description="share of fresh spins in flowing blood, for its T1; 0: none"
     )
-    skip_inversions: int = Field(2, ge=0, description="leading inversion periods to drop: not in steady state")
+    skip_inversions: int = Field(
+        2, ge=0, le=65535, description="leading inversion periods to drop: not in steady state"
+    )
     reconstruction: Literal["mdcn", "backprojection", "admm"] = Field(
         "mdcn", description="spatial factor: a network on the back-projection, the latter alone, or iterative ADMM"
     )
@@ -121,11 +128,13 @@ class MultitaskingParameters(ReadoutParameters):
     consistency_steps: int = Field(
         Settings.consistency_steps,
         ge=0,
+        le=1000,
         description="CG steps after the network that let the measured data overrule it; 0: none",
     )
     consistency_weight: float = Field(
         Settings.consistency_weight,
         gt=0,
+        le=1e6,
         allow_inf_nan=False,
         description="of the network against the data, over the sampling density",
     )
@@ -134,27 +143,32 @@ class MultitaskingParameters(ReadoutParameters):
     )
     sparsity: Literal["wavelet", "differences"] = Field(Settings.sparsity, description="what ADMM keeps sparse")
     relative_lambda: float = Field(
-        Settings.relative_lambda, ge=0, allow_inf_nan=False, description="ADMM's penalty over the data's scale"
+        Settings.relative_lambda, ge=0, le=1e6, allow_inf_nan=False, description="ADMM's penalty over the data's scale"
     )
-    iterations: int = Field(Settings.iterations, ge=1, description="ADMM's outer iterations")
-    cg_iterations: int = Field(Settings.cg_iterations, ge=1, description="CG steps in each of ADMM's iterations")
-    memory_gb: float = Field(Settings.memory_gb, gt=0, description="what ADMM's kernel and its working arrays may take")
+    iterations: int = Field(Settings.iterations, ge=1, le=1000, description="ADMM's outer iterations")
+    cg_iterations: int = Field(
+        Settings.cg_iterations, ge=1, le=1000, description="CG steps in each of ADMM's iterations"
+    )
+    memory_gb: float = Field(
+        Settings.memory_gb, gt=0, le=4096, description="what ADMM's kernel and its working arrays may take"
+    )
     nufft: Literal["auto", "finufft", "cufinufft", "sigpy"] = Field(Settings.nufft, description="NUFFT back end")
     images: Annotated[tuple[ImageKind, ...], BeforeValidator(as_list), AfterValidator(named_once)] = Field(
         tuple(SERIES), min_length=1, description="what is sent"
     )
     bright_blood_ti_ms: float | None = Field(
-        None, ge=0, description="inversion time of the bright-blood cine; default: the end of the recovery"
+        None, ge=0, le=10_000, description="inversion time of the bright-blood cine; default: the end of the recovery"
     )
     dark_blood_ti_ms: float | None = Field(
-        None, ge=0, description="inversion time of the dark-blood cine; default: the null of flowing blood"
+        None, ge=0, le=10_000, description="inversion time of the dark-blood cine; default: the null of flowing blood"
     )
     t1_cardiac_bin: int = Field(
-        Settings.t1_cardiac_bin, ge=0, description="cardiac phase of T1 map and T1 recovery; 0: end-diastole"
+        Settings.t1_cardiac_bin, ge=0, le=99, description="cardiac phase of T1 map and T1 recovery; 0: end-diastole"
     )
     t1_respiratory_bin: int | None = Field(
         Settings.t1_respiratory_bin,
         ge=0,
+        le=49,
         description="respiratory state of T1 map and T1 recovery; default: end-expiration",
     )
     t1_frames: int = Field(20, ge=2, le=1000, description="inversion times of the T1-recovery series")

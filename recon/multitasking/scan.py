@@ -14,6 +14,9 @@ from recon.temporal.navigator import navigator_of_spokes
 _TR_MS = (0.5, 1000.0)
 """No FLASH readout is shorter, and a smaller number is one of seconds; longer ones are microseconds."""
 
+_TI_MS = (0.0, 10_000.0)
+"""After ten seconds, five times the T1 of blood, nothing is left of an inversion."""
+
 _FLIP_ANGLES_DEG = (0.2, 90.0)
 """Below lie angles in radians: 5 degrees are 0.087."""
 
@@ -65,12 +68,18 @@ class Sequence:
         Raises
         ------
         DataError
-            If it is not known.
+            If it is not known, or cannot be milliseconds.
         """
         if self.ti_ms is None:
             raise DataError(
                 "the header's sequenceParameters have no TI; set the parameter ti_ms, or temporal_model=realtime, or "
                 "inversion_counter=none if the sequence does not invert"
+            )
+        low, high = _TI_MS
+        if not low <= self.ti_ms <= high:
+            raise DataError(
+                f"TI = {self.ti_ms:g} cannot be milliseconds from an inversion to the first excitation; correct the "
+                "header, or set the parameter ti_ms"
             )
         return self.ti_ms
 

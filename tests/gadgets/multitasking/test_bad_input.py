@@ -97,6 +97,11 @@ CASES = {
     "empty stream": (each_readout(only_noise), "no imaging readouts among the 164 that came"),
     "no TR": (edit_header(b"<TR>5.0</TR>", b""), "sequenceParameters have no TR; set the parameter tr_ms"),
     "TR in seconds": (edit_header(b"<TR>5.0</TR>", b"<TR>0.005</TR>"), "TR = 0.005 cannot be milliseconds"),
+    "negative TI": (edit_header(b"<TI>5.0</TI>", b"<TI>-7.5</TI>"), "TI = -7.5 cannot be milliseconds"),
+    "TI of hours": (edit_header(b"<TI>5.0</TI>", b"<TI>1e7</TI>"), r"TI = 1e.07 cannot be milliseconds|does not fit"),
+    "field of view of nothing": (edit_header(b"<x>270.0</x>", b"<x>nan</x>"), "field of view is nan"),
+    "field of view in metres": (edit_header(b"<x>270.0</x>", b"<x>0.27</x>"), "cannot be millimetres"),
+    "matrix of thousands": (edit_header(b"<x>64</x>", b"<x>4096</x>"), "4096"),
     "oblong matrix": (edit_header(b"<x>64</x>", b"<x>60</x>"), "reconSpace is 60×64"),
 }
 
