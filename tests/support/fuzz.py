@@ -39,6 +39,7 @@ from gadgets.mrd.headers.numbers import as_gadgetron_writes
 from gadgets.mrd.wire.opening import GuardedConnection
 from gadgets.multitasking.gadget import MultitaskingGadget
 from gadgets.multitasking.parameters import parse_parameters
+from gadgets.multitasking.readouts import slices_of
 from gadgets.simulated.radial import protocol_with, write_simulation
 from recon.simulation.chest import simulate_scan
 from tests.support.peer import CLOSE, IMAGE, WAVEFORM, message, scan_messages
@@ -107,8 +108,8 @@ class Receiving(MultitaskingGadget):
         """Need nothing."""
 
     def serve(self, stream, measurement, parameters, *_: object) -> None:
-        read_header(stream.header)
-        measurement.check_imaging()
+        header = read_header(stream.header, parameters.encoding_space, parameters.matrix)
+        slices_of(measurement, header, parameters)
         anonymous_xml(stream.header)
 
 

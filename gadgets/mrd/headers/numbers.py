@@ -12,6 +12,10 @@ from gadgets.mrd.headers.identifiers import KEPT
 from recon.errors import DataError
 
 
+_LARGEST_WHOLE = 2**53
+"""Whole numbers from here on are not exact in double precision, and no count of ISMRMRD comes near."""
+
+
 def check_numbers(header: Any) -> None:
     """Make sure that there is a number wherever a reconstruction may look for one, in place.
 
