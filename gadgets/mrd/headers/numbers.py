@@ -11,7 +11,6 @@ import numpy as np
 from gadgets.mrd.headers.identifiers import KEPT
 from recon.errors import DataError
 
-
 _LARGEST_WHOLE = 2**53
 """Whole numbers from here on are not exact in double precision, and no count of ISMRMRD comes near."""
 
@@ -79,12 +78,14 @@ def _each(element: Any, path: str, change: Callable[[str, type, bool, Any], Any]
 
 
 def _as_number(path: str, kind: type, may_be_absent: bool, value: Any) -> Any:
-    if isinstance(value, (int, float)):
-        return value
     if isinstance(value, str) and not value.strip() and may_be_absent:
         return None
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise DataError(f"the ISMRMRD header's {path} is not a number; correct it and try again") from None
-    return int(number) if kind is int and number.is_integer() else number
+    if kind is float:
+        return value if isinstance(value, (int, float)) else number
+    if not abs(number) < _LARGEST_WHOLE:
+        raise DataError(f"the ISMRMRD header's {path} is no number that a scan can have; correct it and try again")
+    return int(number) if number.is_integer() else number
