@@ -253,7 +253,10 @@ def _check_inversion_time(
         "period and the first of the next; TI must be the time from the inversion to the first excitation"
     )
     if parameters.ti_ms is None:
-        raise DataError(f"{text}: correct the header, or set the parameter ti_ms")
+        raise DataError(
+            f"{text}: correct the header, or set the parameter ti_ms, or inversion_counter=none if the sequence does "
+            "not invert"
+        )
     log.warning("%s; ti_ms is set and wins", text)
 
 

@@ -16,7 +16,17 @@ from recon.relaxometry.inversion_recovery import InversionRecovery
 from recon.temporal.ecg import r_wave_times_s
 from recon.temporal.model import GatedTensor, TemporalModel, realtime_model, tensor_model
 from recon.temporal.navigator import readout_profiles
-from recon.temporal.plain import COMPONENTS, WINDOWS, given_model, settling, static_model, uninverted, windowed_model
+from recon.temporal.plain import (
+    COMPONENTS,
+    WINDOWS,
+    Breathing,
+    breathing_in,
+    given_model,
+    settling,
+    static_model,
+    uninverted,
+    windowed_model,
+)
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +154,10 @@ def _without_recovery(
         profiles, times = windows.profiles, windows.time_s
     timelines = (settling(times), uninverted(scan.imaging.timeline.time_s))
     flash = InversionRecovery(scan.sequence.known_tr_ms, scan.sequence.flip_angle_deg or 0.0, 0.0, pulses=1)
-    model = _gated(profiles, timelines, flash, scan, settings)
+    breathing = None
+    if windows is not None and settings.respiration_source == "self":
+        breathing = breathing_in(windows, settings.tensor.gating)
+    model = _gated(profiles, timelines, flash, scan, settings, breathing)
     if model.gated is None or len(model.gated.gating.unresolved) == 2:
         log.warning("without states of motion there is no tensor: the real-time basis is used")
         return None
@@ -157,9 +170,10 @@ def _gated(
     flash: InversionRecovery,
     scan: RadialScan,
     settings: Settings,
+    breathing: Breathing | None = None,
 ) -> TemporalModel:
     seen, imaging = timelines
-    triggers_s = respiration = None
+    triggers_s, respiration = None, None if breathing is None else breathing.signal
     if settings.heart_source == "ecg":
         ecg = _asked_for(scan.ecg, "heart_source=ecg", "an ECG")
         triggers_s = r_wave_times_s(ecg.time_s, ecg.values)
@@ -167,6 +181,9 @@ def _gated(
         signal = _asked_for(scan.respiration, "respiration_source=waveform", "a respiration signal")
         respiration = np.interp(seen.time_s, signal.time_s, signal.values)
     model = tensor_model(profiles, seen, imaging, flash, settings.tensor, respiration, triggers_s)
+    if model.gated is not None and breathing is not None:
+        gating = replace(model.gated.gating, respiration_quality=breathing.quality)
+        model = replace(model, gated=replace(model.gated, gating=gating))
     if model.gated is not None:
         _report(model, model.gated, settings)
         # a wrong bin is refused before the reconstruction, not after it

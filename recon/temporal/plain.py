@@ -1,5 +1,7 @@
 """Temporal bases without navigators: of a sliding window's images, given, or constant (docs/method/time.md)."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
@@ -8,7 +10,9 @@ from recon.errors import DataError
 from recon.readouts.timeline import Timeline
 from recon.readouts.windows import Windows
 from recon.temporal.model import TemporalModel
+from recon.temporal.motion import band_pass, low_pass, principal_features
 from recon.temporal.navigator import navigator_subspace, orthonormalise
+from recon.temporal.self_gating import GatingSettings
 
 SETTLING_S = 2.48
 """Time in which fresh blood of T1 1.9 s forgets its start fourfold, and all else its own tenfold: the inversion period
@@ -21,8 +25,65 @@ them show the truth equally well (within 0.1 %), and the back-projection's noise
 WINDOWS = "sliding windows"
 """What such a model says that it comes from."""
 
+_FEATURES = 64
+"""Components of the windows among which breathing is looked for: as many as the tensor is made of."""
+
+_BREATHING_SHARE = 0.1
+"""Share of the windows' variation up to the heart's second harmonic that breathing must hold. Tuned on simulated scans:
+0.16 to 0.27 of six subjects, 0.04 to 0.06 of two who held their breath."""
+
 _ORTHONORMAL = 1e-4
 """Largest deviation of Φ Φᴴ from the identity that is rounding in complex64: such a basis is taken as it is."""
+
+
+@dataclass(frozen=True)
+class Breathing:
+    """Breathing as windows show it.
+
+    Attributes
+    ----------
+    signal : (windows,) float64
+        Displacement in arbitrary units, rising towards inspiration.
+    quality : float
+        From 0 to 1; a half at the least share of the variation that counts as breathing.
+    """
+
+    signal: NDArray[np.float64]
+    quality: float
+
+
+def breathing_in(windows: Windows, settings: GatingSettings) -> Breathing | None:
+    """Find the respiratory signal of a scan without inversions: the strongest motion of the respiratory band.
+
+    Where nothing recovers, the images follow the displacement almost linearly (0.99 in simulations), and the strongest
+    component is a safer guess than the purest one, which the self-gating of recovering navigators takes.
+
+    Parameters
+    ----------
+    windows : Windows
+    settings : GatingSettings
+
+    Returns
+    -------
+    Breathing or None
+        None if the scan is too short, or no motion of the band is strong enough.
+    """
+    time_s, (low_hz, high_hz) = windows.time_s, settings.respiration_hz
+    rate_hz = 1 / float(np.median(np.diff(time_s)))
+    fastest_hz = settings.cardiac_bandwidth_ratio * settings.heart_hz[1]
+    if (time_s[-1] - time_s[0]) * low_hz < settings.least_breaths or rate_hz <= 2 * fastest_hz:
+        return None
+    features = principal_features(windows.profiles, _FEATURES)
+    features -= features.mean(axis=0)
+    band = band_pass(features, rate_hz, low_hz, high_hz)
+    _, values, patterns = np.linalg.svd(band, full_matrices=False)
+    share = float(values[0] ** 2 / np.sum(low_pass(features, rate_hz, fastest_hz) ** 2))
+    if share < _BREATHING_SHARE:
+        return None
+    signal = low_pass(features @ patterns[0], rate_hz, settings.slow_hz)
+    signal = signal / signal.std()
+    signal *= 1.0 if np.mean((signal - signal.mean()) ** 3) >= 0 else -1.0  # more time is spent at end-expiration
+    return Breathing(signal, share / (share + _BREATHING_SHARE))
 
 
 def settling(time_s: NDArray) -> Timeline:
