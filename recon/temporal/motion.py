@@ -65,8 +65,10 @@ def navigator_series(features: NDArray, recovery: NDArray, period: NDArray, time
     -------
     NavigatorSeries
     """
-    start = _FRESH_DECAY ** np.searchsorted(np.unique(period), period).astype(np.float64)
-    known = np.stack([np.ones(len(features)), start], axis=1)
+    numbers = np.searchsorted(np.unique(period), period).astype(np.float64)
+    known = np.stack([np.ones(len(features)), _FRESH_DECAY**numbers], axis=1)
+    if not numbers.any():
+        known = known[:, :1]  # in a single period both terms would be the same
     scaled = recovery / np.maximum(np.sqrt(np.mean(recovery**2, axis=0)), 1e-12)
     return NavigatorSeries(features[:, :_FEATURES], scaled, known, np.asarray(time_s, np.float64))
 

@@ -280,3 +280,11 @@ def test_slices_with_fewer_spokes_have_images_of_one_size(editable_copy: Path, t
     assert "MalibuFilledFrom" not in images[4][0].meta
     assert np.all(second[:, 30:] == 0)
     assert np.allclose(second[:, :30] @ second[:, :30].conj().T, np.eye(3), atol=1e-5)
+
+
+def test_a_single_long_period_after_one_inversion_is_reconstructed(tmp_path: Path) -> None:
+    protocol = dataclasses.replace(PRESETS["tiny"], duration_s=11.0, coils=2, readouts_per_inversion=3000)
+    write_simulation(simulate_scan(protocol, seed=3), tmp_path / "scan.h5")
+    images = replay_here(tmp_path / "scan.h5", tmp_path / "images.h5", rank="4", images="time_average t1_map")
+    assert images[1][0].meta["MalibuTemporalModel"] == "tensor"
+    assert np.isfinite(images[1][0].data).all()
