@@ -124,7 +124,8 @@ def read_header(
             f"the reconSpace is {size.x}×{size.y} over {fov_mm[0]:g}×{fov_mm[1]:g} mm; radial reconstruction needs a "
             "square field of view and matrix: correct the header, or set the parameter matrix"
         )
-    recon_matrix = int(size.x) if size.x == size.y else int(matrix or 0)
+    fits = size.x == size.y and _MATRIX[0] <= size.x <= _MATRIX[1]
+    recon_matrix = int(size.x) if fits or matrix is None else matrix
     _check_matrix("reconSpace", recon_matrix)
     _check_matrix("encodedSpace", int(encoded.matrixSize.x))
     sequence = header.sequenceParameters
@@ -158,8 +159,8 @@ def _check_matrix(name: str, size: int) -> None:
     low, high = _MATRIX
     if not low <= size <= high:
         raise DataError(
-            f"the {name}'s matrix is {size}; from {low} to {high} can be reconstructed: correct the header, "
-            "or set the parameter matrix"
+            f"the {name}'s matrix is {size}; from {low} to {high} can be reconstructed: correct the header"
+            + (", or set the parameter matrix" if name == "reconSpace" else "")
         )
 
 

@@ -1,6 +1,7 @@
 """The readouts of a stream, kept as they arrive."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -35,11 +36,14 @@ class Selected:
     ----------
     slices : dict of int to list of ismrmrd.Acquisition
         Imaging readouts and navigators by slice index, each in the order of acquisition.
+    counters : dict of int to (readouts,) int64
+        Their scan counters, less those of dropped echoes, which are no excitations of their own.
     roles : Roles
         How they were chosen.
     """
 
     slices: dict[int, list[ismrmrd.Acquisition]]
+    counters: dict[int, NDArray[np.int64]]
     roles: Roles
 
 
@@ -81,6 +85,7 @@ class Measurement:
         self._readouts: list[ismrmrd.Acquisition] = []
         self._plain: ismrmrd.Acquisition | None = None
         self._following: list[Any] = []
+        self._deadline_s = 0.0
 
     @classmethod
     def of(cls, items: Iterable[ismrmrd.Acquisition | ismrmrd.Waveform]) -> "Measurement":
@@ -115,6 +120,7 @@ class Measurement:
         for name in self._reached:
             self._reached[name] = max(self._reached[name], getattr(acquisition.idx, name))
         self.complete = bool(flags & _LAST_MASK)
+        self._deadline_s = time.monotonic() + _GRACE_S
         if not flags & _SPECIAL_MASK:
             first = self._plain = self._plain or acquisition
             same = first.encoding_space_ref, first.idx.contrast
@@ -154,18 +160,22 @@ class Measurement:
                 self._following = [item]
                 return True
             accept(self, item)
-            if self.complete and (self._has_everything() or not more(_GRACE_S)):
+            if self.complete and (self._has_everything() or not more(self._grace_s())):
                 log.info("received %d readouts; the last in measurement is flagged", self.received)
                 return True
         if self.holds_data or self.number == 0:
-            images = f", {len(self.images)} images" if self.images else ""
-            log.info("received %d readouts%s and the end of the stream", self.received, images)
+            log.info("received %d readouts, %d images and the end of the stream", self.received, len(self.images))
         if self._readouts and not self.complete:
             log.warning("the stream ended without ACQ_LAST_IN_MEASUREMENT: the scan may be incomplete")
         return False
 
     def _has_everything(self) -> bool:
-        return bool(self._limits) and all(self._reached[name] >= limit for name, limit in self._limits.items())
+        """Whether nothing can follow: the last of several slices or averages is not told by the largest counters."""
+        return set(self._limits) == {"repetition"} and self._reached["repetition"] >= self._limits["repetition"]
+
+    def _grace_s(self) -> float:
+        """What is left of the time to wait; waveforms that come meanwhile do not prolong it."""
+        return max(0.0, self._deadline_s - time.monotonic())
 
     def _begins_another(self, item: Any) -> bool:
         """Whether an item after a readout flagged as last belongs to another scan: its counters start anew."""
@@ -216,10 +226,14 @@ class Measurement:
                 "send or convert one measurement at a time"
             )
         slices: dict[int, list[ismrmrd.Acquisition]] = {}
+        counters: dict[int, list[int]] = {}
+        excited = _without_echoes(heads["scan_counter"], roles)
         for row in rows[_order(heads["scan_counter"][rows])]:
             _check_shape(self._readouts[row], self._readouts[rows[0]])
-            slices.setdefault(int(heads["idx"]["slice"][row]), []).append(self._readouts[row])
-        return Selected(slices, roles)
+            number = int(heads["idx"]["slice"][row])
+            slices.setdefault(number, []).append(self._readouts[row])
+            counters.setdefault(number, []).append(int(excited[row]))
+        return Selected(slices, {number: np.array(values) for number, values in counters.items()}, roles)
 
     def following(self) -> "Measurement":
         """Start the next measurement of the stream; it keeps the noise scan."""
@@ -256,6 +270,15 @@ class Measurement:
         dwell_us, noise_dwell_us = imaging.sample_time_us, self._noise[0].sample_time_us
         known = dwell_us > 0 and noise_dwell_us > 0
         return samples, relative_bandwidth * (float(dwell_us / noise_dwell_us) if known else 1.0)
+
+
+def _without_echoes(counters: NDArray, roles: Roles) -> NDArray[np.int64]:
+    """Scan counters as if dropped echoes had none, unless echoes share the counter of their excitation anyway."""
+    wide = counters.astype(np.int64)
+    echoes = np.sort(wide[roles.other_echoes])
+    if not len(echoes) or np.isin(wide[roles.used], echoes).any():
+        return wide
+    return wide - np.searchsorted(echoes, wide)
 
 
 def _order(counters: NDArray) -> NDArray:

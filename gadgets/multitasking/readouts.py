@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.header import ScanHeader, read_header
 from gadgets.mrd.headers.places import check_one_place, geometry_of, oriented
-from gadgets.mrd.headers.roles import heads_of
+from gadgets.mrd.headers.roles import heads_of, is_flagged
 from gadgets.mrd.measurement import Measurement
 from gadgets.multitasking.feasibility import check_wishes, given_basis, inverts, remarks_on, settled
 from gadgets.multitasking.navigators import find_navigators
@@ -76,7 +76,15 @@ def slices_of(measurement: Measurement, header: ScanHeader, parameters: Multitas
         log.warning("no noise scan: coils are not prewhitened, and pixel values are in the receiver's units")
     log_passed_over(header, parameters)
     return [
-        _slice(number, readouts, measurement, NoiseScan(*noise) if noise else None, header, parameters)
+        _slice(
+            number,
+            readouts,
+            selected.counters[number],
+            measurement,
+            NoiseScan(*noise) if noise else None,
+            header,
+            parameters,
+        )
         for number, readouts in sorted(selected.slices.items())
     ]
 
@@ -91,6 +99,7 @@ def read_slices(scan: ScanFile, parameters: MultitaskingParameters) -> list[Meas
 def _slice(
     number: int,
     readouts: list[ismrmrd.Acquisition],
+    counter: NDArray,
     measurement: Measurement,
     noise: NoiseScan | None,
     header: ScanHeader,
@@ -99,7 +108,8 @@ def _slice(
     heads = heads_of(readouts)
     _check_two_dimensional(heads, number)
     is_navigator = find_navigators(readouts, heads, parameters)
-    timing = timing_of(heads, header, parameters)
+    is_imaging = ~is_navigator & ~_passed_over(heads, is_navigator, parameters)
+    timing = timing_of(heads, header, parameters, counter)
     has_navigators, is_inverting = bool(is_navigator.any()), inverts(timing, bool(is_navigator.any()))
     check_wishes(number, len(readouts), has_navigators, is_inverting, parameters)
     if not has_navigators:
@@ -108,12 +118,12 @@ def _slice(
         keep = _steady_state(timing.period, parameters.skip_inversions)
     else:
         keep = settled(timing.time_s, parameters)
-    imaging, navigators = np.flatnonzero(keep & ~is_navigator), np.flatnonzero(keep & is_navigator)
+    imaging, navigators = np.flatnonzero(keep & is_imaging), np.flatnonzero(keep & is_navigator)
     if not len(imaging):
         raise DataError(f"slice {number}: all {len(readouts)} readouts are navigators; check the navigator rule")
-    kept, spokes = kept_samples(heads), np.flatnonzero(~is_navigator)
+    kept, spokes = kept_samples(heads), np.flatnonzero(is_imaging)
     trajectory, unit = trajectory_of(
-        [readouts[row] for row in spokes], heads[spokes], max(timing.missing, timing.jumps), parameters, header
+        [readouts[row] for row in spokes], heads[spokes], max(timing.missing, timing.placed.jumps), parameters, header
     )
     check_one_place(heads[imaging], f"slice {number}")
     headers = [readouts[row].getHead() for row in imaging]
@@ -140,6 +150,14 @@ def _slice(
     )
     remarks = _remarks(measurement, timing) + remarks_on(has_navigators, is_inverting, parameters)
     return MeasuredSlice(scan, headers, unit, remarks)
+
+
+def _passed_over(heads: NDArray, is_navigator: NDArray, parameters: MultitaskingParameters) -> NDArray[np.bool_]:
+    """Readouts flagged as navigators that the rule does not take for such: they are no imaging spokes either."""
+    others = is_flagged(heads, "ACQ_IS_NAVIGATION_DATA") & ~is_navigator
+    if others.any():
+        log.warning("%d flagged navigators are not used: navigator=%s", np.count_nonzero(others), parameters.navigator)
+    return others
 
 
 def _remarks(measurement: Measurement, timing: Timing) -> list[str]:

@@ -108,6 +108,12 @@ def trajectory_of(
             log.info("readouts are flagged ACQ_IS_REVERSE: their trajectory says where each sample lies")
         _refuse_three_dimensional(imaging)
         written = np.stack([readout.traj[:, :2] for readout in imaging])
+        still = np.flatnonzero(~written.any(axis=(1, 2)))
+        if len(still):
+            raise DataError(
+                f"{len(still)} imaging readouts have a trajectory of zeros, the first with scan counter "
+                f"{imaging[still[0]].scan_counter}: where they lie is not known; leave them out, or flag what they are"
+            )
         unit = recognise_unit(written, header.resolved_matrix, header.encoded_matrix)
         return (written * np.float32(unit.cycles_per_fov)).astype(np.float32), unit.name
     if parameters.golden_angle_deg is None:

@@ -5,16 +5,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from gadgets.mrd.header import ScanHeader
 from gadgets.multitasking.parameters import MultitaskingParameters
 from recon.errors import DataError
 from recon.multitasking.scan import Sequence
-from recon.readouts.clock import Spacing, excitations_by_clock, excitations_by_counter, spacing_of, unwrapped
+from recon.readouts.clock import Spacing, excitations_by_counter, spacing_of, unwrapped
+from recon.readouts.placement import Placement, place
 
 log = logging.getLogger(__name__)
 
 _COUNTERS = ("repetition", "set", "average", "phase", "segment", "contrast")
+
+_LEAST_TICKS = 0.1
+"""Ticks between two excitations, below which stamps are no clock: 2.5 ms at TR 2 ms are 0.8."""
+
+_SMOOTHED = 15
+"""Readouts over which the rounding of time stamps averages out."""
 
 _INVERSION_FLIP_DEG = 90.0
 """Pulses of at least this angle prepare or refocus; FLASH excites with less."""
@@ -29,31 +37,39 @@ class Timing:
     sequence : Sequence
     period : (readouts,) int
         Number of the inversion period, from 0.
-    excitation : (readouts,) int
-        Excitations since the inversion, the readout's own not counted.
+    placed : Placement
+        Excitations since the inversion, and what is missing.
     time_s : (readouts,) float64
         Time since the start of the scan.
     stamps : (readouts,) float64 or None
         Time stamps in ticks, unwrapped; None where they tell nothing.
-    placed_by : str
-        What told where each readout lies, for people.
-    missing : int
-        Readouts that were excited and never came.
-    jumps : int
-        Those that are missing by the scan counters, even where the time stamps say that nothing was excited.
     """
 
     sequence: Sequence
     period: NDArray[np.int_]
-    excitation: NDArray[np.int_]
+    placed: Placement
     time_s: NDArray[np.float64]
     stamps: NDArray[np.float64] | None
-    placed_by: str
-    missing: int
-    jumps: int
+
+    @property
+    def excitation(self) -> NDArray[np.int_]:
+        """Excitations since the inversion, the readout's own not counted."""
+        return self.placed.excitation
+
+    @property
+    def placed_by(self) -> str:
+        """What told where each readout lies, for people."""
+        return self.placed.told_by
+
+    @property
+    def missing(self) -> int:
+        """Readouts that were excited and never came."""
+        return self.placed.missing
 
 
-def timing_of(heads: NDArray, header: ScanHeader, parameters: MultitaskingParameters) -> Timing:
+def timing_of(
+    heads: NDArray, header: ScanHeader, parameters: MultitaskingParameters, counter: NDArray | None = None
+) -> Timing:
     """Place the readouts of one slice in time.
 
     Scan counters place them, else time stamps, else their order alone. The times are those of a constant TR between
@@ -65,6 +81,8 @@ def timing_of(heads: NDArray, header: ScanHeader, parameters: MultitaskingParame
         Heads of imaging readouts and navigators, in the order of acquisition.
     header : ScanHeader
     parameters : MultitaskingParameters
+    counter : (readouts,) int, optional
+        Scan counters without those of other echoes; default: those of the heads.
 
     Returns
     -------
@@ -76,23 +94,30 @@ def timing_of(heads: NDArray, header: ScanHeader, parameters: MultitaskingParame
         If inversions cannot be told apart, TR is not known, or TR or TI contradict the time stamps.
     """
     period = _periods(heads, parameters, header)
-    stamps = unwrapped(heads["acquisition_time_stamp"])
-    excitation, placed_by = _excitations(heads, period, stamps)
-    spacing = Spacing(0.0, 1.0) if stamps is None else spacing_of(stamps, excitation, period)
+    stamps = _clock(heads, period)
+    placed = place(heads["scan_counter"] if counter is None else counter, period, stamps)
+    spacing = Spacing(0.0, 1.0) if stamps is None else spacing_of(stamps, placed.excitation, period)
     sequence = sequence_of(header, parameters, spacing)
-    time_ms = _nominal_ms(period, excitation, sequence)
-    if stamps is not None:
-        tick_ms = _agreed_tick_ms(spacing, sequence, parameters)
-        if tick_ms is not None:
-            measured_ms = tick_ms * (stamps - stamps[0]).astype(np.float64)
+    tick_ms = _agreed_tick_ms(spacing, sequence, parameters)
+    if tick_ms is None and stamps is not None:
+        stamps, placed = None, place(heads["scan_counter"] if counter is None else counter, period, None)
+    time_ms = _nominal_ms(period, placed, sequence)
+    if stamps is not None and tick_ms is not None:
+        measured_ms = tick_ms * (stamps - stamps[0]).astype(np.float64)
+        if parameters.temporal_model == "tensor":
             _check_inversion_time(measured_ms, period, sequence, parameters)
-            time_ms = time_ms + _pauses_ms(time_ms, measured_ms, period, sequence, tick_ms)
-    lengths = _lengths(period, excitation)
-    missing = int(lengths.sum()) - len(period)
-    if missing:
-        log.warning("%d readouts are missing by the %s; all others keep their times", missing, placed_by)
+        time_ms = time_ms + _pauses_ms(time_ms, measured_ms, period, sequence, tick_ms)
     wide = None if stamps is None else stamps.astype(np.float64)
-    return Timing(sequence, period, excitation, time_ms / 1000, wide, placed_by, missing, _jumps(heads, period))
+    return Timing(sequence, period, placed, time_ms / 1000, wide)
+
+
+def _clock(heads: NDArray, period: NDArray) -> NDArray[np.int64] | None:
+    """Unwrapped time stamps; None if they tell nothing, as those of a converter that wrote its own time in seconds."""
+    stamps = unwrapped(heads["acquisition_time_stamp"])
+    if stamps is None:
+        return None
+    rows = np.arange(len(period)) - np.searchsorted(period, period)
+    return stamps if spacing_of(stamps, rows, period).ticks >= _LEAST_TICKS else None
 
 
 def sequence_of(header: ScanHeader, parameters: MultitaskingParameters, spacing: Spacing | None = None) -> Sequence:
@@ -126,8 +151,13 @@ def sequence_of(header: ScanHeader, parameters: MultitaskingParameters, spacing:
         chosen.pop("ti_ms")  # headers name one even where the sequence does not invert
     values = {}
     for name, choose in chosen.items():
-        given = getattr(parameters, name)
-        values[name] = choose() if given is None else given
+        values[name] = getattr(parameters, name)
+        if values[name] is None:
+            try:
+                values[name] = choose()
+            except DataError:
+                if name == "tr_ms" or parameters.temporal_model == "tensor":
+                    raise  # the other models need neither TI nor flip angle
     return Sequence(**values, inverts=inverts)
 
 
@@ -141,7 +171,7 @@ def log_passed_over(header: ScanHeader, parameters: MultitaskingParameters) -> N
 
 
 def _one_of(values: tuple[float, ...], name: str, parameter: str, fits) -> float | None:  # type: ignore[no-untyped-def]
-    known = tuple(dict.fromkeys(values))
+    known = tuple(dict.fromkeys(value for value in values if value)) or values[:1]  # of several, 0 stands for unknown
     if len(known) < 2:
         return known[0] if known else None
     fitting = [value for value in known if fits(value)]
@@ -184,8 +214,8 @@ def _refuse_other_counters(heads: NDArray, header: ScanHeader) -> None:
     counted = {
         name: int(counter.max()) for name in _COUNTERS[1:4] if np.ptp(counter := heads["idx"][name].astype(int)) > 0
     }
-    if counted and header.ti_ms:
-        name = max(counted, key=lambda one: int(np.count_nonzero(np.diff(heads["idx"][one].astype(int))) > 0))
+    if counted and any(header.ti_ms):
+        name = next(iter(counted))
         listed = ", ".join(f"idx.{one} from 0 to {most}" for one, most in counted.items())
         raise DataError(
             f"inversions are counted by idx.repetition, which is {int(heads['idx']['repetition'][0])} for all "
@@ -194,34 +224,10 @@ def _refuse_other_counters(heads: NDArray, header: ScanHeader) -> None:
         )
 
 
-def _excitations(heads: NDArray, period: NDArray, stamps: NDArray | None) -> tuple[NDArray[np.int_], str]:
-    by_order = np.arange(len(period)) - np.searchsorted(period, period)
-    by_counter = excitations_by_counter(heads["scan_counter"], period)
-    by_clock = None if stamps is None else excitations_by_clock(stamps, period)
-    if by_counter is not None:
-        if by_clock is not None and np.array_equal(by_clock, by_order) and not np.array_equal(by_counter, by_order):
-            return by_clock, "time stamps"  # steps of the counter that took no time are no excitations
-        return by_counter, "scan counters"
-    if by_clock is not None:
-        return by_clock, "time stamps"
-    log.warning("neither scan counters nor time stamps place the readouts: none are taken to be missing")
-    return by_order, "their order alone"
-
-
-def _jumps(heads: NDArray, period: NDArray) -> int:
-    by_counter = excitations_by_counter(heads["scan_counter"], period)
-    return 0 if by_counter is None else int(_lengths(period, by_counter).sum()) - len(period)
-
-
-def _lengths(period: NDArray, excitation: NDArray) -> NDArray[np.int_]:
-    """Excitations of each period, up to the last one that came."""
-    return np.array([excitation[period == number].max() + 1 for number in range(int(period[-1]) + 1)])
-
-
-def _nominal_ms(period: NDArray, excitation: NDArray, sequence: Sequence) -> NDArray[np.float64]:
+def _nominal_ms(period: NDArray, placed: Placement, sequence: Sequence) -> NDArray[np.float64]:
     """Times at constant TR, each inversion followed by TI; periods are as long as their last excitation says."""
-    before = np.r_[0, np.cumsum(_lengths(period, excitation))[:-1]]
-    return (before[period] + excitation) * sequence.known_tr_ms + (period + 1) * (sequence.ti_ms or 0.0)
+    before = np.r_[0, np.cumsum(placed.lengths)[:-1]]
+    return (before[period] + placed.excitation) * sequence.known_tr_ms + (period + 1) * (sequence.ti_ms or 0.0)
 
 
 def _agreed_tick_ms(spacing: Spacing, sequence: Sequence, parameters: MultitaskingParameters) -> float | None:
@@ -263,11 +269,23 @@ def _check_inversion_time(
 def _pauses_ms(
     time_ms: NDArray, measured_ms: NDArray, period: NDArray, sequence: Sequence, tick_ms: float
 ) -> NDArray[np.float64]:
-    """What each period begins later than TR and TI say, where that is more than rounding and drift."""
+    """What each readout is later than TR and TI say, where that is more than rounding and drift.
+
+    Sequences pause before inversions, to wait for a trigger or for recovery, and some within a period.
+    """
     late = measured_ms - (time_ms - time_ms[0])
-    offsets = np.array([np.median(late[period == number]) for number in range(int(period[-1]) + 1)])
+    tolerance_ms = max(2 * tick_ms, sequence.known_tr_ms)
+    rest = np.zeros(len(late))
+    offsets = np.zeros(int(period[-1]) + 1)
+    for number in range(len(offsets)):
+        rows = np.flatnonzero(period == number)
+        offsets[number] = np.median(late[rows])
+        smooth = median_filter(late[rows], size=_SMOOTHED, mode="nearest")
+        if np.ptp(smooth) > 2 * tolerance_ms:
+            rest[rows] = smooth - offsets[number]
     steps = np.diff(offsets, prepend=offsets[0])
-    steps[np.abs(steps) <= max(2 * tick_ms, sequence.known_tr_ms)] = 0.0
-    if np.any(steps):
-        log.info("the sequence pauses before inversions: up to %.4g ms more than TR and TI say", np.abs(steps).max())
-    return np.cumsum(steps)[period]
+    steps[np.abs(steps) <= tolerance_ms] = 0.0
+    moved_ms = np.cumsum(steps)[period] + rest
+    if np.any(moved_ms):
+        log.info("by the time stamps, readouts are up to %.4g ms later than TR and TI say", np.abs(moved_ms).max())
+    return moved_ms

@@ -8,6 +8,9 @@ from recon.errors import DataError
 from recon.multitasking.scan import Signal
 from recon.readouts.clock import nearest_turn
 
+_LEAST_OVERLAP = 0.9
+"""Share of the scan that a signal must cover: beyond its end, beats would be guessed."""
+
 
 def waveform(
     waveforms: list[ismrmrd.Waveform], waveform_id: int, name: str, remedy: str, stamps: NDArray | None, time_s: NDArray
@@ -54,5 +57,12 @@ def waveform(
         + 1e-6 * messages[row].sample_time_us * np.arange(messages[row].data.shape[1])
         for row in order
     ]
+    start_s, stop_s = min(part[0] for part in times), max(part[-1] for part in times)
+    overlap_s = min(stop_s, time_s[-1]) - max(start_s, time_s[0])
+    if overlap_s < _LEAST_OVERLAP * (time_s[-1] - time_s[0]):
+        raise DataError(
+            f"the {name} lies from {start_s:.4g} to {stop_s:.4g} s on the clock of a scan from {time_s[0]:.4g} to "
+            f"{time_s[-1]:.4g} s: its time stamps are of another clock, or it was cut; set {remedy}"
+        )
     values = np.concatenate([messages[row].data[0].astype(np.float64) for row in order])
     return Signal(np.concatenate(times), values)

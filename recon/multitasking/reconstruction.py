@@ -17,6 +17,7 @@ from recon.multitasking.temporal_basis import temporal_basis
 from recon.readouts.coils import compression_matrix, estimate_maps
 from recon.readouts.density import ramp_weights
 from recon.readouts.gradient_delays import (
+    LARGEST_DELAY,
     MOST_SPOKES,
     GradientDelays,
     corrected_trajectory,
@@ -167,6 +168,8 @@ def _played_out(scan: RadialScan, to_coils: NDArray, setting: str) -> tuple[NDAr
         return scan.trajectory, "off"
     if setting != "auto":
         sx, sxy, sy = map(float, setting.split())
+        if max(abs(sx), abs(sxy), abs(sy)) > LARGEST_DELAY:
+            raise DataError(f"gradient_delays = {setting!r}: delays are samples, and at most {LARGEST_DELAY:g}")
         log.info("gradient delays as set: sx=%g sxy=%g sy=%g samples", sx, sxy, sy)
         return corrected_trajectory(scan.trajectory, GradientDelays(sx, sxy, sy, (0.0, 0.0, 0.0))), f"{setting} (set)"
     pulse = scan.imaging.timeline.pulse

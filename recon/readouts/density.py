@@ -25,6 +25,9 @@ _TOLD_APART = 0.65
 _HALF_EMPTY_RAD = 0.75 * math.pi
 """Spokes over half a circle leave a gap of π, three spokes over the full circle one of 2π/3."""
 
+_NEARLY_WHOLE = 0.8
+"""Of the longer side: without the outer fifth of one half of k-space, an object loses some sharpness of its edges."""
+
 _SUPPORTED_GAP_RAD = math.pi / 6
 """Spokes all round the circle, without a wider gap, tell how a spoke turns with its angle; each of the seven harmonics
 has then two of them or more in its period."""
@@ -146,12 +149,19 @@ def _sides_that_come_to(points: NDArray, backward: NDArray) -> NDArray:
     spacing = float(np.abs(np.diff(points, axis=1)).mean())
     if longer - shorter < 1.5 * spacing:
         return np.ones_like(radius)
-    if widest_gap_rad(np.mod(np.angle(points[:, -1] - points[:, 0]), 2 * np.pi)) > _HALF_EMPTY_RAD:
+    if shorter > _NEARLY_WHOLE * longer and widest_gap_rad(_directions(points)) > _HALF_EMPTY_RAD:
+        return np.ones_like(radius)  # a few samples were discarded or lie beyond a delay: the rim alone lacks them
+    if widest_gap_rad(_directions(points)) > _HALF_EMPTY_RAD:
         raise DataError(
             f"the spokes reach |k| = {longer:.4g} to one side but {shorter:.4g} to the other, and none runs the "
             "opposite way: a part of k-space was not measured; measure symmetric echoes, or spokes over the full circle"
         )
     return 1 + np.clip((radius - shorter) / spacing, 0, 1)
+
+
+def _directions(points: NDArray) -> NDArray[np.float64]:
+    """(spokes,) angles in [0, 2π) from the first to the last sample."""
+    return np.mod(np.angle(points[:, -1] - points[:, 0]), 2 * np.pi)
 
 
 def _hats_at_closest(outward: NDArray) -> NDArray:

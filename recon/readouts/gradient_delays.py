@@ -47,7 +47,7 @@ _NEGLIGIBLE = 0.02
 _SIGNIFICANT = 4.0
 """Standard errors that a delay must reach to be corrected."""
 
-_IMPLAUSIBLE = 4.0
+LARGEST_DELAY = 4.0
 """Samples above which it was not a delay that was found."""
 
 
@@ -74,7 +74,7 @@ class GradientDelays:
     def plausible(self) -> bool:
         """Whether the estimate is finite and of a size that delays have."""
         found = np.array([self.sx, self.sxy, self.sy, *self.standard_errors])
-        return bool(np.isfinite(found).all() and np.abs(found).max() < _IMPLAUSIBLE)
+        return bool(np.isfinite(found).all() and np.abs(found).max() < LARGEST_DELAY)
 
     @property
     def significant(self) -> bool:
@@ -188,7 +188,7 @@ class _MiddleOfKspace:
 
     def __init__(self, kspace: NDArray, trajectory: NDArray, reach: float) -> None:
         self.shifts, self.reach = _shifts(trajectory), reach
-        farthest = reach + _IMPLAUSIBLE * np.abs(self.shifts).max()
+        farthest = reach + LARGEST_DELAY * np.abs(self.shifts).max()
         middle = np.flatnonzero(np.linalg.norm(trajectory, axis=-1).min(axis=0) <= farthest)
         self.points = trajectory[:, middle]
         data = kspace[:, :, middle].swapaxes(1, 2).astype(np.complex128)

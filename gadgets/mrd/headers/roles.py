@@ -104,6 +104,8 @@ class Roles:
         Index of the encoding in the header.
     notes : list of str
         Decisions that a user should know of.
+    other_echoes : (readouts,) bool
+        Those that were dropped for their contrast: their excitation is that of another readout.
     """
 
     noise: NDArray[np.bool_]
@@ -112,6 +114,7 @@ class Roles:
     dropped: dict[str, int] = field(default_factory=dict)
     encoding_space: int = 0
     notes: list[str] = field(default_factory=list)
+    other_echoes: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     @property
     def used(self) -> NDArray[np.bool_]:
@@ -165,8 +168,10 @@ def roles_of(heads: NDArray, rules: Rules) -> Roles:
     if not roles.used.any():
         raise DataError(_nothing_left(roles, heads))
     roles.encoding_space = _keep_one(roles, heads["encoding_space_ref"], rules.encoding_space, "encoding_space")
+    before = roles.used
     if rules.contrast is not None:
         _keep_one(roles, heads["idx"]["contrast"], rules.contrast, "contrast")
+    roles.other_echoes = before & ~roles.used
     if rules.set_index is not None:
         _keep_one(roles, heads["idx"]["set"], rules.set_index, "set_index")
     _refuse_compressed(heads[roles.used])

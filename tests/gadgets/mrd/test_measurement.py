@@ -6,6 +6,7 @@ import ismrmrd
 import numpy as np
 import pytest
 
+from gadgets.mrd.headers.roles import DefaultRules
 from gadgets.mrd.measurement import Measurement
 from recon.errors import DataError
 
@@ -69,10 +70,10 @@ def test_a_scan_that_was_stopped_early_ends_when_nothing_more_comes() -> None:
 def test_slices_count_as_limits_whatever_their_order(interleaved: bool) -> None:
     order = [0, 2, 1, 3] if interleaved else [0, 1, 2, 3]
     items = [readout(1 + row, last=True, slice=number) for row, number in enumerate(order)]
-    stream = Waiting([*items, readout(99)])
+    stream = Waiting([*items, readout(99, uid=12)])
     measurement = Measurement({"slice": 3})
     assert measurement.receive(stream, accept, stream.waits)
-    assert len(stream.items) == 1
+    assert measurement.received == 4
 
 
 @pytest.mark.parametrize("case", ["another uid", "counters restart", "no counters, repetition restarts"])
@@ -131,3 +132,26 @@ def test_dropped_kinds_may_have_other_sizes_but_imaging_readouts_not() -> None:
     assert Measurement.of([readout(1), dummy, echo]).received == 3
     with pytest.raises(DataError, match=r"scan counter 4.*2 coils of 20 samples.*2 of 16"):
         Measurement.of([readout(1), dummy, readout(4, samples=20)])
+
+
+def test_last_flags_of_interleaved_slices_end_nothing_while_more_of_the_scan_comes() -> None:
+    items = [
+        readout(1 + number, last=row == 3, slice=slice_, repetition=repetition)
+        for number, (repetition, row, slice_) in enumerate(np.ndindex(3, 4, 3))
+    ]
+    stream = Waiting(items)
+    measurement = Measurement({"slice": 2, "repetition": 2})
+    assert measurement.receive(stream, accept, stream.waits)
+    assert measurement.received == 36
+
+
+@pytest.mark.parametrize(("step", "expected"), [(0, [1, 3, 5]), (1, [1, 2, 3])])
+def test_echoes_that_are_dropped_do_not_count_as_excitations(step: int, expected: list[int]) -> None:
+    """Whether a converter gives each echo a counter of its own, or that of its excitation."""
+    echoes = []
+    for number in range(3):
+        first = 1 + 2 * number
+        echoes += [readout(first), readout(first + step, contrast=1)]
+    selected = Measurement.of(echoes).select(DefaultRules(contrast=0))
+    assert selected.counters[0].tolist() == expected
+    assert [one.scan_counter for one in selected.slices[0]] == [1, 3, 5]

@@ -65,3 +65,10 @@ def test_without_trajectory_the_angle_cannot_be_checked_and_zero_angle_is_refuse
 
 def test_none_finds_none() -> None:
     assert found([spoke(0.0, True), spoke(10.0)], navigator="none") == []
+
+
+def test_every_nth_counts_excitations_and_not_arrivals() -> None:
+    readouts = [spoke(0.0 if row % 2 == 0 else 20.3 + 111.25 * row) for row in range(20)]
+    for row, readout in enumerate(readouts):
+        readout.scan_counter = 70 + row
+    assert found(readouts[:5] + readouts[6:], navigator="every_nth") == [0, 2, 4, 5, 7, 9, 11, 13, 15, 17]

@@ -148,3 +148,47 @@ def test_steps_of_the_counter_that_took_no_time_are_no_excitations() -> None:
 def test_a_scan_without_sequence_parameters_has_none() -> None:
     empty = sequence_of(header(tr_ms=(), ti_ms=(), flip_angle_deg=()), given_parameters())
     assert (empty.tr_ms, empty.ti_ms, empty.flip_angle_deg) == (None, None, None)
+
+
+def test_counters_that_count_other_echoes_too_do_not_misplace_readouts_after_one_is_lost() -> None:
+    """Imaging readouts are echoed twice and the second echo is dropped; navigators are read once."""
+    made = heads()
+    made["scan_counter"] = 40 + np.arange(300) + np.arange(300) // 2
+    kept = np.arange(300) != 131
+    found = timing_of(made[kept], header(), given_parameters())
+    assert np.array_equal(found.excitation, (np.arange(300) % 60)[kept])
+    assert (found.missing, found.placed_by) == (1, "time stamps")
+
+
+def test_readouts_lost_at_the_end_of_a_period_are_missing_too() -> None:
+    made = heads()
+    made["acquisition_time_stamp"] = 0
+    whole = timing_of(made, header(), given_parameters())
+    kept = (np.arange(300) < 115) | (np.arange(300) >= 120)
+    found = timing_of(made[kept], header(), given_parameters())
+    assert (found.missing, found.placed.jumps) == (5, 5)
+    assert np.allclose(found.time_s, whole.time_s[kept])
+
+
+def test_pauses_within_a_period_are_taken_from_the_stamps() -> None:
+    made = heads(periods=1, length=600)
+    made["acquisition_time_stamp"] += (np.arange(600) // 200 * 200).astype(np.uint32)  # half a second each time
+    found = timing_of(made, header(), given_parameters())
+    assert found.time_s[-1] - found.time_s[0] == pytest.approx(599 * TR_MS / 1000 + 1.0, abs=0.01)
+    assert found.missing == 0
+
+
+def test_stamps_of_the_converters_own_clock_are_none() -> None:
+    """As ge_to_ismrmrd writes them: seconds since 1970, which may step once while it converts."""
+    made = heads()
+    made["acquisition_time_stamp"] = 1_795_000_000 + (np.arange(300) > 140)
+    found = timing_of(made, header(), given_parameters())
+    assert (found.missing, found.placed_by, found.stamps) == (0, "scan counters", None)
+
+
+@pytest.mark.parametrize("values", [{"ti_ms": (0.0, 22.0)}, {"ti_ms": (22.0, 40.0)}, {"flip_angle_deg": (5.0, 15.0)}])
+def test_lists_that_the_model_does_not_need_are_no_obstacle(values: dict) -> None:
+    found = timing_of(heads(), header(**values), given_parameters(temporal_model="realtime"))
+    assert found.sequence.tr_ms == 4.4
+    if values == {"ti_ms": (0.0, 22.0)}:
+        assert found.sequence.ti_ms == 22.0
