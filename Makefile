@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := setup.cfg pyproject.toml constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Two workers with threads of their own would wait for each other.
+ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: demo test docs fuzz soak gpu-check test-pythons weights sr-weights clean
+.PHONY: demo test test-slow docs fuzz soak gpu-check test-pythons weights sr-weights clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
@@ -20,11 +22,15 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 --dist loadfile
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 	@echo "Open docs/_build/html/index.html in a browser."
+
+# What takes minutes.
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m slow
 
 # Spoiled streams, configurations, headers and files for ten minutes; the suite tries a few seconds of it.
 fuzz: $(VENV)/.installed-dev

@@ -1,7 +1,8 @@
-"""What the commands of malibu made before the code was moved, as hashes: every value must come out bit for bit.
+"""What the commands of malibu make, as hashes: every value must come out bit for bit, but for changes that are named.
 
-``python -m tests.support.golden record`` writes the hashes, ``check`` compares with them. The last bits of a result
-depend on the processor and on the libraries, so a record names both and holds only there.
+``OMP_NUM_THREADS=1 python -m tests.support.golden record`` writes the hashes (with the threads of ``make test``), and
+``check`` compares with them. The last bits of a result depend on the processor, on the threads and on the libraries, so
+a record names all of them and holds only there.
 """
 
 import contextlib
@@ -74,7 +75,7 @@ _SECONDS = ("seconds", "shared_seconds", "total_s", "peak_memory_gb", "malibu_ve
 
 
 def machine() -> str:
-    """Processor, cores and library versions on which bits depend."""
+    """Processor, cores, threads and library versions on which bits depend."""
     model = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -83,7 +84,8 @@ def machine() -> str:
         model += f" ({hashlib.sha256(flags.encode()).hexdigest()[:8]})"
     cores = os.cpu_count()
     versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES)
-    return f"{model}, {cores} cores, Python {platform.python_version()}, {versions}"
+    threads = os.environ.get("OMP_NUM_THREADS", "all")
+    return f"{model}, {cores} cores, {threads} threads, Python {platform.python_version()}, {versions}"
 
 
 def malibu(*arguments: str | Path) -> None:

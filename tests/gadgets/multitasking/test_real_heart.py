@@ -43,7 +43,7 @@ def write_turns(path: Path, kspace: np.ndarray, trajectory: np.ndarray) -> None:
         readout = ismrmrd.Acquisition.from_array(
             np.ascontiguousarray(kspace[:, row]), trajectory[row].astype(np.float32), center_sample=kspace.shape[2] // 2
         )
-        readout.scan_counter, readout.acquisition_time_stamp = number, 36_000_000 + 3 * number
+        readout.scan_counter, readout.acquisition_time_stamp = number, round(14_400_000 + 2.7 * number / 2.5)
         readout.read_dir[:], readout.phase_dir[:], readout.slice_dir[:] = (1, 0, 0), (0, 1, 0), (0, 0, 1)
         if number % 2 == 0:
             readout.set_flag(ismrmrd.ACQ_IS_NAVIGATION_DATA)
