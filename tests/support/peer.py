@@ -1,6 +1,7 @@
 """A peer that speaks Gadgetron's protocol byte by byte, with no code of malibu or gadgetron-python."""
 
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -48,6 +49,12 @@ def scan_messages(path: Path, configuration: bytes = b"<configuration/>") -> lis
     return messages
 
 
+def _as_a_server_starts_it() -> None:
+    """No standard input, and signals as they are by default: a test run in the background ignores SIGINT."""
+    os.close(0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Peer:
     """Starts the gadget as Gadgetron does, and talks to it."""
 
@@ -61,7 +68,7 @@ class Peer:
             [sys.executable, "-m", "gadgetron", port, module, gadget],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            preexec_fn=lambda: os.close(0),
+            preexec_fn=_as_a_server_starts_it,
             env=os.environ | environment,
         )
         self.socket = server.accept()[0]
