@@ -18,8 +18,11 @@ _MARGIN = 1.5
 _EXTENT = 1.25
 """Fields of view that this image covers: a body may stick out a little."""
 
-MOST_SPOKES = 1000
+MOST_SPOKES = 500
 """Delays of simulated chests come out within 0.001 samples; more spokes would cost time."""
+
+_COARSE_SPOKES = 100
+"""Spokes that tell which first guess is nearest: a guess is a sample away from the next."""
 
 _FEWEST_ANGLES = 40
 """Fewer angles do not fill the middle of k-space: 2π times 2 cycles, three times over."""
@@ -28,7 +31,7 @@ _WIDEST_GAP_RAD = math.pi / 4
 """Spokes must run opposite ways: over half a circle their complex scales explain delays nearly as well."""
 
 _FIRST_GUESSES = (0.0, -1.5, 1.5, -3.0, 3.0)
-"""Samples at which sx and sy are tried at first, by 300 spokes within one cycle; steps from 1.5 samples away still find
+"""Samples at which sx and sy are tried at first, within one cycle of k = 0; steps from 1.5 samples away still find
 the true ones."""
 
 _STEPS = 25
@@ -154,7 +157,7 @@ def estimate_delays(kspace: NDArray, trajectory: NDArray) -> GradientDelays:
     if obstacle:
         raise DataError(f"gradient delays cannot be estimated: {obstacle}")
     kspace, trajectory = kspace[-MOST_SPOKES:], trajectory[-MOST_SPOKES:].astype(np.float64)
-    coarse = _MiddleOfKspace(kspace[-300:], trajectory[-300:], reach=1.0)
+    coarse = _MiddleOfKspace(kspace[-_COARSE_SPOKES:], trajectory[-_COARSE_SPOKES:], reach=1.0)
     guesses = [np.array([sx, 0.0, sy]) for sx in _FIRST_GUESSES for sy in _FIRST_GUESSES]
     found, covariance = _solved(_MiddleOfKspace(kspace, trajectory, _REACH), min(guesses, key=coarse.misfit))
     sx, sxy, sy = map(float, found)
