@@ -88,7 +88,8 @@ class GradientDelays:
     def __str__(self) -> str:
         """Write the three, and their standard errors."""
         errors = " ".join(f"{error:.3f}" for error in self.standard_errors)
-        return f"sx={self.sx:.3f} sxy={self.sxy:.3f} sy={self.sy:.3f} samples (standard errors {errors})"
+        sx, sxy, sy = (round(delay, 3) + 0.0 for delay in (self.sx, self.sxy, self.sy))  # + 0.0: no -0.000
+        return f"sx={sx:.3f} sxy={sxy:.3f} sy={sy:.3f} samples (standard errors {errors})"
 
 
 def corrected_trajectory(trajectory: NDArray, delays: GradientDelays) -> NDArray:
