@@ -9,7 +9,7 @@ import pytest
 from gadgets.consoles.installation import checks, gadgetron_prefix, install_configurations, shipped_configurations
 from gadgets.errors import ParameterError, ScanFileError
 from tests.support.command import malibu
-from tests.support.replays import SHIPPED_XML
+from tests.support.replays import SHIPPED_XML, needs_torch
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ def server_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return prefix
 
 
+@needs_torch
 def test_an_installed_malibu_passes_and_an_edited_one_is_told(server_path: Path) -> None:
     written = install_configurations(server_path)
     assert (server_path / "share/gadgetron/config/multitasking.xml").read_text() == SHIPPED_XML

@@ -16,7 +16,7 @@ from gadgets.mrd.replay import Progress, configuration_message, connect, hosted,
 from gadgets.multitasking.gadget import MultitaskingGadget
 from tests.support.gadgetron import BARE, StandIn, running_gadgetron
 from tests.support.peer import CLOSE, CONFIG, HEADER, message, with_length
-from tests.support.replays import SHIPPED_XML
+from tests.support.replays import SHIPPED_XML, needs_torch
 
 PYTHON = Path(sys.executable)
 SMALL = {"reconstruction": "backprojection", "rank": "5", "images": "time_average t1_map basis_maps"}
@@ -78,6 +78,7 @@ def test_an_error_of_the_gadget_arrives(tmp_path: Path, short_file: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
+@needs_torch
 def test_a_stream_without_configuration_gets_the_defaults(tmp_path: Path, short_file: Path) -> None:
     document = ElementTree.fromstring(SHIPPED_XML)
     external = next(document.iter("external"))

@@ -12,7 +12,7 @@ from gadgets.mrd.files import ScanFile, read_images, write_scan
 from gadgets.mrd.image_files import ImageFile
 from tests.support.command import malibu
 from tests.support.peer import scan_messages
-from tests.support.replays import rewrite_readouts
+from tests.support.replays import needs_torch, rewrite_readouts
 
 
 def replaced(name: str, value: object) -> Callable[[h5py.Group], None]:
@@ -75,6 +75,7 @@ def test_a_head_that_does_not_fit_names_its_readout(editable_copy: Path, field: 
         scan.check()
 
 
+@needs_torch
 def test_info_and_replay_name_the_readout_in_one_line(editable_copy: Path, tmp_path: Path) -> None:
     def change(number: int, record: object) -> None:
         if number == 23:

@@ -9,7 +9,7 @@ import pytest
 
 from gadgets.mrd.wire.takeover import runs_a_gadget_of_malibu
 from tests.support.peer import CLOSE, CONFIG, HEADER, Peer, message, scan_messages, with_length
-from tests.support.replays import ROOT
+from tests.support.replays import ROOT, needs_torch
 
 GROUP, HOOK = "xsdata.plugins.class_types", "gadgets.mrd.wire.takeover"
 
@@ -62,6 +62,7 @@ def test_a_header_that_cannot_be_read_is_an_error_at_the_client(installed: dict[
     assert "DOE" not in stderr
 
 
+@needs_torch
 def test_a_scan_goes_through_as_before(installed: dict[str, str], short_file: Path) -> None:
     small = b"<configuration><rank>3</rank><images>time_average</images></configuration>"
     with Peer(**installed) as peer:
