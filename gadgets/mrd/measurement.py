@@ -20,9 +20,6 @@ _SPECIAL_MASK = sum(1 << (getattr(ismrmrd, flag) - 1) for flag in NOT_IMAGING)
 _NOISE_MASK = 1 << (ismrmrd.ACQ_IS_NOISE_MEASUREMENT - 1)
 _LAST_MASK = 1 << (ismrmrd.ACQ_LAST_IN_MEASUREMENT - 1)
 
-_COUNTED = ("repetition", "average", "slice", "set", "phase")
-"""Counters whose limits in the header tell when a scan has everything."""
-
 _GRACE_S = 1.0
 """How long to wait after a readout flagged as last, where nothing tells whether more will come: readouts of a scan
 that goes on follow within a repetition time, or an inversion time."""
@@ -36,6 +33,8 @@ class Selected:
     ----------
     slices : dict of int to list of ismrmrd.Acquisition
         Imaging readouts and navigators by slice index, each in the order of acquisition.
+    heads : dict of int to (readouts,) structured array
+        Their heads.
     counters : dict of int to (readouts,) int64
         Their scan counters, less those of dropped echoes, which are no excitations of their own.
     roles : Roles
@@ -43,6 +42,7 @@ class Selected:
     """
 
     slices: dict[int, list[ismrmrd.Acquisition]]
+    heads: dict[int, NDArray]
     counters: dict[int, NDArray[np.int64]]
     roles: Roles
 
@@ -56,7 +56,7 @@ class Measurement:
         Readouts so far, of every kind.
     waveforms : list of ismrmrd.Waveform
     complete : bool
-        Whether a readout flagged ``ACQ_LAST_IN_MEASUREMENT`` ended it.
+        Whether the readout that came last was flagged ``ACQ_LAST_IN_MEASUREMENT``.
     images : list of ismrmrd.Image
         What came instead of readouts.
     number : int
@@ -67,8 +67,8 @@ class Measurement:
     Parameters
     ----------
     limits : dict of str to int, optional
-        Largest value of each counter, from the header: a readout flagged as last ends the scan if all were reached.
-        Converters flag the last readout of each repetition, too.
+        Largest value of each counter, from the header. Converters flag the last readout of each repetition or slice,
+        too: it ends the scan at once only where repetitions alone are counted and all came.
     number, volumes_before : int
     """
 
@@ -79,8 +79,8 @@ class Measurement:
         self.complete = False
         self.received = 0
         self.waveforms: list[ismrmrd.Waveform] = []
-        self._limits = {name: limit for name, limit in (limits or {}).items() if name in _COUNTED and limit > 0}
-        self._reached = dict.fromkeys(self._limits, 0)
+        self._limits = {name: limit for name, limit in (limits or {}).items() if limit > 0}
+        self._repetition = 0
         self._noise: list[ismrmrd.Acquisition] = []
         self._readouts: list[ismrmrd.Acquisition] = []
         self._plain: ismrmrd.Acquisition | None = None
@@ -117,10 +117,10 @@ class Measurement:
             self._noise.append(acquisition)
             return
         self._readouts.append(acquisition)
-        for name in self._reached:
-            self._reached[name] = max(self._reached[name], getattr(acquisition.idx, name))
+        self._repetition = max(self._repetition, acquisition.idx.repetition)
         self.complete = bool(flags & _LAST_MASK)
-        self._deadline_s = time.monotonic() + _GRACE_S
+        if self.complete:
+            self._deadline_s = time.monotonic() + _GRACE_S
         if not flags & _SPECIAL_MASK:
             first = self._plain = self._plain or acquisition
             same = first.encoding_space_ref, first.idx.contrast
@@ -171,7 +171,7 @@ class Measurement:
 
     def _has_everything(self) -> bool:
         """Whether nothing can follow: the last of several slices or averages is not told by the largest counters."""
-        return set(self._limits) == {"repetition"} and self._reached["repetition"] >= self._limits["repetition"]
+        return set(self._limits) == {"repetition"} and self._repetition >= self._limits["repetition"]
 
     def _grace_s(self) -> float:
         """What is left of the time to wait; waveforms that come meanwhile do not prolong it."""
@@ -225,15 +225,15 @@ class Measurement:
                 f"readouts of {len(uids)} measurements are mixed (measurement_uid {', '.join(map(str, uids[:4]))}); "
                 "send or convert one measurement at a time"
             )
-        slices: dict[int, list[ismrmrd.Acquisition]] = {}
-        counters: dict[int, list[int]] = {}
-        excited = _without_echoes(heads["scan_counter"], roles)
-        for row in rows[_order(heads["scan_counter"][rows])]:
+        ordered = rows[_order(heads["scan_counter"][rows])]
+        for row in ordered:
             _check_shape(self._readouts[row], self._readouts[rows[0]])
-            number = int(heads["idx"]["slice"][row])
-            slices.setdefault(number, []).append(self._readouts[row])
-            counters.setdefault(number, []).append(int(excited[row]))
-        return Selected(slices, {number: np.array(values) for number, values in counters.items()}, roles)
+        number = heads["idx"]["slice"][ordered]
+        of_slice = {int(one): ordered[number == one] for one in np.unique(number)}
+        excited = _without_echoes(heads["scan_counter"], roles)
+        slices = {one: [self._readouts[row] for row in mine] for one, mine in of_slice.items()}
+        counters = {one: excited[mine] for one, mine in of_slice.items()}
+        return Selected(slices, {one: heads[mine] for one, mine in of_slice.items()}, counters, roles)
 
     def following(self) -> "Measurement":
         """Start the next measurement of the stream; it keeps the noise scan."""
@@ -268,8 +268,8 @@ class Measurement:
         if not np.isfinite(samples).all():
             raise DataError("the noise scan holds NaN or Inf; repeat it")
         dwell_us, noise_dwell_us = imaging.sample_time_us, self._noise[0].sample_time_us
-        known = dwell_us > 0 and noise_dwell_us > 0
-        return samples, relative_bandwidth * (float(dwell_us / noise_dwell_us) if known else 1.0)
+        ratio = float(dwell_us / noise_dwell_us) if dwell_us > 0 and noise_dwell_us > 0 else 1.0
+        return samples, relative_bandwidth * ratio
 
 
 def _without_echoes(counters: NDArray, roles: Roles) -> NDArray[np.int64]:

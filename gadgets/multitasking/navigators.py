@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from gadgets.mrd.headers.roles import is_flagged
 from gadgets.multitasking.parameters import MultitaskingParameters
 from recon.errors import DataError
-from recon.readouts.clock import excitations_by_counter
+from recon.readouts.clock import excitations_of_scan
 
 _SAME_ANGLE_DEG = 0.5
 """Navigators further apart see different projections; exported trajectories of equal spokes differ by rounding."""
@@ -51,8 +51,7 @@ def _by_rule(
     if parameters.navigator == "flag":
         return is_flagged(heads, "ACQ_IS_NAVIGATION_DATA")
     if parameters.navigator == "every_nth":
-        excitation = excitations_by_counter(heads["scan_counter"], np.zeros(len(readouts), dtype=np.int64))
-        index = (np.arange(len(readouts)) if excitation is None else excitation) - parameters.navigator_offset
+        index = excitations_of_scan(heads["scan_counter"]) - parameters.navigator_offset
         return (index >= 0) & (index % parameters.navigator_every == 0)
     if np.any(heads["trajectory_dimensions"] < 2):
         raise DataError("navigator=zero_angle needs a trajectory, and the readouts carry none; use every_nth")

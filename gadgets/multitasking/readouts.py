@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.header import ScanHeader, read_header
 from gadgets.mrd.headers.places import check_one_place, geometry_of, oriented
-from gadgets.mrd.headers.roles import heads_of, is_flagged
+from gadgets.mrd.headers.roles import is_flagged
 from gadgets.mrd.measurement import Measurement
 from gadgets.multitasking.feasibility import check_wishes, given_basis, inverts, remarks_on, settled
 from gadgets.multitasking.navigators import find_navigators
@@ -79,6 +79,7 @@ def slices_of(measurement: Measurement, header: ScanHeader, parameters: Multitas
         _slice(
             number,
             readouts,
+            selected.heads[number],
             selected.counters[number],
             measurement,
             NoiseScan(*noise) if noise else None,
@@ -99,13 +100,13 @@ def read_slices(scan: ScanFile, parameters: MultitaskingParameters) -> list[Meas
 def _slice(
     number: int,
     readouts: list[ismrmrd.Acquisition],
+    heads: NDArray,
     counter: NDArray,
     measurement: Measurement,
     noise: NoiseScan | None,
     header: ScanHeader,
     parameters: MultitaskingParameters,
 ) -> MeasuredSlice:
-    heads = heads_of(readouts)
     _check_two_dimensional(heads, number)
     is_navigator = find_navigators(readouts, heads, parameters)
     is_imaging = ~is_navigator & ~_passed_over(heads, is_navigator, parameters)

@@ -11,18 +11,16 @@ from gadgets.mrd.header import ScanHeader
 from gadgets.multitasking.parameters import MultitaskingParameters
 from recon.errors import DataError
 from recon.multitasking.scan import Sequence
-from recon.readouts.clock import Spacing, excitations_by_counter, spacing_of, unwrapped
+from recon.readouts.clock import SMOOTHED, Spacing, excitations_of_scan, rows_since_start, spacing_of, unwrapped
 from recon.readouts.placement import Placement, place
 
 log = logging.getLogger(__name__)
 
-_COUNTERS = ("repetition", "set", "average", "phase", "segment", "contrast")
+_OTHER_COUNTERS = ("set", "average", "phase")
+"""Counters in which converters count inversions instead of repetitions."""
 
 _LEAST_TICKS = 0.1
 """Ticks between two excitations, below which stamps are no clock: 2.5 ms at TR 2 ms are 0.8."""
-
-_SMOOTHED = 15
-"""Readouts over which the rounding of time stamps averages out."""
 
 _INVERSION_FLIP_DEG = 90.0
 """Pulses of at least this angle prepare or refocus; FLASH excites with less."""
@@ -95,12 +93,13 @@ def timing_of(
     """
     period = _periods(heads, parameters, header)
     stamps = _clock(heads, period)
-    placed = place(heads["scan_counter"] if counter is None else counter, period, stamps)
+    counter = heads["scan_counter"] if counter is None else counter
+    placed = place(counter, period, stamps)
     spacing = Spacing(0.0, 1.0) if stamps is None else spacing_of(stamps, placed.excitation, period)
     sequence = sequence_of(header, parameters, spacing)
     tick_ms = _agreed_tick_ms(spacing, sequence, parameters)
     if tick_ms is None and stamps is not None:
-        stamps, placed = None, place(heads["scan_counter"] if counter is None else counter, period, None)
+        stamps, placed = None, place(counter, period, None)
     time_ms = _nominal_ms(period, placed, sequence)
     if stamps is not None and tick_ms is not None:
         measured_ms = tick_ms * (stamps - stamps[0]).astype(np.float64)
@@ -116,8 +115,7 @@ def _clock(heads: NDArray, period: NDArray) -> NDArray[np.int64] | None:
     stamps = unwrapped(heads["acquisition_time_stamp"])
     if stamps is None:
         return None
-    rows = np.arange(len(period)) - np.searchsorted(period, period)
-    return stamps if spacing_of(stamps, rows, period).ticks >= _LEAST_TICKS else None
+    return stamps if spacing_of(stamps, rows_since_start(period), period).ticks >= _LEAST_TICKS else None
 
 
 def sequence_of(header: ScanHeader, parameters: MultitaskingParameters, spacing: Spacing | None = None) -> Sequence:
@@ -187,7 +185,7 @@ def _one_of(values: tuple[float, ...], name: str, parameter: str, fits) -> float
 def _periods(heads: NDArray, parameters: MultitaskingParameters, header: ScanHeader) -> NDArray[np.int_]:
     """Number of the inversion period of each readout: it rises wherever the counter changes."""
     if parameters.readouts_per_inversion is not None:
-        return _periods_by_count(heads, parameters.readouts_per_inversion)
+        return excitations_of_scan(heads["scan_counter"]) // parameters.readouts_per_inversion
     name = parameters.inversion_counter
     if name == "none":
         return np.zeros(len(heads), dtype=np.int64)
@@ -204,15 +202,10 @@ def _periods(heads: NDArray, parameters: MultitaskingParameters, header: ScanHea
     return period
 
 
-def _periods_by_count(heads: NDArray, readouts: int) -> NDArray[np.int_]:
-    excitation = excitations_by_counter(heads["scan_counter"], np.zeros(len(heads), dtype=np.int64))
-    return (np.arange(len(heads)) if excitation is None else excitation) // readouts
-
-
 def _refuse_other_counters(heads: NDArray, header: ScanHeader) -> None:
     """Refuse a scan with inversion times that counts nothing as repetitions, but something else instead."""
     counted = {
-        name: int(counter.max()) for name in _COUNTERS[1:4] if np.ptp(counter := heads["idx"][name].astype(int)) > 0
+        name: int(counter.max()) for name in _OTHER_COUNTERS if np.ptp(counter := heads["idx"][name].astype(int)) > 0
     }
     if counted and any(header.ti_ms):
         name = next(iter(counted))
@@ -280,7 +273,7 @@ def _pauses_ms(
     for number in range(len(offsets)):
         rows = np.flatnonzero(period == number)
         offsets[number] = np.median(late[rows])
-        smooth = median_filter(late[rows], size=_SMOOTHED, mode="nearest")
+        smooth = median_filter(late[rows], size=SMOOTHED, mode="nearest")
         if np.ptp(smooth) > 2 * tolerance_ms:
             rest[rows] = smooth - offsets[number]
     steps = np.diff(offsets, prepend=offsets[0])

@@ -58,7 +58,7 @@ class Result:
         S.
     settings : Settings
     provenance : mapping of str to str
-        What the network that was used tells of itself.
+        What the network that was used tells of itself, and what was done about gradient delays.
     prewhitened : bool
     nufft, device : str
         Back end and device that computed it.

@@ -21,7 +21,7 @@ _TICK_TOLERANCE = 0.03
 _APART = 10
 """Readouts between which time is measured: most pairs of readouts this near have nothing missing in between."""
 
-_SMOOTHED = 15
+SMOOTHED = 15
 """Readouts over which the rounding of time stamps averages out: 2.5 ms of 3.6 ms become 0.2 ms."""
 
 
@@ -82,36 +82,37 @@ def excitations_by_counter(counter: NDArray, period: NDArray) -> NDArray[np.int6
     steps = np.diff(wide)
     if not inside.any() or np.any(steps[inside] <= 0):
         return None
-    unit = _commonest(steps[inside])
+    unit = commonest(steps[inside])
     if np.any(steps[inside] % unit):
         return None
-    starts = np.flatnonzero(np.r_[True, ~inside])
-    position = (wide - np.repeat(wide[starts], np.diff(np.r_[starts, len(wide)]))) // unit
-    return position + np.repeat(_late(position, wide / unit, starts, 0), np.diff(np.r_[starts, len(wide)]))
+    position = (wide - wide[np.searchsorted(period, period)]) // unit
+    return position + _late(position, wide / unit, period, 0)
 
 
-def _late(position: NDArray, clock: NDArray, starts: NDArray, jitter: float) -> NDArray[np.int64]:
-    """Excitations that are missing at the start of each period; none where periods differ in length anyway.
+def _late(position: NDArray, clock: NDArray, period: NDArray, jitter: float) -> NDArray[np.int64]:
+    """Excitations that are missing before each readout's period begins; none where periods differ in length anyway.
 
     ``clock`` counts excitations, true to ``jitter``: fewer missing ones are not told from it.
     """
+    starts = np.flatnonzero(np.r_[True, np.diff(period) != 0])
     late = np.zeros(len(starts), dtype=np.int64)
     if len(starts) < 3:
-        return late
+        return np.zeros(len(period), dtype=np.int64)
     lasts = np.r_[starts[1:], len(position)] - 1
     gaps = clock[starts[1:]] - clock[lasts[:-1]]
-    usual, usual_gap = _commonest(position[lasts]), float(np.quantile(gaps, 0.5, method="lower"))
+    usual, usual_gap = commonest(position[lasts]), float(np.quantile(gaps, 0.5, method="lower"))
     if np.count_nonzero(position[lasts] == usual) * 2 <= len(starts) or usual_gap <= 0:
-        return late
+        return np.zeros(len(period), dtype=np.int64)
     for number in range(1, len(starts)):
         missing_before = max(0, usual - int(position[lasts[number - 1]]) - int(late[number - 1]))
         missing = round(float(gaps[number - 1] - usual_gap)) - missing_before
         if missing > jitter:
             late[number] = min(missing, max(0, usual - int(position[lasts[number]])))
-    return late
+    return np.repeat(late, np.diff(np.r_[starts, len(period)]))
 
 
-def _commonest(values: NDArray) -> int:
+def commonest(values: NDArray) -> int:
+    """Value that stands most often; of equally common ones the smallest."""
     known, counts = np.unique(values, return_counts=True)
     return int(known[np.argmax(counts)])
 
@@ -131,13 +132,11 @@ def excitations_by_clock(stamps: NDArray, period: NDArray) -> NDArray[np.int64]:
     -------
     (readouts,) int64
     """
-    position = _rows_since_start(period)
+    position = rows_since_start(period)
     for _ in range(2):  # the second time with a spacing that the missing readouts do not bias
         spacing = max(spacing_of(stamps, position, period).ticks, 1e-9)
         position = _placed(stamps, period, spacing)
-    starts = np.flatnonzero(np.r_[True, np.diff(period) != 0])
-    late = _late(position, stamps / spacing, starts, 2 / spacing)
-    return position + np.repeat(late, np.diff(np.r_[starts, len(stamps)]))
+    return position + _late(position, stamps / spacing, period, 2 / spacing)
 
 
 def _placed(stamps: NDArray, period: NDArray, spacing: float) -> NDArray[np.int64]:
@@ -145,7 +144,7 @@ def _placed(stamps: NDArray, period: NDArray, spacing: float) -> NDArray[np.int6
     for number in np.unique(period):
         rows = np.flatnonzero(period == number)
         ahead = stamps[rows] - stamps[rows[0]] - np.arange(len(rows)) * spacing
-        smooth = scipy.ndimage.median_filter(ahead, size=_SMOOTHED, mode="nearest")
+        smooth = scipy.ndimage.median_filter(ahead, size=SMOOTHED, mode="nearest")
         missing = np.maximum.accumulate(np.rint((smooth - smooth[0]) / spacing).astype(np.int64))
         position[rows] = np.arange(len(rows)) + _at_gaps(missing, np.diff(stamps[rows], prepend=stamps[rows[0]]))
     return position
@@ -153,19 +152,25 @@ def _placed(stamps: NDArray, period: NDArray, spacing: float) -> NDArray[np.int6
 
 def _at_gaps(missing: NDArray, steps: NDArray) -> NDArray[np.int64]:
     """Move each rise of a smoothed count of missing readouts to the longest step near it, where they are missing."""
-    exact, last = np.zeros(len(missing), dtype=np.int64), -_SMOOTHED
+    exact, last = np.zeros(len(missing), dtype=np.int64), -SMOOTHED
     for row in np.flatnonzero(np.diff(missing, prepend=0)):
         rise = missing[row] - (missing[row - 1] if row else 0)
-        if row - last > _SMOOTHED:  # else it is the rest of the same rise
-            first = max(0, int(row) - _SMOOTHED // 2)
-            last = first + int(np.argmax(steps[first : row + _SMOOTHED // 2 + 1]))
+        if row - last > SMOOTHED:  # else it is the rest of the same rise
+            first = max(0, int(row) - SMOOTHED // 2)
+            last = first + int(np.argmax(steps[first : row + SMOOTHED // 2 + 1]))
         exact[last:] += rise
     return exact
 
 
-def _rows_since_start(period: NDArray) -> NDArray[np.int64]:
-    starts = np.flatnonzero(np.r_[True, np.diff(period) != 0])
-    return np.arange(len(period)) - np.repeat(starts, np.diff(np.r_[starts, len(period)]))
+def rows_since_start(period: NDArray) -> NDArray[np.int64]:
+    """Readouts since the first one of the same period: excitations, if none is missing."""
+    return np.arange(len(period)) - np.searchsorted(period, period)
+
+
+def excitations_of_scan(counter: NDArray) -> NDArray[np.int64]:
+    """Excitations since the first readout of all, from scan counters, or where these tell nothing from the order."""
+    excitation = excitations_by_counter(counter, np.zeros(len(counter), dtype=np.int64))
+    return np.arange(len(counter)) if excitation is None else excitation
 
 
 @dataclass(frozen=True)

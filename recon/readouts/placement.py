@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.readouts.clock import excitations_by_clock, excitations_by_counter
+from recon.readouts.clock import commonest, excitations_by_clock, excitations_by_counter, rows_since_start
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def place(counter: NDArray, period: NDArray, stamps: NDArray | None) -> Placemen
     -------
     Placement
     """
-    by_order = np.arange(len(period)) - np.searchsorted(period, period)
+    by_order = rows_since_start(period)
     by_counter = excitations_by_counter(counter, period)
     by_clock = None if stamps is None else excitations_by_clock(stamps, period)
     excitation, told_by = by_order, "their order alone"
@@ -101,8 +101,7 @@ def _missing_at_ends(counter: NDArray, excitation: NDArray, period: NDArray) -> 
     inside = np.diff(wide)[np.diff(period) == 0]
     if len(starts) < 2 or not len(inside):
         return ends
-    known, counts = np.unique(inside, return_counts=True)
-    gaps = (wide[starts] - wide[starts - 1]) / known[np.argmax(counts)] - excitation[starts]
+    gaps = (wide[starts] - wide[starts - 1]) / commonest(inside) - excitation[starts]
     if gaps.min() > 0:  # else counters restart
         ends[:-1] = np.maximum(0, np.rint(gaps - np.quantile(gaps, 0.5, method="lower")))
     return ends
