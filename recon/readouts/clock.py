@@ -146,18 +146,24 @@ def _placed(stamps: NDArray, period: NDArray, spacing: float) -> NDArray[np.int6
         ahead = stamps[rows] - stamps[rows[0]] - np.arange(len(rows)) * spacing
         smooth = scipy.ndimage.median_filter(ahead, size=SMOOTHED, mode="nearest")
         missing = np.maximum.accumulate(np.rint((smooth - smooth[0]) / spacing).astype(np.int64))
-        position[rows] = np.arange(len(rows)) + _at_gaps(missing, np.diff(stamps[rows], prepend=stamps[rows[0]]))
+        position[rows] = np.arange(len(rows)) + _at_gaps(missing, ahead / spacing)
     return position
 
 
-def _at_gaps(missing: NDArray, steps: NDArray) -> NDArray[np.int64]:
-    """Move each rise of a smoothed count of missing readouts to the longest step near it, where they are missing."""
+def _at_gaps(missing: NDArray, ahead: NDArray) -> NDArray[np.int64]:
+    """Move each rise of a smoothed count of missing readouts to where the unsmoothed one fits it best.
+
+    ``ahead`` is what the clock runs ahead of the order, in excitations; rounding to ticks leaves it off by a constant.
+    """
+    level = ahead - np.median(ahead - missing)
     exact, last = np.zeros(len(missing), dtype=np.int64), -SMOOTHED
     for row in np.flatnonzero(np.diff(missing, prepend=0)):
         rise = missing[row] - (missing[row - 1] if row else 0)
         if row - last > SMOOTHED:  # else it is the rest of the same rise
             first = max(0, int(row) - SMOOTHED // 2)
-            last = first + int(np.argmax(steps[first : row + SMOOTHED // 2 + 1]))
+            near = level[first : row + SMOOTHED // 2 + 1] - exact[first]
+            after = np.arange(len(near)) >= np.arange(len(near))[:, None]
+            last = first + int(np.argmin(np.sum((near - rise * after) ** 2, axis=1)))
         exact[last:] += rise
     return exact
 
