@@ -1,6 +1,10 @@
 """Data on the scale of a network: complex maps as normalised channels, volumes over a percentile."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
@@ -36,6 +40,37 @@ class Normalisation:
     def undo(self, channels: Tensor) -> Tensor:
         """Bring the network's output back."""
         return channels * self.deviation + self.mean
+
+
+@dataclass(frozen=True)
+class LabelStatistics:
+    """How labels are scaled against their inputs: what undoes a normalisation by a label that inference does not have.
+
+    Attributes
+    ----------
+    deviation_ratio : float
+        Deviation of the label over that of the input.
+    mean_shift : float
+        Mean of the label minus that of the input, over the input's deviation.
+    """
+
+    deviation_ratio: float = 1.0
+    mean_shift: float = 0.0
+
+    @classmethod
+    def mean_of(cls, pairs: Sequence[tuple[Normalisation, Normalisation]]) -> LabelStatistics:
+        """Average over pairs of an input's and its label's normalisation; the ratio as a geometric mean."""
+        ratios = [math.log(label.deviation / shown.deviation) for shown, label in pairs]
+        shifts = [(label.mean - shown.mean) / shown.deviation for shown, label in pairs]
+        return cls(math.exp(sum(ratios) / len(pairs)), sum(shifts) / len(pairs))
+
+    def of_label(self, shown: Normalisation) -> Normalisation:
+        """Estimate a label's normalisation from its input's."""
+        return Normalisation(shown.mean + self.mean_shift * shown.deviation, self.deviation_ratio * shown.deviation)
+
+    def as_dict(self) -> dict[str, float]:
+        """As a model card keeps it."""
+        return asdict(self)
 
 
 def normalisation_of(channels: Tensor) -> Normalisation:

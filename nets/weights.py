@@ -45,10 +45,9 @@ class ModelCard:
         On data that were not trained on.
     preprocessing : dict
         What inference must do before and after.
-    version : str
-        Version of malibu.
-    licence : str
-    use : str
+    chosen, version : str
+        Which weights of the training these are: the last, or those of a validation; version of malibu.
+    licence, use : str
     tensors_sha256 : str
         Digest of the tensors (:func:`nets.tensor_files.digest_of`), by which damage is noticed; older files have none.
     """
@@ -60,6 +59,7 @@ class ModelCard:
     seed: int
     metrics: dict[str, float] = field(default_factory=dict)
     preprocessing: dict[str, Any] = field(default_factory=dict)
+    chosen: str = ""
     version: str = ""
     licence: str = "MIT"
     use: str = RESEARCH_USE

@@ -12,8 +12,8 @@ import ismrmrd
 from gadgets.errors import ScanFileError
 from gadgets.mrd.header import header_of
 from gadgets.mrd.headers.places import geometry_of
-from nets.data.errors import VolumeError
-from nets.data.hdf5_files import check_heaps
+from nets.data.formats.errors import VolumeError
+from nets.data.formats.hdf5_files import check_heaps
 
 log = logging.getLogger(__name__)
 

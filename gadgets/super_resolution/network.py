@@ -102,6 +102,8 @@ def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -
         parameters.precision,
         parameters.patch,
         parameters.margin,
+        parameters.merge,
+        parameters.batch_statistics,
     )
     for stage in restorer.stages:
         log.info("%s is loaded on %s (weights %s)", stage.card.architecture, restorer.device, stage.sha256[:12])
@@ -110,7 +112,13 @@ def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -
 
 @lru_cache(maxsize=2)
 def _loaded(
-    given: tuple[str | None, ...], device: str, precision: str, patch: tuple[int, int, int], margin: int | None
+    given: tuple[str | None, ...],
+    device: str,
+    precision: str,
+    patch: tuple[int, int, int] | None,
+    margin: int | None,
+    merge: str,
+    batch_statistics: str,
 ) -> "SuperResolution":
     """Load the stages; None stands for the shipped weights of that stage."""
     from nets.inference.super_resolution import SuperResolution
@@ -121,6 +129,6 @@ def _loaded(
         weights_path(name) if name else shipped(other) for name, other in zip(given, default, strict=False)
     ]
     try:
-        return SuperResolution(weights, device, precision, patch, margin)  # type: ignore[arg-type]
+        return SuperResolution(weights, device, precision, patch, margin, merge, batch_statistics)  # type: ignore[arg-type]
     except WeightsError as error:
         raise ParameterError(f"weights: {error}") from error

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from gadgets.configuration import as_list, checked, named_once, of_those, read_parameters
 from gadgets.mrd.headers.roles import ReadoutParameters
 from gadgets.super_resolution.series import SERIES
-from nets.inference import PATCH
 from recon.super_resolution import Settings
 
 if TYPE_CHECKING:
@@ -61,10 +60,14 @@ class SuperResolutionParameters(ReadoutParameters):
         Settings.data_consistency, description="put the measured centre of k-space back into the result"
     )
     output: Literal["slices", "volume"] = Field("slices", description="images of raw scans: 2-D slices, or one volume")
-    patch: Annotated[Three, BeforeValidator(_triple)] = Field(
-        PATCH, description="voxels ZxYxX that a network sees at once, margins included"
+    patch: Annotated[Three | None, BeforeValidator(_triple)] = Field(
+        None, description="voxels ZxYxX that a network sees at once, margins included; default: 192x192x128, or more"
     )
     margin: int | None = Field(None, ge=0, description="voxels cut from each side of a patch; default: no seams")
+    merge: Literal["cut", "average"] = Field("cut", description="where patches overlap: cut at the margin, or average")
+    batch_statistics: Literal["card", "stored", "patch"] = Field(
+        "card", description="of batch norm: as the weights say, those of the training, or of each patch"
+    )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the network's arithmetic")
 
     @field_validator("matrix", "patch")

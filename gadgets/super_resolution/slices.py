@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from gadgets.mrd.headers.places import geometry_of
 from gadgets.super_resolution.kinds import grouped
-from nets.data.errors import VolumeError
-from nets.data.slice_order import check_directions, slice_order
+from nets.data.formats.errors import VolumeError
+from nets.data.formats.slice_order import check_directions, slice_order
 from recon.cartesian import centre_mask, lines_in_image, to_image, to_kspace, zero_fill
 from recon.errors import DataError
 from recon.super_resolution import CartesianVolume

@@ -7,6 +7,9 @@ import torch
 from torch import Tensor, nn
 
 Norm = Literal["none", "batch", "instance", "layer"]
+BatchNorm = nn.BatchNorm2d | nn.BatchNorm3d
+BatchStatistics = Literal["stored", "patch"]
+"""Whose mean and deviation batch norm uses after training: those over the training data, or those of the patch."""
 
 _CONV: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
 _BATCH: dict[int, type[nn.Module]] = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
@@ -41,6 +44,17 @@ def norm(kind: Norm, dims: int, channels: int) -> list[nn.Module]:
     if kind == "layer":
         return [nn.GroupNorm(1, channels)]
     return [_BATCH[dims](channels) if kind == "batch" else _INSTANCE[dims](channels, affine=True)]
+
+
+def batch_norms(network: nn.Module) -> list[BatchNorm]:
+    """All batch normalisations of a network."""
+    return [module for module in network.modules() if isinstance(module, BatchNorm)]
+
+
+def use_statistics_of_patch(network: nn.Module) -> None:
+    """Let batch norm normalise by mean and deviation of what comes, in evaluation mode, too; stored ones are lost."""
+    for layer in batch_norms(network):
+        layer.running_mean = layer.running_var = None
 
 
 def pool(dims: int) -> nn.Module:
@@ -97,6 +111,31 @@ class DenseBlock(nn.Module):
         return features if self.keep_input else features[:, self.inputs :]
 
 
+class OwnDenseBlock(nn.Module):
+    """Units that each see the outputs of all units before; the block's input feeds the first one alone.
+
+    Parameters
+    ----------
+    inputs : int
+        Channels that come in.
+    units : iterable of callable
+        As in :class:`DenseBlock`.
+    growth : int
+    """
+
+    def __init__(self, inputs: int, units: Iterable[Callable[[int], nn.Module]], growth: int) -> None:
+        super().__init__()
+        self.units = nn.ModuleList(unit(growth * number if number else inputs) for number, unit in enumerate(units))
+        self.outputs: int = growth * len(self.units)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, inputs, ...) → (batch, outputs, ...)."""
+        outputs = self.units[0](features)
+        for unit in self.units[1:]:
+            outputs = torch.cat([outputs, unit(outputs)], dim=1)
+        return outputs
+
+
 class MultiLevel(nn.Module):
     """Dense blocks that are densely connected themselves (mDCSRN, dissertation figure 4.3).
 
@@ -135,6 +174,12 @@ class MultiLevel(nn.Module):
         return features
 
 
+MOST_PLACES = 65_536
+"""Places at half size that self-attention compares at most: 80³ voxels; time grows with the square."""
+_MAP_VALUES = 2**25
+"""Values of the attention map at a time: 128 MB in float32."""
+
+
 class SelfAttention(nn.Module):
     """SAGAN's attention, its map computed at half size along each axis (dissertation 8.3.2).
 
@@ -161,12 +206,31 @@ class SelfAttention(nn.Module):
     def attention(self, features: Tensor) -> Tensor:
         """Where each place looks: (batch, places, places) at half size, rows adding to one."""
         small = self._pool(features)
-        query, key = self.query(small).flatten(2), self.key(small).flatten(2)
+        return self._rows(self.query(small).flatten(2), self.key(small).flatten(2))
+
+    def _rows(self, query: Tensor, key: Tensor) -> Tensor:
+        """(batch, c, some places), (batch, c, places) → (batch, some places, places): softmax of ``qᵀk``."""
         return torch.softmax(query.transpose(1, 2) @ key, dim=-1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(batch, channels, ...) → the same shape; every axis has at least 2 pixels."""
+        """(batch, channels, ...) → the same shape; every axis has at least 2 pixels.
+
+        Some rows of the map are computed at a time, so that it needs no memory of the square of the places.
+
+        Raises
+        ------
+        ValueError
+            If there are so many places that this would take hours.
+        """
         small = self._pool(features)
-        seen = self.value(small).flatten(2) @ self.attention(features).transpose(1, 2)
-        seen = seen.reshape(small.shape)
+        query, key, value = (layer(small).flatten(2) for layer in (self.query, self.key, self.value))
+        places = key.shape[2]
+        if places > MOST_PLACES:
+            raise ValueError(
+                f"self-attention compares every place with every other: {places} places at half size are too many "
+                f"(at most {MOST_PLACES}); take patches of 64x64x64 voxels or less, and a margin, 8 say"
+            )
+        rows = max(1, _MAP_VALUES // places)
+        parts = [value @ self._rows(some, key).transpose(1, 2) for some in query.split(rows, dim=2)]
+        seen = torch.cat(parts, dim=2).reshape(small.shape)
         return features + self.gamma * nn.functional.interpolate(seen, features.shape[2:], mode=self._mode)

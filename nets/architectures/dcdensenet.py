@@ -5,7 +5,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from nets.architectures.blocks import conv
+from nets.architectures.blocks import OwnDenseBlock, conv
 
 
 @dataclass(frozen=True)
@@ -16,21 +16,6 @@ class DcDenseNetConfig:
     layers: int = Field(default=6, ge=2)
     growth: int = Field(default=8, ge=1)
     bottleneck: int = Field(default=16, ge=1)
-
-
-class _Block(nn.Module):
-    """Layers [conv 3³, ReLU]; the first reads the block's input, later ones all outputs of the block."""
-
-    def __init__(self, layers: int, growth: int) -> None:
-        super().__init__()
-        inputs = [growth, *(growth * number for number in range(1, layers))]
-        self.layers = nn.ModuleList(nn.Sequential(conv(3, c, growth, bias=False), nn.ReLU()) for c in inputs)
-
-    def forward(self, features: Tensor) -> Tensor:
-        outputs = self.layers[0](features)
-        for layer in self.layers[1:]:
-            outputs = torch.cat([outputs, layer(outputs)], dim=1)
-        return outputs
 
 
 class DcDenseNet(nn.Module):
@@ -45,8 +30,12 @@ class DcDenseNet(nn.Module):
         super().__init__()
         self.config = config
         growth, layers = config.growth, config.layers
+
+        def unit(inputs: int) -> nn.Module:
+            return nn.Sequential(conv(3, inputs, growth, bias=False), nn.ReLU())
+
         self.stem = nn.Sequential(conv(3, 1, growth, bias=False), nn.ReLU())
-        self.blocks = nn.ModuleList(_Block(layers, growth) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(OwnDenseBlock(growth, [unit] * layers, growth) for _ in range(config.blocks))
         features = growth * (1 + config.blocks * layers)
         self.combine = nn.Sequential(
             conv(3, features, config.bottleneck, kernel=1, bias=False), conv(3, config.bottleneck, 1, bias=False)

@@ -1,7 +1,7 @@
 """Who judges a super-resolved volume: SRGAN's discriminator in 3-D, the patch critic, and DRAGAN's pair."""
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -117,7 +117,8 @@ def reverse_gradient(features: Tensor, strength: float) -> Tensor:
 class DraganDiscriminator(nn.Module):
     """D, and the feature discriminator F that branches off it (dissertation figure 5.1b).
 
-    The printed equations 5.11-5.13 mix up signs and labels. This is the consistent saddle point: D minimises
+    The printed equations 5.11-5.13 take logarithms of the probability of the wrong class, which are unbounded below.
+    This is the bounded saddle point of the same directions: D minimises
     ``BCE(real 1, generated 0) − λ_p · BCE_F``, F minimises ``BCE_F`` (coronary 0, brain 1), both from one backward
     pass through a gradient reversal. Where F branches off is inferred: after the pair of 256 channels.
 
@@ -161,11 +162,33 @@ class DraganDiscriminator(nn.Module):
 
 @dataclass(frozen=True)
 class PatchCriticConfig:
-    """Hyper-parameters of :class:`PatchCritic`: channels, and plain layers after the two strided ones."""
+    """Hyper-parameters of :class:`PatchCritic`; `wang2020` prints neither channels nor the number of layers.
 
+    Attributes
+    ----------
+    columns : {"thin", "srgan"}
+        Thin: two strided convolutions, then plain ones of twice the width. SRGAN's columns: pairs of 1, 2, 4 and 8
+        times the width, of which the second of the first two pairs is strided.
+    width : int
+        Channels of the first convolution.
+    layers : int
+        Plain convolutions of the thin critic.
+    norm : {"instance", "layer", "batch", "none"}
+        The text says instance norm, the caption of figure 3 layer norm.
+    """
+
+    columns: Literal["thin", "srgan"] = "thin"
     width: int = Field(default=64, ge=1)
     layers: int = Field(default=2, ge=0)
     norm: Norm = "instance"
+
+    @property
+    def convolutions(self) -> list[tuple[int, int]]:
+        """Channels and stride of each convolution of 3³."""
+        if self.columns == "srgan":
+            widths = [self.width * 2**level for level in range(4) for _ in range(2)]
+            return list(zip(widths, (1, 2, 1, 2, 1, 1, 1, 1), strict=True))
+        return [(self.width, 2), (2 * self.width, 2), *[(2 * self.width, 1)] * self.layers]
 
 
 class PatchCritic(nn.Module):
@@ -179,19 +202,21 @@ class PatchCritic(nn.Module):
     def __init__(self, config: PatchCriticConfig) -> None:
         super().__init__()
         self.config = config
-        width = config.width
-        layers: list[nn.Module] = [conv(3, 1, width, stride=2), nn.LeakyReLU(_SLOPE)]
-        for number in range(1 + config.layers):
-            inputs = width if number == 0 else 2 * width
-            stride = 2 if number == 0 else 1
-            convolution = conv(3, inputs, 2 * width, stride=stride)
-            layers += [convolution, *norm(config.norm, 3, 2 * width), nn.LeakyReLU(_SLOPE)]
-        self.layers = nn.Sequential(*layers, conv(3, 2 * width, 1, kernel=1))
+        layers: list[nn.Module] = []
+        inputs = 1
+        for outputs, stride in config.convolutions:
+            normalised = norm(config.norm, 3, outputs) if layers else []
+            layers += [conv(3, inputs, outputs, stride=stride), *normalised, nn.LeakyReLU(_SLOPE)]
+            inputs = outputs
+        self.layers = nn.Sequential(*layers, conv(3, inputs, 1, kernel=1))
 
     @property
     def receptive_field(self) -> int:
         """Voxels along an axis that one place of its map sees; the instance norm looks at all."""
-        return 7 + 8 * self.config.layers
+        field, step = 1, 1
+        for _, stride in self.config.convolutions:
+            field, step = field + 2 * step, step * stride
+        return field
 
     def forward(self, volume: Tensor) -> Tensor:
         """(batch, 1, z, y, x) → (batch,)."""

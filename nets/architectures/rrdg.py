@@ -1,7 +1,9 @@
 """RRDG: residual-in-residual dense generator (`wang2020`), and the blending of two trained ones."""
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from typing import Literal, cast
 
 import torch
 from pydantic import Field
@@ -9,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from nets.architectures.blocks import DenseBlock, conv
+from nets.architectures.blocks import DenseBlock, batch_norms, conv
 
 # Factor on each residual: beta of Wang 2020.
 _RESIDUAL_SCALE = 0.2
@@ -51,11 +53,31 @@ class _ResidualDenseBlock(nn.Module):
         self.checkpointing = config.checkpointing
 
     def forward(self, features: Tensor) -> Tensor:
-        if self.checkpointing and self.training and torch.is_grad_enabled():
-            dense = checkpoint(self.dense, features, use_reentrant=False)
+        if self.checkpointing and torch.is_grad_enabled():
+            again = partial(_statistics_kept, self.dense)
+            dense = checkpoint(self.dense, features, use_reentrant=False, context_fn=again)
         else:
             dense = self.dense(features)
         return features + _RESIDUAL_SCALE * self.fuse(dense)
+
+
+def _statistics_kept(block: nn.Module) -> tuple[AbstractContextManager, AbstractContextManager]:
+    """Around the first computation of a block, and around the second: there, running statistics do not move again."""
+
+    @contextmanager
+    def kept() -> Iterator[None]:
+        layers = batch_norms(block)
+        before = [(layer.momentum, cast("Tensor", layer.num_batches_tracked).clone()) for layer in layers]
+        for layer in layers:
+            layer.momentum = 0.0
+        try:  # torch leaves by an exception as soon as it has what it needs
+            yield
+        finally:
+            for layer, (momentum, batches) in zip(layers, before, strict=True):
+                layer.momentum = momentum
+                cast("Tensor", layer.num_batches_tracked).copy_(batches)
+
+    return nullcontext(), kept()
 
 
 class _Rrdb(nn.Module):
@@ -69,9 +91,6 @@ class _Rrdb(nn.Module):
 
 class Rrdg(nn.Module):
     """Residual-in-residual dense generator with a global residual over its trunk.
-
-    A checkpointed dense block runs its batch norms twice in a training step; their running statistics then move
-    twice towards the same batch.
 
     Parameters
     ----------

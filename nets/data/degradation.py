@@ -1,6 +1,8 @@
 """The degradation that super-resolution learns to undo: the outer lines of k-space were not measured."""
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -96,3 +98,76 @@ def smooth_phase(shape: tuple[int, ...], generator: torch.Generator, strength: f
         slope, wave, start = torch.randn(3, generator=generator)
         phase = phase + strength * (slope * grid + 0.5 * wave * torch.sin(2 * grid + start))
     return torch.polar(torch.ones_like(phase), phase)
+
+
+class Degradation(ABC):
+    """What a scan does to a volume before its outer lines are left out; recipes list them."""
+
+    @abstractmethod
+    def __call__(self, signal: Tensor, factors: Factors, generator: torch.Generator) -> Tensor:
+        """Change a volume.
+
+        Parameters
+        ----------
+        signal : (z, y, x) Tensor
+            Real or complex; its 99.9th percentile is one.
+        factors : (3,) tuple of float
+            How many times fewer lines are measured along z, y, x.
+        generator : torch.Generator
+
+        Returns
+        -------
+        (z, y, x) Tensor
+        """
+
+
+class RandomPhase(Degradation):
+    """A smooth phase, as of coils and off-resonance: the k-space of a magnitude is symmetric, that of a scan is not."""
+
+    def __call__(self, signal: Tensor, factors: Factors, generator: torch.Generator) -> Tensor:
+        """Multiply with a :func:`smooth_phase`."""
+        return signal * smooth_phase(tuple(signal.shape), generator)
+
+
+class MeasuredTexture(Degradation):
+    """Add random texture to the lines that are measured, so that it stays in the label.
+
+    Whatever was measured is to pass, be it noise or structure that no simulation has: a network that learns to take
+    noise away smooths real tissue, too.
+
+    Parameters
+    ----------
+    largest : float
+        Largest standard deviation of the texture before truncation, over the volume's 99.9th percentile.
+    """
+
+    def __init__(self, largest: float) -> None:
+        self.largest = largest
+
+    def __call__(self, signal: Tensor, factors: Factors, generator: torch.Generator) -> Tensor:
+        """Add :func:`random_texture` of a random strength."""
+        level = self.largest * float(torch.rand((), generator=generator))
+        return signal + level * measured_part(random_texture(tuple(signal.shape), generator), factors)
+
+
+def degraded(
+    full: Tensor, factors: Factors, degradations: Sequence[Degradation], generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """A volume as a shorter scan shows it, and as the full one does.
+
+    Parameters
+    ----------
+    full : (z, y, x) float32 Tensor
+    factors : (3,) tuple of float
+    degradations : sequence of Degradation
+    generator : torch.Generator
+
+    Returns
+    -------
+    (z, y, x) float32 Tensor, (z, y, x) float32 Tensor
+        Magnitudes.
+    """
+    signal = full
+    for degradation in degradations:
+        signal = degradation(signal, factors, generator)
+    return truncate_kspace(signal, factors), signal.abs().float()

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from nets.data.errors import VolumeError
-from nets.data.hdf5_files import maps_of, opened_hdf5
+from nets.data.formats.errors import VolumeError
+from nets.data.formats.hdf5_files import maps_of, opened_hdf5
 
 _REMEDY = "make pairs with malibu prepare"
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nets.data.dicom_files import read_dicom
-from nets.data.errors import VolumeError
-from nets.data.hdf5_files import maps_of, opened_hdf5
-from nets.data.nifti_files import NIFTI_SUFFIXES, read_nifti
+from nets.data.formats.dicom_files import read_dicom
+from nets.data.formats.errors import VolumeError
+from nets.data.formats.hdf5_files import maps_of, opened_hdf5
+from nets.data.formats.nifti_files import NIFTI_SUFFIXES, read_nifti
 
 log = logging.getLogger(__name__)
 
@@ -116,29 +116,7 @@ def _read_hdf5(path: Path) -> Volume:
         return Volume(torch.from_numpy(np.asarray(data[()], dtype=np.float32)), attributes)
 
 
-def volume_files(folder: Path, split: str) -> list[Path]:
-    """List the volumes of a split.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds ``train``, ``validation`` and ``test``.
-    split : str
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    VolumeError
-        If there are none.
-    """
-    split_folder = folder / split
-    paths = sorted(split_folder.iterdir()) if split_folder.is_dir() else []
-    paths = [path for path in paths if path.is_dir() or path.suffix == ".h5" or path.name.endswith(NIFTI_SUFFIXES)]
-    if not paths:
-        raise VolumeError(
-            f"{split_folder} holds no volumes; run malibu prepare-volumes {folder}, or put .nii.gz files there"
-        )
-    return paths
+def volumes_in(folder: Path) -> list[Path]:
+    """List the volumes of a folder in the order of their names: HDF5, NIfTI, and folders of DICOM slices."""
+    paths = sorted(folder.glob("[!.]*")) if folder.is_dir() else []
+    return [path for path in paths if path.is_dir() or path.suffix == ".h5" or path.name.endswith(NIFTI_SUFFIXES)]

@@ -14,6 +14,7 @@ from nets.architectures.registry import receptive_field
 log = logging.getLogger(__name__)
 
 Precision = Literal["float32", "bfloat16"]
+Merge = Literal["cut", "average"]
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -80,11 +81,14 @@ def apply_in_patches(
     volume: Tensor,
     patch: tuple[int, ...],
     margin: int | tuple[int, ...] | None = None,
+    merge: Merge = "cut",
 ) -> Tensor:
     """Apply a network patch by patch; memory is bounded by the patch, not by the volume.
 
-    Patches overlap by twice the margin, which is cut away from each result; at the volume's own borders nothing is
-    cut. Where the margin covers half the receptive field, the result is that of the whole volume.
+    Merged by cutting, patches overlap by twice the margin, which is cut away from each result; at the volume's own
+    borders nothing is cut. Where the margin covers half the receptive field, the result is that of the whole volume.
+    Merged by averaging, patches are shifted by half of what the margin leaves of them, and their results averaged, as
+    in chapter 3 of the dissertation (there, without a margin).
 
     Parameters
     ----------
@@ -95,6 +99,7 @@ def apply_in_patches(
         What the network sees at once, margins included.
     margin : int or tuple of int, optional
         Along all axes, or each. Default: what the network's receptive field asks for.
+    merge : {"cut", "average"}
 
     Returns
     -------
@@ -115,19 +120,22 @@ def apply_in_patches(
     margins = (margin,) * len(sizes) if isinstance(margin, int) else margin
     if any(length > extent and extent <= 2 * cut for length, extent, cut in zip(sizes, patch, margins, strict=True)):
         raise ValueError(f"patches of {patch} voxels leave nothing inside margins of {margin}; take larger patches")
-    spans = [_spans(length, extent, cut) for length, extent, cut in zip(sizes, patch, margins, strict=True)]
-    result: Tensor | None = None
+    placed = _spans if merge == "cut" else _overlapping
+    spans = [placed(length, extent, cut) for length, extent, cut in zip(sizes, patch, margins, strict=True)]
+    total: Tensor | None = None
+    counts = torch.zeros(sizes)
     for box in itertools.product(*spans):
         seen = tuple(slice(span.start, span.stop) for span, _ in box)
         target = tuple(slice(inner.start, inner.stop) for _, inner in box)
         part = network(volume[(slice(None), *seen)][None])[0].float().cpu()
-        if result is None:
-            result = torch.empty(len(part), *sizes)
+        if total is None:
+            total = torch.zeros(len(part), *sizes)
         inside = tuple(slice(k.start - s.start, k.stop - s.start) for k, s in zip(target, seen, strict=True))
-        result[(slice(None), *target)] = part[(slice(None), *inside)]
-    if result is None:
+        total[(slice(None), *target)] += part[(slice(None), *inside)]
+        counts[target] += 1
+    if total is None:
         raise ValueError(f"the volume is empty: {tuple(volume.shape)}")
-    return result
+    return total if merge == "cut" else total / counts
 
 
 def _spans(length: int, extent: int, margin: int) -> list[tuple[range, range]]:
@@ -142,3 +150,14 @@ def _spans(length: int, extent: int, margin: int) -> list[tuple[range, range]]:
             spans.append((range(start, start + extent), range(done, stop)))
             done = stop
     return spans
+
+
+def _overlapping(length: int, extent: int, margin: int) -> list[tuple[range, range]]:
+    """As :func:`_spans`, with patches shifted by half of what is kept of one; the last is shifted inwards."""
+    if length <= extent:
+        return [(range(length), range(length))]
+    step = max(1, (extent - 2 * margin) // 2)
+    starts = [*range(0, length - extent, step), length - extent]
+    kept = [(0 if start == 0 else start + margin, start + extent - margin) for start in starts]
+    kept[-1] = (kept[-1][0], length)
+    return [(range(start, start + extent), range(*inner)) for start, inner in zip(starts, kept, strict=True)]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.inference.patches import Precision, Runner
-from nets.scaling import normalisation_of, to_channels, to_maps
+from nets.scaling import LabelStatistics, normalisation_of, to_channels, to_maps
 from nets.weights import ModelCard, WeightsError, load_weights
 
 
@@ -45,6 +45,7 @@ class SpatialFactorNetwork:
         self.sha256 = loaded.sha256
         self.rank = _rank(loaded.card)
         self.module = loaded.network
+        self._label = _label_statistics(loaded.card)
         self._runner = Runner(self.module, device, precision, compiled, self.card.architecture)
 
     @property
@@ -84,7 +85,18 @@ class SpatialFactorNetwork:
         channels = to_channels(torch.view_as_complex(filled))
         normalisation = normalisation_of(channels)
         estimate = self._runner(normalisation.apply(channels)[None])
-        return to_maps(normalisation.undo(estimate[0]))[:rank].to(back_projection.device)
+        return to_maps(self._label.of_label(normalisation).undo(estimate[0]))[:rank].to(back_projection.device)
+
+
+def _label_statistics(card: ModelCard) -> LabelStatistics:
+    """How the training's labels were scaled against their inputs; alike, if the card does not say."""
+    given = card.preprocessing.get("label_statistics", {})
+    try:
+        return LabelStatistics(**{name: float(value) for name, value in given.items()})
+    except (TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(
+            f"the model card's label_statistics cannot be used ({error}); export the weights again"
+        ) from error
 
 
 def _rank(card: ModelCard) -> int:

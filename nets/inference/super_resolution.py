@@ -1,16 +1,18 @@
 """Two-stage super-resolution of a volume: intensities, patches and stages; memory is bounded by the patch."""
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from nets.architectures.blocks import MOST_PLACES, BatchStatistics, use_statistics_of_patch
 from nets.architectures.registry import ARCHITECTURES
-from nets.inference import PATCH
-from nets.inference.patches import Precision, Runner, apply_in_patches
+from nets.inference import ATTENTION_MARGIN, ATTENTION_PATCH, PATCH
+from nets.inference.patches import Merge, Precision, Runner, apply_in_patches
 from nets.scaling import Factors, intensity_scale
 from nets.weights import LoadedNetwork, WeightsError, load_weights
 
@@ -27,11 +29,17 @@ class SuperResolution:
     device : str
         ``cpu`` or ``cuda:N``. If its memory does not suffice, the CPU takes over.
     precision : {"float32", "bfloat16"}
-    patch : (3,) tuple of int
-        (z, y, x) voxels with margins.
+    patch : (3,) tuple of int, optional
+        (z, y, x) voxels with margins. Default: :data:`nets.inference.PATCH`, or more where the margins ask for it; less
+        for networks with self-attention.
     margin : int, optional
         What is cut from each side of a patch; by default what the network's sight along each axis asks for: then the
-        result is that of the whole volume.
+        result is that of the whole volume. Networks with self-attention see all of it; they have a margin of 8.
+    merge : {"cut", "average"}
+        What becomes of voxels that several patches see (:func:`nets.inference.patches.apply_in_patches`).
+    batch_statistics : {"card", "stored", "patch"}
+        Whose mean and deviation batch norm uses: as the model card says, those over the training data, or those of the
+        patch at hand, as in chapter 4 of the dissertation.
 
     Attributes
     ----------
@@ -50,13 +58,20 @@ class SuperResolution:
         weights: list[Path],
         device: str = "cpu",
         precision: Precision = "float32",
-        patch: tuple[int, int, int] = PATCH,
+        patch: tuple[int, int, int] | None = None,
         margin: int | None = None,
+        merge: Merge = "cut",
+        batch_statistics: Literal["card"] | BatchStatistics = "card",
     ) -> None:
         self.stages = [load_weights(path) for path in weights]
-        self.patch = patch
         self.factors = _common_factors(self.stages)
         self.margins = [_margins(stage, margin) for stage in self.stages]
+        self.patch = _patch(self.stages, self.margins) if patch is None else patch
+        for stage in self.stages:
+            _check_places(stage, self.patch)
+            if batch_statistics == "patch" or (batch_statistics == "card" and _by_patch(stage)):
+                use_statistics_of_patch(stage.network)
+        self.merge: Merge = merge
         self._boxes = [getattr(stage.network.config, "fold", (1, 1, 1)) for stage in self.stages]
         self.runners = [Runner(stage.network, device, precision, name=stage.card.architecture) for stage in self.stages]
 
@@ -101,7 +116,7 @@ class SuperResolution:
         padded = nn.functional.pad(volume[None], [0, missing[2], 0, missing[1], 0, missing[0]], mode="replicate")[0]
         patch = tuple(max(step, extent - extent % step) for extent, step in zip(self.patch, box, strict=True))
         margins = tuple(cut + -cut % step for cut, step in zip(self.margins[number], box, strict=True))
-        restored = apply_in_patches(self.runners[number], padded, patch, margins)
+        restored = apply_in_patches(self.runners[number], padded, patch, margins, self.merge)
         return restored[:, : sizes[0], : sizes[1], : sizes[2]]
 
 
@@ -110,9 +125,31 @@ def _margins(stage: LoadedNetwork, asked: int | None) -> tuple[int, ...]:
         return (asked,) * 3
     exact = getattr(stage.network, "margins", None)
     field = cast("int | None", stage.network.receptive_field)
-    if field is None:
-        raise WeightsError(f"{stage.card.architecture} sees the whole volume: set margin")
-    return exact or (field // 2,) * 3
+    return exact or (ATTENTION_MARGIN if field is None else field // 2,) * 3
+
+
+def _patch(stages: list[LoadedNetwork], margins: list[tuple[int, ...]]) -> tuple[int, int, int]:
+    """The default patch: at least half of it is kept along each axis where margins are wide, up to a volume's size."""
+    if any(stage.network.receptive_field is None for stage in stages):
+        return ATTENTION_PATCH
+    z, y, x = (max(extent, 4 * max(cut)) for extent, cut in zip(PATCH, zip(*margins, strict=True), strict=True))
+    return z, y, x
+
+
+def _check_places(stage: LoadedNetwork, patch: tuple[int, int, int]) -> None:
+    """Refuse patches that self-attention would take hours for, before a scan comes."""
+    box = getattr(stage.network.config, "fold", (1, 1, 1))
+    places = math.prod(extent // (2 * step) for extent, step in zip(patch, box, strict=True))
+    if stage.network.receptive_field is None and places > MOST_PLACES:
+        raise WeightsError(
+            f"{stage.card.architecture} compares all places of a patch with each other, {places} in one of "
+            f"{'x'.join(map(str, patch))} voxels, at most {MOST_PLACES}; set patch to "
+            f"{'x'.join(map(str, ATTENTION_PATCH))}, or leave it and margin out"
+        )
+
+
+def _by_patch(stage: LoadedNetwork) -> bool:
+    return stage.card.preprocessing.get("batch_statistics") == "patch"
 
 
 def _common_factors(stages: list[LoadedNetwork]) -> list[Factors]:

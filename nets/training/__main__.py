@@ -1,38 +1,31 @@
-"""Train a network: ``python -m nets.training fit --config configs/train/NAME.yaml``.
+"""Train a network: ``python -m nets.training fit --config configs/train/NAME.yaml``; also ``validate`` and ``test``.
 
-A recipe says which ``task`` it trains, and under ``run`` what is kept of it; the rest is Lightning's command line:
-every value can be replaced (``--data.folder pairs``), ``--ckpt_path runs/NAME/checkpoints/last.ckpt`` resumes, and
+A recipe names the classes of its training and its data, and under ``run`` what is kept of it; the rest is Lightning's
+command line: every value can be replaced (``--data.folder pairs``), ``--ckpt_path runs/NAME/checkpoints/last.ckpt``
+resumes, ``--model.weights FILE.safetensors`` starts from weights, or validates and tests them, and
 ``torchrun --nproc-per-node 4 -m nets.training fit --config … --trainer.strategy ddp`` trains on several GPUs and hosts.
 """
 
-import itertools
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from nets.data.pairs import PairsData
-from nets.data.volumes import VolumesData
-from nets.training.adversarial import GanTraining
+from nets.data.formats.errors import VolumeError
+from nets.data.training_samples import Samples
+from nets.training.base import EndlessTrainingError, Training
 from nets.training.domain_figure import DomainFigure
 from nets.training.export import ExportWeights
-from nets.training.spatial_factor import SpatialFactorTraining
-from nets.training.super_resolution import SuperResolutionTraining
-
-TASKS: dict[str, tuple[type[Any], type[Any]]] = {
-    "spatial_factor": (SpatialFactorTraining, PairsData),
-    "super_resolution": (SuperResolutionTraining, VolumesData),
-    "adversarial": (GanTraining, VolumesData),
-}
-"""Training steps and data of each task."""
+from nets.training.recipes import complete
+from nets.weights import WeightsError
 
 
 @dataclass(frozen=True)
@@ -51,6 +44,8 @@ class Run:
         Export the checkpoint of the best validation; else the last weights.
     start_share : float
         Share, in the exported weights, of those that the training started from.
+    half : bool
+        Export in half precision.
     """
 
     name: str
@@ -58,24 +53,31 @@ class Run:
     mode: Literal["min", "max"] = "min"
     best: bool = True
     start_share: float = 0.0
+    half: bool = True
 
     def callbacks(self, folder: Path) -> list[Callback]:
         """The best validation; the last epoch, to resume from; the exported weights; DRAGAN's picture."""
         checkpoints = str(folder / "checkpoints")
+        export = ExportWeights(str(folder / f"{self.name}.safetensors"), self.half, self.best, self.start_share)
         return [
             ModelCheckpoint(checkpoints, monitor=self.monitor, mode=self.mode, save_on_train_epoch_end=True),
             ModelCheckpoint(checkpoints, filename="last", enable_version_counter=False, save_on_train_epoch_end=True),
-            ExportWeights(str(folder / f"{self.name}.safetensors"), best=self.best, start_share=self.start_share),
+            export,
             DomainFigure(str(folder / "domains.png")),
         ]
 
 
 class TrainingCommand(LightningCLI):
-    """Lightning's command line with the keys ``task`` and ``run``."""
+    """Lightning's command line with the key ``run``, and without what malibu has no use for."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Train, or judge on the validation or the test samples."""
+        known = LightningCLI.subcommands()
+        return {name: known[name] for name in ("fit", "validate", "test")}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the two keys."""
-        parser.add_argument("--task", type=str, required=True, help=f"One of {', '.join(TASKS)}.")
+        """Add the key."""
         parser.add_argument("--run", type=Run, required=True, help="What is kept of the training.")
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
@@ -99,47 +101,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ----------
     arguments : sequence of str, optional
         Default: those of the process.
-    """
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    training, data = TASKS[task_of(sys.argv[1:] if arguments is None else arguments)]
-    given = None if arguments is None else list(arguments)
-    TrainingCommand(training, data, args=given, save_config_kwargs={"overwrite": True}, trainer_defaults=_TRAINER)
-
-
-_TRAINER: dict[str, Any] = {"accelerator": "auto", "precision": "32-true", "num_sanity_val_steps": 0}
-"""What all recipes have in common."""
-
-
-def task_of(arguments: Sequence[str]) -> str:
-    """Find the task that the arguments, or else a recipe among them, name; it decides which options there are.
-
-    Parameters
-    ----------
-    arguments : sequence of str
-
-    Returns
-    -------
-    str
-        One of :data:`TASKS`.
 
     Raises
     ------
     SystemExit
-        If none is named, or there is no such task.
+        If recipe, samples or weights cannot be used; its text is one line.
     """
-    words = [part for argument in arguments for part in argument.split("=", 1)]
-    named = [value for key, value in itertools.pairwise(words) if key == "--task"]
-    recipes = [Path(value) for key, value in itertools.pairwise(words) if key in ("--config", "-c")]
-    for path in recipes if not named else ():
-        if not path.is_file():
-            sys.exit(f"the recipe {path} does not exist; those of the repository lie in configs/train")
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-        named += [recipe["task"]] if isinstance(recipe, dict) and "task" in recipe else []
-    if named and named[-1] in TASKS:
-        return named[-1]
-    if not named and not recipes:
-        return next(iter(TASKS))  # for --help
-    sys.exit(f"the recipe names the task {(named or ['(none)'])[-1]!r}; set task to one of {', '.join(TASKS)}")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    given = complete(sys.argv[1:] if arguments is None else arguments)
+    try:
+        TrainingCommand(
+            Training,
+            Samples,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            args=given,
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults=_TRAINER,
+        )
+    except (VolumeError, WeightsError, EndlessTrainingError) as error:
+        sys.exit(str(error))
+    except ValueError as error:
+        told = _TOLD.search(str(error))
+        if told is None:
+            raise
+        sys.exit(told[1])  # what a class said to its values, within what the parser makes of it
+
+
+_TOLD = re.compile(r"^Does not validate.*?Errors:\n\s+- (.*?)\n", re.DOTALL)
+
+_TRAINER: dict[str, Any] = {
+    "accelerator": "auto",
+    "precision": "32-true",
+    "num_sanity_val_steps": 0,
+    "max_epochs": -1,
+}
+"""What all recipes have in common: the steps of the training end it, not epochs."""
 
 
 if __name__ == "__main__":

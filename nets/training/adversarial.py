@@ -1,34 +1,39 @@
 """Adversarial training of super-resolution networks: vanilla GAN, WGAN-GP and DRAGAN (dissertation ch. 4 and 5)."""
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import lightning
 import torch
 from torch import Tensor, nn
 
 from nets.architectures.discriminators import DraganDiscriminator
 from nets.architectures.registry import build
+from nets.training.base import Batch, Training
 from nets.training.schedules import Turns
-from nets.training.super_resolution import INTENDED_INPUT, Batch, judged
-from nets.weights import load_weights, starting_network
+from nets.training.super_resolution import INTENDED_INPUT
+from nets.weights import load_weights
 
-# Weight of the gradient penalty, as in WGAN-GP (Gulrajani 2017).
-_GRADIENT_PENALTY = 10.0
 _PAPER = Turns()
 
 _bce = nn.functional.binary_cross_entropy_with_logits
 
 
-class GanTraining(lightning.LightningModule):
+class GanTraining(Training):
     """Generator against discriminator; each takes its turns (:class:`nets.training.schedules.Turns`).
 
     G minimises L1 + λ_a · adversarial. The vanilla GAN's adversarial loss is ``BCE(D(SR), 1)``, the form of eq. 5.10
     that does not saturate; WGAN-GP's is ``−D(SR)``. DRAGAN's discriminator minimises
-    ``BCE(real 1, generated 0) − λ_p BCE_F`` and F ``BCE_F`` (first domain 0, second 1): the consistent saddle point
-    behind equations 5.11 to 5.13. G, D and F see the patches of all domains. Judges get real and generated patches in
-    one batch: where batch norm sees them apart, it takes away what tells them apart, and D learns nothing. Batch norm
-    of the generator keeps the statistics that the L1 training found: a batch of one patch has none.
+    ``BCE(real 1, generated 0) − λ_p BCE_F`` and F ``BCE_F`` (first domain 0, second 1): the directions of equations
+    5.11 to 5.13, which are unbounded below as they are printed. G, D and F see the patches of all domains. Judges get
+    real and generated patches in one batch: where batch norm sees them apart, it takes away what tells them apart, and
+    D learns nothing. Batch norm of the generator keeps the statistics that the L1 training found: a batch of one patch
+    has none.
+
+    Validation logs, beside the metrics, ``val_distance``: what the critic gives real patches more than generated ones.
+    For WGAN-GP that is the earth mover's distance, by which the dissertation follows the training (4.4.1); it is
+    infinite until the generator has taken a step, so that the start is never the best.
 
     Parameters
     ----------
@@ -45,9 +50,13 @@ class GanTraining(lightning.LightningModule):
     discriminator_config : dict of str to object, optional
     adversarial_weight : float
         λ_a.
+    penalty_weight : float
+        Of WGAN-GP's gradient penalty; 10 in Gulrajani 2017.
     turns : Turns
     generator_rate, discriminator_rate, feature_rate : float
         Learning rates of G, D and F; unequal ones are TTUR.
+    metrics : sequence of str
+        As in :class:`nets.training.base.Training`.
     """
 
     def __init__(
@@ -60,32 +69,44 @@ class GanTraining(lightning.LightningModule):
         discriminator: str = "dragan_discriminator",
         discriminator_config: dict[str, Any] | None = None,
         adversarial_weight: float = 0.1,
+        penalty_weight: float = 10.0,
         turns: Turns = _PAPER,
         generator_rate: float = 1e-4,
         discriminator_rate: float = 1e-5,
         feature_rate: float = 1e-4,
+        metrics: Sequence[str] = ("l1", "psnr"),
     ) -> None:
-        super().__init__()
-        self.save_hyperparameters(ignore="turns")
-        self.automatic_optimization = False
         if (gan == "dragan") != (discriminator == "dragan_discriminator"):
             raise ValueError(f"gan={gan} does not go with discriminator={discriminator}")
-        self.gan, self.turns, self.adversarial_weight = gan, turns, adversarial_weight
-        self.architecture, self.network_config = generator, generator_config or {}
-        self.network: nn.Module = starting_network(generator, self.network_config, weights)
+        intended = INTENDED_INPUT + ("; the first stage's output" if first_stage else "")
+        super().__init__(
+            generator, generator_config, generator_rate, metrics=metrics, weights=weights, intended_input=intended
+        )
+        self.automatic_optimization = False
+        self.gan, self.turns, self.adversarial_weight, self.penalty_weight = (
+            gan,
+            turns,
+            adversarial_weight,
+            penalty_weight,
+        )
         self.discriminator = build(discriminator, discriminator_config)
         self.first_stage = load_weights(Path(first_stage)).network.requires_grad_(False) if first_stage else None
         self.rates = {"generator": generator_rate, "discriminator": discriminator_rate, "feature": feature_rate}
-        self.intended_input = INTENDED_INPUT + ("; the first stage's output" if first_stage else "")
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
+
+    @property
+    def has_end(self) -> bool:
+        """Whether the recipe says how many steps the generator takes."""
+        return self.turns.generator_steps is not None
+
+    @property
+    def steps_done(self) -> int:
+        """Steps of the discriminator: in all of them it learns, in some the generator, too."""
+        return int(cast("Tensor", self.step))
 
     def preprocessing(self, data: Any) -> dict[str, Any]:
         """What inference must do, for the model card."""
-        return {
-            "normalisation": "99.9th percentile of the zero-filled volume",
-            "factors": data.trained_factors(),
-            "stage": 2 if self.first_stage is not None else 1,
-        }
+        return {**data.preprocessing(), "stage": 2 if self.first_stage is not None else 1}
 
     def generate(self, zero_filled: Tensor) -> Tensor:
         """(batch, 1, z, y, x) → super-resolved, through both stages where there are two."""
@@ -94,13 +115,13 @@ class GanTraining(lightning.LightningModule):
                 zero_filled = self.first_stage.eval()(zero_filled)
         return self.network.eval()(zero_filled)
 
-    def training_step(self, batch: Any, number: int) -> None:
+    def training_step(self, batch: Any, number: int) -> None:  # type: ignore[override]
         """The discriminator's turn, then the generator's if it is its turn."""
         domains = batch if isinstance(batch[0], list | tuple) else (batch,)
         zero_filled, label, _ = (torch.cat(parts) for parts in zip(*domains, strict=True))
         domain = torch.cat([torch.full((len(pair[0]),), float(i)) for i, pair in enumerate(domains)]).to(label)
-        step = int(cast("Tensor", self.step))
-        generator, *judges = self._optimizers()
+        step = self.steps_done
+        generator, *judges = cast("list[Any]", self.optimizers())
         learns = self.turns.trains_generator(step)
         with torch.set_grad_enabled(learns):
             generated = self.generate(zero_filled)
@@ -109,9 +130,10 @@ class GanTraining(lightning.LightningModule):
             self.generator_step(generator, generated, label)
         cast("Tensor", self.step).add_(1)
 
-    def _optimizers(self) -> list[Any]:
-        optimizers = self.optimizers()
-        return optimizers if isinstance(optimizers, list) else [optimizers]
+    def on_train_batch_end(self, *_: Any) -> None:
+        """End the training after the generator's steps; the epoch's validation still runs."""
+        if self.turns.are_over(self.steps_done):
+            self.trainer.should_stop = True
 
     def _judges_step(self, judges: list[Any], real: Tensor, generated: Tensor, domain: Tensor, strength: float) -> None:
         for optimizer in judges:
@@ -140,9 +162,8 @@ class GanTraining(lightning.LightningModule):
         """
         judge, both = self.discriminator, torch.cat([real, generated])
         if self.gan == "wgan_gp":
-            of_real, of_generated = judge(both).chunk(2)
             penalty = gradient_penalty(judge, real, generated)
-            return {"critic": of_generated.mean() - of_real.mean(), "penalty": _GRADIENT_PENALTY * penalty}
+            return {"critic": -_distance(judge(both)), "penalty": self.penalty_weight * penalty}
         if self.gan == "vanilla":
             return {"d": _two_sided(*judge(both).chunk(2))}
         verdict, guessed = cast("DraganDiscriminator", judge).judge(both, strength)
@@ -164,31 +185,37 @@ class GanTraining(lightning.LightningModule):
         values = {"train_loss": voxel, "train_adversarial": adversarial}
         self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True)
 
-    def validation_step(self, batch: Batch, number: int) -> None:
-        """L1 and PSNR of the middle of a volume; those of the zero-filled input beside them."""
-        self.log_dict(judged("val", self.generate, *batch[:2]), batch_size=1, prog_bar=True, sync_dist=True)
-
-    def test_step(self, batch: Batch, number: int) -> None:
-        """As in validation."""
-        self.log_dict(judged("test", self.generate, *batch[:2]), batch_size=1, sync_dist=True)
+    def judged(self, batch: Batch) -> dict[str, Tensor]:
+        """Metrics of the generated patch, and how far the critic finds it from the real one."""
+        shown, label = batch[:2]
+        generated = self.generate(shown)
+        learned = self.turns.generator_steps_before(self.steps_done) > 0
+        distance = _distance(self.discriminator(torch.cat([label, generated])))
+        return {
+            **self.compared(generated, shown, label),
+            "distance": distance if learned else torch.full_like(distance, math.inf),
+        }
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam for G, D and, in DRAGAN, F: its gradient reaches D's layers through D's own optimiser."""
         betas = (0.0, 0.9) if self.gan == "wgan_gp" else (0.9, 0.999)
-        optimizers = [torch.optim.Adam(self.network.parameters(), lr=self.rates["generator"], betas=betas)]
+        learning = [(self.network, "generator")]
         if isinstance(self.discriminator, DraganDiscriminator):
-            own = [*self.discriminator.shared.parameters(), *self.discriminator.image.parameters()]
-            optimizers.append(torch.optim.Adam(own, lr=self.rates["discriminator"], betas=betas))
-            feature = self.discriminator.feature.parameters()
-            optimizers.append(torch.optim.Adam(feature, lr=self.rates["feature"], betas=betas))
+            own = nn.ModuleList([self.discriminator.shared, self.discriminator.image])
+            learning += [(own, "discriminator"), (self.discriminator.feature, "feature")]
         else:
-            judged_by = self.discriminator.parameters()
-            optimizers.append(torch.optim.Adam(judged_by, lr=self.rates["discriminator"], betas=betas))
-        return list(optimizers)
+            learning += [(self.discriminator, "discriminator")]
+        return [torch.optim.Adam(who.parameters(), lr=self.rates[name], betas=betas) for who, name in learning]
 
 
 def _two_sided(real: Tensor, generated: Tensor) -> Tensor:
     return _bce(real, torch.ones_like(real)) + _bce(generated, torch.zeros_like(generated))
+
+
+def _distance(verdicts: Tensor) -> Tensor:
+    """What real patches, the first half, are given more than generated ones."""
+    real, generated = verdicts.chunk(2)
+    return real.mean() - generated.mean()
 
 
 def gradient_penalty(critic: nn.Module, real: Tensor, generated: Tensor) -> Tensor:

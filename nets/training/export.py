@@ -2,27 +2,28 @@
 
 import csv
 import logging
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from nets import __version__
 from nets.architectures.rrdg import blend
+from nets.training.base import Training
 from nets.weights import ModelCard, card_config, load_weights, read_card, save_weights
 
 log = logging.getLogger(__name__)
 
-_LOSSES = ("train_l1", "train_loss", "train_adversarial", "train_d", "train_f", "train_f_accuracy", "train_critic")
-_ERRORS = ("val_nrmse", "val_input_nrmse", "val_psnr", "val_input_psnr")
+_LOSSES = ("train_loss", "train_adversarial", "train_d", "train_f", "train_f_accuracy", "train_critic")
+_ERRORS = ("val_nrmse", "val_input_nrmse", "val_psnr", "val_input_psnr", "val_distance")
 
 
 class ExportWeights(lightning.Callback):
-    """Write weights as safetensors when training ends.
+    """Write weights as safetensors when training ends; they are validated once more as they are written.
 
     Parameters
     ----------
@@ -31,11 +32,11 @@ class ExportWeights(lightning.Callback):
     half : bool
         Store in half precision.
     best : bool
-        Take the checkpoint of the best validation, as the paper does; else the last weights: those of a schedule that
-        ends at a learning rate of zero.
+        Take the checkpoint of the best validation, as the papers of voxel-wise losses do; else the last weights: those
+        of a schedule that ends at a learning rate of zero, or of a GAN, whose errors do not say how good it is.
     start_share : float
         Share, in the weights that are written, of those that the training started from: the mean of both forgets less
-        (Wortsman 2022, WiSE-FT). It is validated once more.
+        (Wortsman 2022, WiSE-FT).
     """
 
     def __init__(self, path: str, half: bool = True, best: bool = True, start_share: float = 0.0) -> None:
@@ -53,52 +54,54 @@ class ExportWeights(lightning.Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Note the figures of the epoch."""
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.rows.append({"epoch": trainer.current_epoch, "step": trainer.global_step, **values})
+        self.rows.append({"epoch": trainer.current_epoch, "step": cast("Training", pl_module).steps_done, **values})
 
     @torch.no_grad()
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Write weights, table and picture."""
         if not trainer.is_global_zero:
             return
-        best = _best_checkpoint(trainer)
-        if best is not None and self.best:
-            state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
-            pl_module.load_state_dict(state)
-        card = self._card(trainer, pl_module)
-        started_from = pl_module.hparams.get("weights")
-        if started_from and self.start_share:
-            card = self._blended(trainer, pl_module, card, Path(started_from))
-        save_weights(self.path, pl_module.network, card, self.half)  # type: ignore[arg-type]
+        training = cast("Training", pl_module)
+        chosen, step = self._choose(trainer, training)
+        card = self._card(trainer, training, chosen, step)
+        save_weights(self.path, training.network, card, self.half)
         write_log(self.path.with_suffix(".csv"), self.rows)
         draw_log(self.path.with_suffix(".png"), self.rows)
-        log.info("wrote %s with its log", self.path)
+        log.info("wrote %s with its log: %s", self.path, chosen)
 
-    def _blended(self, trainer: lightning.Trainer, training: Any, card: ModelCard, start: Path) -> ModelCard:
-        before = load_weights(start).network.state_dict()
-        after = {name: value.cpu() for name, value in training.network.state_dict().items()}
-        training.network.load_state_dict(blend(before, after, self.start_share))
+    def _choose(self, trainer: lightning.Trainer, training: Training) -> tuple[str, int]:
+        """Load what is to be written into the network; say what it is, and after how many steps."""
+        chosen, step = "the last weights", training.steps_done
+        best = trainer.checkpoint_callback
+        if self.best and isinstance(best, ModelCheckpoint) and best.best_model_path:
+            checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+            training.load_state_dict(checkpoint["state_dict"])
+            step = checkpoint["global_step"] if training.automatic_optimization else training.steps_done
+            extreme = "greatest" if best.mode == "max" else "least"
+            value = cast("Tensor", best.best_model_score)
+            chosen = f"the weights of the {extreme} {best.monitor} ({value:.4g}) of {len(self.rows)} validations"
+        if self.start_share and training.started_from:
+            before = load_weights(Path(training.started_from)).network.state_dict()
+            after = {name: value.cpu() for name, value in training.network.state_dict().items()}
+            training.network.load_state_dict(blend(before, after, self.start_share))
+            chosen += f", with a share of {self.start_share:g} of those at the start"
+        return f"{chosen}, of step {step}", step
+
+    def _card(self, trainer: lightning.Trainer, training: Training, chosen: str, step: int) -> ModelCard:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
         judge = lightning.Trainer(
             accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False
         )
-        (found,) = judge.validate(training, datamodule=trainer.datamodule, verbose=False)  # type: ignore[attr-defined]
-        data = f"{card.training_data} (its weights have a share of {self.start_share:g})"
-        return replace(card, training_data=data, metrics={"step": card.metrics["step"], **found})
-
-    def _card(self, trainer: lightning.Trainer, training: Any) -> ModelCard:
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        last = self.rows[-1] if self.rows else {}
-        callback: Any = trainer.checkpoint_callback
-        judged_by, sign = getattr(callback, "monitor", None) or "val_l1", -1 if _wants_more(callback) else 1
-        best = min(self.rows, key=lambda row: sign * row.get(judged_by, float("inf") * sign), default={})
-        taken = best if self.best else last
+        (found,) = judge.validate(training, datamodule=data, verbose=False)
         return ModelCard(
             architecture=training.architecture,
             config=card_config(training.architecture, training.network_config),
             intended_input=training.intended_input,
-            training_data=_lineage(data.describe(), training.hparams.get("weights")),
+            training_data=_lineage(data.describe(), training.started_from),
             seed=int(data.seed),
-            metrics={name: value for name, value in taken.items() if name.startswith(("val", "step"))},
+            metrics={"step": float(step), **found},
             preprocessing=training.preprocessing(data),
+            chosen=chosen,
             version=__version__,
         )
 
@@ -106,16 +109,6 @@ class ExportWeights(lightning.Callback):
 def _lineage(described: str, started_from: str | None) -> str:
     """What was trained on, and what the weights that the training started from were trained on."""
     return f"{described}; before that: {read_card(Path(started_from)).training_data}" if started_from else described
-
-
-def _wants_more(callback: Any) -> bool:
-    return getattr(callback, "mode", "min") == "max"
-
-
-def _best_checkpoint(trainer: lightning.Trainer) -> str | None:
-    callback = trainer.checkpoint_callback
-    path = callback.best_model_path if isinstance(callback, ModelCheckpoint) else ""
-    return path or None
 
 
 def write_log(path: Path, rows: list[dict[str, float]]) -> None:

@@ -1,9 +1,45 @@
-"""Losses that are more than one call of torch."""
+"""Losses and metrics by the names that recipes give them, and penalties that are more than one call of torch."""
+
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from nets.data.degradation import measured_part
+
+Measure = Callable[[Tensor, Tensor], Tensor]
+"""Estimate and label → one number."""
+
+LOSSES: Mapping[str, Measure] = {"l1": nn.functional.l1_loss, "l2": nn.functional.mse_loss}
+"""What training may minimise."""
+
+
+def relative_error(estimate: Tensor, label: Tensor) -> Tensor:
+    """NRMSE: norm of the difference over the norm of the label."""
+    return torch.linalg.vector_norm(estimate - label) / torch.linalg.vector_norm(label)
+
+
+def peak_ratio(estimate: Tensor, label: Tensor) -> Tensor:
+    """PSNR in dB; the peak is the label's."""
+    return peak_signal_noise_ratio(estimate, label, data_range=float(label.max()))
+
+
+METRICS: Mapping[str, Measure] = {**LOSSES, "nrmse": relative_error, "psnr": peak_ratio}
+"""What validation may measure."""
+
+
+def named(table: Mapping[str, Measure], kind: str, name: str) -> Measure:
+    """Look up a loss or a metric.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name; the text lists those that there are.
+    """
+    if name not in table:
+        raise ValueError(f"{kind} {name!r} is not known; known are {', '.join(table)}")
+    return table[name]
 
 
 def weight_penalty(network: nn.Module, l1_scale: float, l2_scale: float) -> Tensor:
@@ -23,11 +59,6 @@ def weight_penalty(network: nn.Module, l1_scale: float, l2_scale: float) -> Tens
     """
     weights = torch.cat([weight.flatten() for weight in network.parameters() if weight.ndim > 1])
     return l1_scale * weights.abs().mean() + l2_scale * weights.square().mean()
-
-
-def relative_error(maps: Tensor, truth: Tensor) -> Tensor:
-    """NRMSE: norm of the difference over the norm of the truth."""
-    return torch.linalg.vector_norm(maps - truth) / torch.linalg.vector_norm(truth)
 
 
 def measured_error(difference: Tensor, factors: Tensor) -> Tensor:

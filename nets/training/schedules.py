@@ -1,10 +1,9 @@
 """Who learns when, and how fast: learning rates over the steps, and the turns of generator and discriminator."""
 
 import math
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import lightning
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -30,13 +29,18 @@ def cosine(total_steps: int) -> Callable[[int], float]:
     return factor
 
 
-def adam(training: lightning.LightningModule, learning_rate: float, schedule: Literal["constant", "cosine"]) -> Any:
-    """Adam for all weights of a training, with its schedule, as Lightning takes it."""
-    optimizer = torch.optim.Adam(training.parameters(), lr=learning_rate)
-    if schedule == "constant":
-        return optimizer
-    factor = cosine(int(training.trainer.estimated_stepping_batches))
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+def constant(total_steps: int) -> Callable[[int], float]:
+    """The same learning rate in all steps."""
+    return lambda step: 1.0
+
+
+SCHEDULES: Mapping[str, Callable[[int], Callable[[int], float]]] = {"constant": constant, "cosine": cosine}
+"""Steps of a training → step → factor on the learning rate."""
+
+
+def scheduled(optimizer: torch.optim.Optimizer, schedule: str, total_steps: int) -> dict[str, Any]:
+    """An optimiser with one of :data:`SCHEDULES`, counted in steps, as Lightning takes it."""
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, SCHEDULES[schedule](total_steps))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
@@ -52,12 +56,15 @@ class Turns:
         Discriminator steps for one of the generator: 1 for vanilla GAN and DRAGAN, 5 for WGAN-GP.
     extra_every, extra : int
         After so many generator steps, so many steps of the discriminator alone (WGAN-GP: 200 after 500); 0: never.
+    generator_steps : int, optional
+        The training ends after so many, however many volumes there are; None: as the trainer is told.
     """
 
     warm_up: int = Field(default=10_000, ge=0)
     per_generator: int = Field(default=1, ge=1)
     extra_every: int = Field(default=0, ge=0)
     extra: int = Field(default=0, ge=0)
+    generator_steps: int | None = Field(default=None, ge=1)
 
     def trains_generator(self, step: int) -> bool:
         """Whether the generator learns in a step, counted from 0; the discriminator does in all of them."""
@@ -69,6 +76,19 @@ class Turns:
             if since >= self.extra_every * self.per_generator:
                 return False
         return (since + 1) % self.per_generator == 0
+
+    def generator_steps_before(self, step: int) -> int:
+        """Steps of the generator among the first ``step`` steps."""
+        since = max(0, step - self.warm_up)
+        if not self.extra_every:
+            return since // self.per_generator
+        alternating = self.extra_every * self.per_generator
+        cycles, rest = divmod(since, alternating + self.extra)
+        return cycles * self.extra_every + min(rest, alternating) // self.per_generator
+
+    def are_over(self, step: int) -> bool:
+        """Whether the generator has taken all of its steps when ``step`` steps are done."""
+        return self.generator_steps is not None and self.generator_steps_before(step) >= self.generator_steps
 
     def domain_strength(self, step: int) -> float:
         """λ_p: how much the discriminator's features avoid the domain."""

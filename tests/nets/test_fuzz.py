@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from nets.architectures.registry import build
-from nets.data.errors import VolumeError
+from nets.data.formats.errors import VolumeError
 from nets.data.pair_files import Pair, read_pair, write_pair
 from nets.data.volume_files import Volume, read_volume, write_volume
 from nets.weights import ModelCard, WeightsError, card_config, load_weights, read_card, save_weights

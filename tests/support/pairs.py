@@ -15,8 +15,10 @@ def random_pair(rank: int = 4, matrix: int = 12, seed: int = 0) -> Pair:
 
 
 def fill(folder: Path, train: int = 3, validation: int = 1, **options: int) -> Path:
-    for split, count in (("train", train), ("validation", validation)):
+    first = 0
+    for split, count in (("train", train), ("validation", validation), ("test", 1)):
         (folder / split).mkdir(parents=True)
-        for number in range(count):
+        first += 100
+        for number in range(first, first + count):
             write_pair(folder / split / f"simulated-{number:06d}-0.h5", random_pair(seed=number, **options))
     return folder

@@ -14,7 +14,7 @@ from gadgets.datasets.volumes import split_of
 from gadgets.evaluation.super_resolution import Subject, judge, restorations, stenosis_depths
 from gadgets.mrd.files import read_images
 from gadgets.super_resolution.parameters import SuperResolutionParameters
-from nets.data.volume_files import Volume, read_volume, volume_files, write_volume
+from nets.data.volume_files import Volume, read_volume, volumes_in, write_volume
 from nets.weights import FIRST_STAGE, SECOND_STAGE, load_weights, shipped, weights_path
 from recon.simulation.angiogram.vessels import Stenosis, Vessel, coverage
 from tests.support.volume_scans import ROOT, identity_weights, random_weights
@@ -114,8 +114,8 @@ def test_shipped_networks_bring_a_raw_scan_nearer_to_its_truth(tmp_path: Path) -
 
 def test_prepared_volumes_are_split_and_stay(tmp_path: Path) -> None:
     run("prepare-volumes", tmp_path, "--domain", "brain", "--count", 10, "--shape", "8x9x10", "--seed", 5)
-    assert [len(volume_files(tmp_path, split)) for split in ("train", "validation", "test")] == [8, 1, 1]
-    first = volume_files(tmp_path, "train")[0]
+    assert [len(volumes_in(tmp_path / split)) for split in ("train", "validation", "test")] == [8, 1, 1]
+    first = volumes_in(tmp_path / "train")[0]
     assert first.name == "simulated-brain-000005.h5"
     assert read_volume(first).voxels.shape == (8, 9, 10)
     before = first.stat().st_mtime_ns

@@ -132,14 +132,17 @@ def test_attention_starts_without_effect_and_gives_its_map() -> None:
         plain.attention_map(volume)
 
 
-def test_checkpointing_changes_memory_not_gradients() -> None:
-    gradients = []
+@pytest.mark.parametrize("training", [False, True])
+def test_checkpointing_changes_memory_not_gradients_nor_batch_statistics(training: bool) -> None:
+    gradients, buffers = [], []
     for checkpointing in (False, True):
         torch.manual_seed(0)
-        network = build("rrdg", SMALL["rrdg"] | {"checkpointing": checkpointing}).train()
+        network = build("rrdg", SMALL["rrdg"] | {"checkpointing": checkpointing}).train(training)
         network(torch.randn(1, 1, 8, 8, 8)).square().mean().backward()
         gradients.append(torch.cat([weight.grad.flatten() for weight in network.parameters()]))
+        buffers.append(torch.cat([buffer.float().flatten() for buffer in network.buffers()]))
     assert torch.allclose(*gradients, atol=1e-6)
+    assert torch.equal(*buffers)
 
 
 def test_blending_interpolates_weights() -> None:

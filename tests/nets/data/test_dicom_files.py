@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from nets.data.dicom_files import read_dicom
-from nets.data.errors import VolumeError
+from nets.data.formats.dicom_files import read_dicom
+from nets.data.formats.errors import VolumeError
 from nets.data.volume_files import read_magnitude, read_volume
 from tests.support.dicom import AXIAL, dicom_object, enhanced_object, item, place, write_slices
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from nets.data.errors import VolumeError
-from nets.data.nifti_files import read_nifti
-from nets.data.volume_files import read_volume, volume_files
+from nets.data.formats.errors import VolumeError
+from nets.data.formats.nifti_files import read_nifti
+from nets.data.volume_files import read_volume, volumes_in
 
 nibabel = pytest.importorskip("nibabel")
 
@@ -53,7 +53,7 @@ def test_pair_of_header_and_voxels_is_read_and_listed(tmp_path: Path) -> None:
     voxels = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     (tmp_path / "train").mkdir()
     nibabel.save(nibabel.Nifti1Pair(voxels, np.eye(4)), tmp_path / "train/v.hdr")
-    (path,) = volume_files(tmp_path, "train")
+    (path,) = volumes_in(tmp_path / "train")
     assert np.array_equal(read_volume(path).voxels.numpy(), voxels.T)
 
 

@@ -10,9 +10,17 @@ from hypothesis import given, strategies as st
 import recon.cartesian
 from nets.architectures.blocks import boxes_to_channels, channels_to_boxes
 from nets.architectures.registry import build
-from nets.data.degradation import lines_measured, random_texture, smooth_phase, truncate_kspace
-from nets.data.volume_files import Volume, read_volume, volume_files, write_volume
-from nets.data.volumes import CentrePatches, VolumePatches, VolumesData, degraded_pair
+from nets.data.degradation import (
+    MeasuredTexture,
+    RandomPhase,
+    degraded,
+    lines_measured,
+    random_texture,
+    smooth_phase,
+    truncate_kspace,
+)
+from nets.data.volume_files import Volume, read_volume, write_volume
+from nets.data.volumes import VolumesData, degraded_pair
 from nets.inference.super_resolution import SuperResolution
 from nets.scaling import intensity_scale
 from nets.training.losses import measured_error
@@ -78,8 +86,8 @@ def test_what_is_no_volume_is_refused(name: str, tmp_path: Path) -> None:
         write_volume(tmp_path / name, Volume(torch.full((2, 2, 2), torch.nan)))
     with pytest.raises(ValueError, match=r"no volume|NaN or Inf"):
         read_volume(tmp_path / name)
-    with pytest.raises(ValueError, match="prepare-volumes"):
-        volume_files(tmp_path, "train")
+    with pytest.raises(ValueError, match="train holds no volumes; run malibu prepare-volumes"):
+        VolumesData([str(tmp_path)]).files(tmp_path, "train")
 
 
 @pytest.mark.parametrize("shape", [(16, 24, 20), (17, 23, 9)])
@@ -100,7 +108,7 @@ def test_scale_is_that_of_bright_blood_and_pair_shares_it(tmp_path: Path) -> Non
     assert intensity_scale(voxels) == pytest.approx(float(np.percentile(voxels.numpy(), 99.9)), rel=1e-3)
     write_volume(tmp_path / "v.h5", Volume(voxels))
     write_volume(tmp_path / "v.h5", Volume(voxels + 2000))
-    low, full = degraded_pair(tmp_path / "v.h5", (4, 4, 1), 0.0, 1)
+    low, full = degraded_pair(tmp_path / "v.h5", (4, 4, 1), [RandomPhase()], 1)
     assert intensity_scale(low) == pytest.approx(1, rel=1e-4)
     assert float(full.mean() / low.mean()) == pytest.approx(1, abs=0.02)
 
@@ -122,8 +130,9 @@ def test_what_was_measured_stays_in_the_label(tmp_path: Path) -> None:
     z, y, x = np.meshgrid(*[np.linspace(-1, 1, n) for n in (32, 40, 24)], indexing="ij")
     detail = 1 + 0.3 * np.cos(0.8 * np.pi * np.arange(32))[:, None, None]
     write_volume(tmp_path / "v.h5", Volume(torch.from_numpy(detail * np.exp(-8 * (z**2 + y**2 + x**2))).float()))
-    plain, label = (degraded_pair(tmp_path / "v.h5", (2, 4, 1), texture, 1)[1] for texture in (0.0, 0.1))
-    low, _ = degraded_pair(tmp_path / "v.h5", (2, 4, 1), 0.1, 1)
+    textured = [RandomPhase(), MeasuredTexture(0.1)]
+    plain, label = (degraded_pair(tmp_path / "v.h5", (2, 4, 1), steps, 1)[1] for steps in (textured[:1], textured))
+    low, _ = degraded_pair(tmp_path / "v.h5", (2, 4, 1), textured, 1)
     added = float((label - plain * label.mean() / plain.mean()).std())
     assert added > 0.005
     missing = (label - low)[None, None]
@@ -132,28 +141,49 @@ def test_what_was_measured_stays_in_the_label(tmp_path: Path) -> None:
     assert inside < 0.2 * added
 
 
-def test_patches_depend_on_seed_epoch_and_number_alone(tmp_path: Path) -> None:
-    write_volume(tmp_path / "v.h5", Volume(torch.rand(20, 22, 24)))
-    first, again = (VolumePatches([tmp_path / "v.h5"], (8, 9, 40), 3, [(4, 4, 1)], 0.02, 5) for _ in range(2))
-    for key in ((0, 0), (0, 2), (7, 1)):
-        for a, b in zip(first[key], again[key], strict=True):
-            assert torch.equal(a, b)
-        assert [tuple(part.shape) for part in first[key]] == [(1, 8, 9, 24), (1, 8, 9, 24), (3,)]
-        assert first[key][2].tolist() == [4, 4, 1]
-    assert not torch.equal(first[0, 0][1], first[1, 0][1])
-    assert CentrePatches([tmp_path / "v.h5"], (8, 8, 8), 1, [(4, 4, 1)], 0.0, 5)[0][0].shape == (1, 8, 8, 8)
+def test_batches_are_input_label_and_factors_in_turn(tmp_path: Path) -> None:
+    for number, split in enumerate(("train", "train", "validation", "test")):
+        (tmp_path / split).mkdir(exist_ok=True)
+        write_volume(tmp_path / split / f"v{number}.h5", Volume(torch.rand(20, 22, 24)))
+    data = VolumesData([str(tmp_path)], (8, 9, 40), ((4, 4, 1), (2, 2, 1)), patches_per_volume=3, batch_size=2)
+    shown, label, _ = next(iter(data.train_dataloader()))
+    assert shown.shape == label.shape == (2, 1, 8, 9, 24)
+    assert shown.dtype == label.dtype == torch.float32
+    assert {tuple(each) for batch in data.train_dataloader() for each in batch[2].tolist()} == {(4, 4, 1), (2, 2, 1)}
+    assert next(iter(data.val_dataloader()))[2].tolist() == [[4, 4, 1]]
+    assert data.preprocessing()["factors"] == [[4, 4, 1], [2, 2, 1]]
+    text = "2 files of 2 subjects (0 simulated) of 1 domains, validation 1 files of 1 subjects (0 simulated); lines cut"
+    assert data.describe() == f"{text} by 4x4x1 or 2x2x1 (z, y, x)"
 
 
-def test_domains_have_loaders_of_their_own_or_share_one(tmp_path: Path) -> None:
-    for domain in ("coronary", "brain"):
-        (tmp_path / domain / "train").mkdir(parents=True)
-        write_volume(tmp_path / domain / "train/v.h5", Volume(torch.rand(8, 8, 8) + (domain == "brain")))
-    folders = [str(tmp_path / domain) for domain in ("coronary", "brain")]
-    options = {"patch": (8, 8, 8), "batch_size": 2, "patches_per_volume": 2, "texture": 0.0}
-    assert len(VolumesData(folders, **options).train_dataloader()) == 2
-    coronary, brain = VolumesData(folders, separate=True, **options).train_dataloader()
-    assert len(coronary) == len(brain) == 1
-    assert float(next(iter(coronary))[1].min()) < 0.5 < float(next(iter(brain))[1].min())
+def test_what_is_not_asked_for_does_not_happen(tmp_path: Path) -> None:
+    """Without degradations and augmentations, a patch is the volume and its truncation, and nothing else."""
+    (tmp_path / "train").mkdir()
+    voxels = torch.rand(20, 22, 24)
+    write_volume(tmp_path / "train/v.h5", Volume(voxels))
+    data = VolumesData([str(tmp_path)], (20, 22, 24), ((2, 2, 1),), [], [])
+    shown, label, _ = data.train_dataloader().dataset[0, 0]
+    full = voxels / intensity_scale(voxels)
+    low = truncate_kspace(full, (2, 2, 1))
+    assert torch.allclose(label[0], full / intensity_scale(low), atol=5e-3)
+    assert torch.allclose(shown[0], low / intensity_scale(low), atol=5e-3)
+    flipped = VolumesData([str(tmp_path)], (20, 22, 24), ((2, 2, 1),), []).train_dataloader().dataset
+    assert not all(torch.equal(flipped[epoch, 0][1], label) for epoch in range(5))
+
+
+def test_degradations_act_on_the_signal_before_its_lines_are_cut() -> None:
+    full, generator = torch.rand(16, 16, 16), torch.Generator().manual_seed(3)
+    low, label = degraded(full, (4, 2, 1), [RandomPhase()], generator)
+    signal = full * smooth_phase((16, 16, 16), torch.Generator().manual_seed(3))
+    assert torch.allclose(low, truncate_kspace(signal, (4, 2, 1)), atol=1e-6)
+    assert torch.allclose(label, full, atol=1e-6)
+    added = MeasuredTexture(0.3)(signal, (4, 2, 1), torch.Generator().manual_seed(4)) - signal
+    again = torch.Generator().manual_seed(4)
+    level = 0.3 * float(torch.rand((), generator=again))
+    kspace = torch.fft.fftn(added)
+    assert float(kspace[2:14].abs().max()) < 1e-3
+    texture = torch.fft.fftn(level * random_texture((16, 16, 16), again))
+    assert torch.allclose(kspace[:2, :4], texture[:2, :4], atol=1e-3)
 
 
 CONFIG = {"blocks": 2, "units": 2, "growth": 4}

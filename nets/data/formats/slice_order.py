@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nets.data.errors import VolumeError
+from nets.data.formats.errors import VolumeError
 
 # Slices of one series differ by less than this in each direction cosine (0.06 degrees).
 _SAME_DIRECTION = 1e-3

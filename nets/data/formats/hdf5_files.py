@@ -8,7 +8,7 @@ from pathlib import Path
 
 import h5py
 
-from nets.data.errors import VolumeError, check_expansion, read_errors
+from nets.data.formats.errors import VolumeError, check_expansion, read_errors
 
 # A collection of the global heap: HDF5 file format specification 3.0, III.E.
 _SIGNATURE = b"GCOL\x01\x00\x00\x00"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nets.data.errors import VolumeError, check_expansion, read_errors
+from nets.data.formats.errors import VolumeError, check_expansion, read_errors
 
 log = logging.getLogger(__name__)
 

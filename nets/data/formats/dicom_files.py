@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nets.data.dicom_frames import Frame, frames_of, has_pixels
-from nets.data.errors import VolumeError, read_errors
-from nets.data.slice_order import are_doubled, check_directions, slice_order
+from nets.data.formats.dicom_frames import Frame, frames_of, has_pixels
+from nets.data.formats.errors import VolumeError, read_errors
+from nets.data.formats.slice_order import are_doubled, check_directions, slice_order
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nets.data.errors import VolumeError, check_expansion
+from nets.data.formats.errors import VolumeError, check_expansion
 
 log = logging.getLogger(__name__)
 

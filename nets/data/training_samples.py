@@ -1,0 +1,262 @@
+"""What the data of all tasks have in common: files of subjects become cut, changed and shuffled samples."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from nets.data import SPLITS
+from nets.data.augmentation import Augmentation
+from nets.data.formats.errors import VolumeError
+
+# Of the subjects of a folder that nobody split: for validation, and as many for the test.
+_HELD_OUT = 0.1
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a file becomes.
+
+    Attributes
+    ----------
+    pair : (2, ..., pixels) Tensor
+        Input and label.
+    known : object
+        What the task must know to finish it: scales, factors and the like.
+    """
+
+    pair: Tensor
+    known: Any = None
+
+
+class Samples(lightning.LightningDataModule, ABC):
+    """Samples of files, for all tasks; a task says how a file is read, and may say how a sample is finished.
+
+    A subject lies in one split alone. Each training sample depends on seed, epoch and number alone, so that a resumed
+    training goes on alike. What was read stays in memory.
+
+    Parameters
+    ----------
+    folders : list of str
+        Each is a domain: it holds ``train``, ``validation`` and ``test``; or files, whose subjects are then split.
+    patch : tuple of int, optional
+        Pixels along the last axes that a sample is cut to; shorter where an image is. None: whole images.
+    patches_per_file, batch_size, workers : int
+    augmentations : list of Augmentation
+        Applied in their order.
+    seed : int
+    separate : bool
+        Give each domain its own batches; else they are mixed.
+    limit : int, optional
+        Use only the first files of each folder's split.
+
+    Attributes
+    ----------
+    judged_whole : bool
+        Whether validation sees whole images; else the patch in their middle.
+    remedy : str
+        What an empty split has none of, and where it comes from.
+    """
+
+    judged_whole = False
+    remedy = "samples; put files of some subjects there"
+
+    def __init__(
+        self,
+        folders: Sequence[str],
+        patch: Sequence[int] | None = None,
+        patches_per_file: int = 1,
+        batch_size: int = 1,
+        workers: int = 0,
+        augmentations: Sequence[Augmentation] = (),
+        seed: int = 0,
+        separate: bool = False,
+        limit: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.folders, self.patch = [Path(folder) for folder in folders], patch
+        self.patches_per_file, self.batch_size, self.workers = patches_per_file, batch_size, workers
+        self.augmentations, self.seed, self.separate, self.limit = list(augmentations), seed, separate, limit
+        self._cache: dict[Path, Sample] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "trainer": None}  # what goes to the workers
+
+    @abstractmethod
+    def read(self, path: Path, number: int) -> Sample:
+        """Make a sample of a file, the ``number``-th of its list."""
+
+    def finish(self, pair: Tensor, known: Any) -> tuple[Tensor, ...]:
+        """Make what a batch holds of a cut and changed sample: input, label, and what the training takes beside."""
+        return pair[0], pair[1]
+
+    def found(self, folder: Path) -> list[Path]:
+        """List the files of a folder that are samples, in the order of their names."""
+        return sorted(folder.glob("[!.]*.h5"))
+
+    def subject_of(self, path: Path) -> str:
+        """Name the subject that a file is of."""
+        return path.name.split(".")[0]
+
+    def preprocessing(self) -> dict[str, Any]:
+        """What inference must do because of how samples are made, for the model card."""
+        return {}
+
+    def describe(self) -> str:
+        """Say what is trained on, without naming anyone."""
+        train, validation = (self._counted(split) for split in ("train", "validation"))
+        return f"{train} of {len(self.folders)} domains, validation {validation}"
+
+    def _counted(self, split: str) -> str:
+        files = [path for folder in self.folders for path in self.files(folder, split)]
+        simulated = sum(path.name.startswith("simulated-") for path in files)
+        subjects = len({self.subject_of(path) for path in files})
+        return f"{len(files)} files of {subjects} subjects ({simulated} simulated)"
+
+    def files(self, folder: Path, split: str) -> list[Path]:
+        """List the files of a folder's split.
+
+        Raises
+        ------
+        VolumeError
+            If there are none, or a subject lies in two splits.
+        """
+        files = self._split(folder)[split][: self.limit]
+        if not files:
+            raise VolumeError(f"{folder / split} holds no {self.remedy}")
+        return files
+
+    def _split(self, folder: Path) -> dict[str, list[Path]]:
+        if not any((folder / split).is_dir() for split in SPLITS):
+            return self._by_subject(self.found(folder))
+        files = {split: self.found(folder / split) if (folder / split).is_dir() else [] for split in SPLITS}
+        subjects = [{self.subject_of(path) for path in paths} for paths in files.values()]
+        repeated = sum(map(len, subjects)) - len(set().union(*subjects))
+        if repeated:
+            raise VolumeError(
+                f"{repeated} subjects of {folder} lie in more than one of {', '.join(SPLITS)}; move all files of a "
+                "subject to one of them: else figures are of what was trained on"
+            )
+        return files
+
+    def _by_subject(self, files: Sequence[Path]) -> dict[str, list[Path]]:
+        """Split subjects at random, by the seed: at least one of three for validation, and one for the test."""
+        subjects = sorted({self.subject_of(path) for path in files})
+        shuffled = [subjects[number] for number in np.random.default_rng(self.seed).permutation(len(subjects))]
+        held = max(1, round(_HELD_OUT * len(subjects)))
+        parts = {"validation": shuffled[:held], "test": shuffled[held : 2 * held], "train": shuffled[2 * held :]}
+        return {split: [path for path in files if self.subject_of(path) in parts[split]] for split in SPLITS}
+
+    def sample(self, path: Path, number: int) -> Sample:
+        """Read a file, once."""
+        if path not in self._cache:
+            self._cache[path] = self.read(path, number)
+        return self._cache[path]
+
+    def cut(self, sample: Sample, corner: Callable[[int], int]) -> Tensor:
+        """Cut a sample to a patch.
+
+        Parameters
+        ----------
+        sample : Sample
+        corner : callable
+            Places that there are for the patch along an axis → the one it has.
+
+        Returns
+        -------
+        (2, ..., pixels) Tensor
+        """
+        pair = sample.pair
+        for axis, length in enumerate(self.patch or (), start=pair.ndim - len(self.patch or ())):
+            size = pair.shape[axis]
+            pair = pair.narrow(axis, corner(max(1, size - length + 1)), min(length, size))
+        return pair
+
+    def train_dataloader(self) -> Any:
+        """Mixed samples, or one loader for each domain, in step; each epoch in another order."""
+        per_domain = [self.files(folder, "train") for folder in self.folders]
+        if self.separate:
+            return tuple(self._shuffled(files) for files in per_domain)
+        return self._shuffled([path for files in per_domain for path in files])
+
+    def _shuffled(self, files: list[Path]) -> DataLoader:
+        patches = Patches(self, files)
+        order = ShuffledEpochs(len(patches), self.seed, lambda: self.trainer.current_epoch if self.trainer else 0)
+        full = len(patches) >= self.batch_size
+        return DataLoader(patches, self.batch_size, sampler=order, num_workers=self.workers, drop_last=full)
+
+    def val_dataloader(self) -> DataLoader:
+        """Validation samples of the first domain, one at a time."""
+        return DataLoader(Middles(self, self.files(self.folders[0], "validation")), 1, num_workers=self.workers)
+
+    def test_dataloader(self) -> DataLoader:
+        """Test samples of the first domain, one at a time."""
+        return DataLoader(Middles(self, self.files(self.folders[0], "test")), 1, num_workers=self.workers)
+
+
+class Patches(Dataset):
+    """Patches at random places, changed at random; each depends on seed, epoch and number alone."""
+
+    def __init__(self, samples: Samples, files: list[Path]) -> None:
+        self.samples, self.files = samples, files
+
+    def __len__(self) -> int:
+        """Count the patches of an epoch."""
+        return len(self.files) * self.samples.patches_per_file
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, ...]:
+        """What the batch holds of a patch, by epoch and number."""
+        number, rng = key[1] % len(self.files), np.random.default_rng((self.samples.seed, *key))
+        sample = self.samples.sample(self.files[number], number)
+        pair = self.samples.cut(sample, lambda places: int(rng.integers(0, places)))
+        for augmentation in self.samples.augmentations:
+            pair = augmentation(pair, rng)
+        return self.samples.finish(pair, sample.known)
+
+
+class Middles(Dataset):
+    """Each image whole, or its middle, always the same: for validation and test."""
+
+    def __init__(self, samples: Samples, files: list[Path]) -> None:
+        self.samples, self.files = samples, files
+
+    def __len__(self) -> int:
+        """Count the files."""
+        return len(self.files)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, ...]:
+        """What the batch holds of a file."""
+        sample = self.samples.sample(self.files[number], number)
+        whole = self.samples.judged_whole
+        pair = sample.pair if whole else self.samples.cut(sample, lambda places: (places - 1) // 2)
+        return self.samples.finish(pair, sample.known)
+
+
+class ShuffledEpochs(Sampler):
+    """(epoch, number) of each patch in an order that seed and epoch fix, so that a resumed training goes on alike.
+
+    Parameters
+    ----------
+    length, seed : int
+    epoch : callable
+        Asked when an epoch starts.
+    """
+
+    def __init__(self, length: int, seed: int, epoch: Callable[[], int]) -> None:
+        self.length, self.seed, self.epoch = length, seed, epoch
+
+    def __len__(self) -> int:
+        """Count the patches of an epoch."""
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Shuffle."""
+        epoch = self.epoch()
+        for number in np.random.default_rng((self.seed, epoch)).permutation(self.length):
+            yield epoch, int(number)
