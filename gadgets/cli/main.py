@@ -41,6 +41,7 @@ from gadgets.cli.options import (
     console,
     out,
     overrides_of,
+    print_table,
     progress_bar,
 )
 from gadgets.cli.volumes import evaluate, prepare_volumes, simulate_volume
@@ -188,7 +189,7 @@ def info(
     for name, value in result.properties.items():
         table.add_row(name, value)
     table.add_row(f"{target} would", result.plan)
-    out.print(table)
+    print_table(table)
     for problem in result.problems:
         console.print(f"[red]problem:[/red] {escape(problem)}", highlight=False)
     if result.problems:
@@ -228,7 +229,7 @@ def benchmark(
             table.add_column(HEADER[column], no_wrap=True, justify="right" if column else "left")
         for row in result.rows:
             table.add_row(*(cells(row)[column] for column in group_))
-        out.print(table)
+        print_table(table)
     if json_:
         with complete_file(json_) as partial:
             partial.write_text(json.dumps(result.to_json(), indent=2))
@@ -248,7 +249,7 @@ def parameters(
         field = model.model_fields[name]
         default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
         table.add_row(name, "none" if default is None else str(default), field.description)
-    out.print(table)
+    print_table(table)
 
 
 def report(

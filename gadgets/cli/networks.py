@@ -18,6 +18,7 @@ from gadgets.cli.options import (
     configuration_text,
     out,
     overrides_of,
+    print_table,
     progress_bar,
 )
 from gadgets.errors import ParameterError
@@ -52,12 +53,12 @@ def nets(
             shipped = row["shipped_weights"] or "-"
             cells = (row["name"], f"{row['parameters']:,}", sees, shipped, row["licence"], row["task"], row["source"])
             table.add_row(*cells)
-        out.print(table)
+        print_table(table)
     for row in files:
         table = Table(title=f"weights {row['file']} ({RESEARCH_LABEL})", show_header=False, title_justify="left")
         for name, value in row.items():
             table.add_row(name, value if isinstance(value, str) else json.dumps(value))
-        out.print(table)
+        print_table(table)
 
 
 def prepare_pairs(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,12 +16,17 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Table
 
 from gadgets.errors import ParameterError, ScanFileError, shortened
 from gadgets.files import check_output
 
 console = Console(stderr=True)
 out = Console()
+
+_WIDEST = 1000
+"""Columns of a table of figures, at most."""
+
 
 SCAN, LOOK, MEASURE, TRAIN, SET_UP = "scan", "look", "measure", "train", "set up"
 """Panels of the help, in the order of a user's work."""
@@ -157,3 +163,15 @@ def numbers(text: str, count: int, name: str) -> tuple[float, ...]:
     if len(values) != count or min(values) < 1:
         raise ParameterError(f"{name} {text!r} must be {count} numbers of at least 1 with an x between them")
     return values
+
+
+def print_table(table: Table) -> None:
+    """Print a table without cutting a value: figures at the width that they need, long texts over several lines.
+
+    rich takes a pipe for a terminal of 80 columns.
+    """
+    for column in table.columns:
+        column.overflow = "fold"
+    plain = any(column.no_wrap for column in table.columns)
+    needed = Measurement.get(out, out.options.update(max_width=_WIDEST), table).maximum if plain else 0
+    Console(file=out.file, width=max(out.width, needed)).print(table)

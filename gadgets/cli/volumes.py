@@ -24,6 +24,7 @@ from gadgets.cli.options import (
     numbers,
     out,
     overrides_of,
+    print_table,
     progress_bar,
 )
 from gadgets.errors import ParameterError
@@ -90,7 +91,8 @@ def evaluate_sr(
 ) -> None:
     """Degrade volumes in k-space, restore them, and compare with the originals: a table like 5-1."""
     from gadgets.evaluation.super_resolution import (
-        COLUMNS,
+        COLUMN_GROUPS,
+        LEGEND,
         evaluate_volumes,
         loaded_subjects,
         simulated_subjects,
@@ -109,12 +111,15 @@ def evaluate_sr(
     with progress_bar() as progress:
         task = progress.add_task("volumes", total=len(volumes or ()) or simulate)
         result = evaluate_volumes(subjects, (factors[0], factors[1]), parameters, lambda: progress.advance(task))
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in ("", *COLUMNS):
-        table.add_column(name, no_wrap=True, justify="right" if name else "left")
-    for method, figures in result.summary().items():
-        table.add_row(method, *(figures[name] for name in COLUMNS))
-    out.print(table)
+    summary = result.summary()
+    for group in COLUMN_GROUPS:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        for name in ("", *group):
+            table.add_column(name, no_wrap=True, justify="right" if name else "left")
+        for method, figures in summary.items():
+            table.add_row(method, *(figures[name] for name in group))
+        print_table(table)
+    out.print(LEGEND, style="dim")
     if json_:
         with complete_file(json_) as partial:
             partial.write_text(json.dumps(result.to_json(), indent=2))

@@ -13,20 +13,32 @@ from scipy.ndimage import map_coordinates
 
 from gadgets.device import choose_device
 from gadgets.errors import ScanFileError
+from gadgets.super_resolution.acceleration import check_trained_for, trained_mark
 from gadgets.super_resolution.network import load_restorer
 from gadgets.super_resolution.parameters import SuperResolutionParameters
 from recon.cartesian import centre_mask, centre_region, lines_measured, put_back_measured, to_image, to_kspace, truncate
-from recon.quality.metrics import quality
+from recon.quality.metrics import SMALLEST_SLICE, Quality, quality, quality_by_slice
 from recon.quality.stenosis import apparent_depth
 from recon.simulation.angiogram.vessels import Vessel
 from recon.simulation.angiogram.volume import Domain, simulate_angiogram
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("PSNR dB", "SSIM", "NRMSE", "blur", "stenosis error", "seconds")
+_BY_SLICE = ("PSNR dB by slice", "SSIM by slice", "NRMSE by slice")
+COLUMN_GROUPS = (("PSNR dB", "SSIM", "NRMSE", "seconds"), _BY_SLICE, ("blur", "stenosis error"))
+"""Figures that stand side by side."""
+LEGEND = (
+    "PSNR and SSIM: mean over the planes (z, y), peak the volume's 99.9th percentile, SSIM in boxes of 7x7; NRMSE: of "
+    "the whole volume. By slice, as the papers print them: each plane with its own peak and norm, SSIM in a Gaussian "
+    "window of 1.5 pixels; then the mean. blur: 0 sharp, 1 blurred; the original's is the aim. Mean±standard deviation "
+    "over volumes."
+)
+"""What the columns are, below the tables."""
 ORIGINAL = "original"
 """Name of the reference among the methods."""
 
+# Pixels of the boxes of SSIM.
+_SMALLEST_PLANE = 7
 # Least distance from throat to reference in centreline points, half a voxel each: 6 voxels.
 _SHORTEST_REFERENCE = 12
 
@@ -66,7 +78,11 @@ class Evaluation:
     def summary(self) -> dict[str, dict[str, str]]:
         """Mean ± standard deviation over the volumes."""
         return {
-            method: {name: _spread([row[name] for row in rows if name in row], name) for name in COLUMNS}
+            method: {
+                name: _spread([row[name] for row in rows if name in row], name)
+                for group in COLUMN_GROUPS
+                for name in group
+            }
             for method, rows in self.figures.items()
         }
 
@@ -79,8 +95,9 @@ def _spread(values: list[float], name: str) -> str:
     known = [value for value in values if np.isfinite(value)]
     if not known:
         return "-"
-    digits = 2 if name in ("PSNR dB", "seconds") else 4
-    return f"{np.mean(known):.{digits}f}±{np.std(known):.{digits}f}"
+    digits = 2 if name.startswith(("PSNR", "seconds")) else 4
+    mean = f"{np.mean(known):.{digits}f}"
+    return f"{mean}±{np.std(known):.{digits}f}" if len(known) > 1 else mean
 
 
 def loaded_subjects(paths: Iterable[Path]) -> Iterator[Subject]:
@@ -118,8 +135,7 @@ def evaluate_volumes(
 ) -> Evaluation:
     """Cut each volume's k-space, restore it by every method, and compare with the original.
 
-    Each volume first gets a smooth phase, as coils and off-resonance leave it: the k-space of a magnitude image is
-    symmetric, that of a scan is not.
+    Each volume first gets a smooth phase: the k-space of a magnitude image is symmetric, that of a scan is not.
 
     Parameters
     ----------
@@ -133,9 +149,21 @@ def evaluate_volumes(
     Returns
     -------
     Evaluation
+
+    Raises
+    ------
+    ScanFileError
+        If a volume is too thin for SSIM.
+    DataError
+        If the networks were trained for another acceleration, unless ``mismatch=warn``.
     """
     result = Evaluation()
     for number, subject in enumerate(subjects):
+        if min(subject.image.shape[:2]) < _SMALLEST_PLANE:
+            size = "x".join(map(str, subject.image.shape))
+            raise ScanFileError(
+                f"{subject.name} has {size} voxels (z, y, x); SSIM needs {_SMALLEST_PLANE} slices and rows at least"
+            )
         restored, seconds = restorations(_with_phase(subject.image, number), factors, parameters)
         for method, volume in restored.items():
             figures = judge(volume, subject, method)
@@ -170,8 +198,16 @@ def restorations(
     Returns
     -------
     dict of str to (z, y, x) float32, dict of str to float
+        Names of networks that were trained for another acceleration say so.
+
+    Raises
+    ------
+    DataError
+        If they were, unless ``mismatch=warn``.
     """
     network = load_restorer(parameters, choose_device(parameters.device))
+    if parameters.mismatch == "error":
+        check_trained_for(factors, network.factors)
     lines = (
         *(lines_measured(size, factor) for size, factor in zip(image.shape, factors, strict=False)),
         image.shape[2],
@@ -187,7 +223,8 @@ def restorations(
     start, seconds = time.perf_counter(), {}
     stages = network(zero_filled)
     elapsed = time.perf_counter() - start
-    names = ("L1", "L1 then GAN")[: len(stages)]
+    mark = trained_mark(factors, network.factors)
+    names = [f"{name}{mark}" for name in ("L1", "L1 then GAN")[: len(stages)]]
     volumes |= dict(zip(names, stages, strict=True))
     seconds[names[-1]] = elapsed
     measured = centre_mask(image.shape, lines)
@@ -221,11 +258,18 @@ def judge(volume: NDArray, subject: Subject, method: str) -> dict[str, float]:
     if method != ORIGINAL:
         peak, held = float(np.percentile(true, 99.9)), true.any(axis=(1, 2))
         similar = quality(planes[held], true[held], peak)
-        figures |= {"PSNR dB": similar.psnr_db, "SSIM": similar.ssim, "NRMSE": similar.nrmse}
+        figures |= _named(similar)
+        if min(true.shape[1:]) >= SMALLEST_SLICE:
+            by_slice = _named(quality_by_slice(planes[held], true[held]))
+            figures |= dict(zip(_BY_SLICE, by_slice.values(), strict=True))
     errors = [abs(apparent - depth) for depth, apparent in stenosis_depths(volume, subject.vessels)]
     if errors:
         figures["stenosis error"] = float(np.mean(errors))
     return figures
+
+
+def _named(found: Quality) -> dict[str, float]:
+    return {"PSNR dB": found.psnr_db, "SSIM": found.ssim, "NRMSE": found.nrmse}
 
 
 def _filled(planes: NDArray) -> NDArray:

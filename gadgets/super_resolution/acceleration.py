@@ -57,16 +57,44 @@ def check_acceleration(
                 "the volume was not cut at all: nothing is to be restored; if it was zero-filled upstream, "
                 "set acceleration, as 4x4 (slice x phase)"
             )
-        if not any(_alike(factors, known[:2]) for known in trained):
-            raise DataError(
-                f"the lines were cut by {_text(factors)} (slice x phase), those of the network's training by "
-                f"{' or '.join(_text(known[:2]) for known in trained)}; give weights for that as first_stage "
-                "(`malibu nets` lists those shipped), or set mismatch=warn"
-            )
+        check_trained_for(factors, trained)
     except DataError as error:
         if mismatch == "error":
             raise
         log.warning("%s", error)
+
+
+def check_trained_for(factors: tuple[float, float], trained: Sequence[tuple[float, float, float]]) -> None:
+    """Refuse an acceleration that the network was not trained for.
+
+    Parameters
+    ----------
+    factors : (2,) tuple of float
+        Along slice and phase direction.
+    trained : sequence of (3,) tuple of float
+        Accelerations (z, y, x) that the network knows.
+
+    Raises
+    ------
+    DataError
+        If it is none of these.
+    """
+    if not any(_alike(factors, known[:2]) for known in trained):
+        raise DataError(
+            f"the lines were cut by {_text(factors)} (slice x phase), those of the network's training by "
+            f"{_texts(trained)}; give weights for that as first_stage (`malibu nets` lists those shipped), or set "
+            "mismatch=warn"
+        )
+
+
+def trained_mark(factors: tuple[float, float], trained: Sequence[tuple[float, float, float]]) -> str:
+    """What stands beside the name of a network that was not trained for an acceleration; else nothing."""
+    known = any(_alike(factors, each[:2]) for each in trained)
+    return "" if known else f" (trained for {_texts(trained)})"
+
+
+def _texts(trained: Sequence[tuple[float, float, float]]) -> str:
+    return " or ".join(_text(known[:2]) for known in trained)
 
 
 def _alike(first: tuple[float, ...], second: tuple[float, ...]) -> bool:

@@ -8,8 +8,6 @@ import torch
 from hypothesis import given, strategies as st
 
 import recon.cartesian
-from nets.architectures.blocks import boxes_to_channels, channels_to_boxes
-from nets.architectures.registry import build
 from nets.data.degradation import (
     MeasuredTexture,
     RandomPhase,
@@ -21,30 +19,11 @@ from nets.data.degradation import (
 )
 from nets.data.volume_files import Volume, read_volume, write_volume
 from nets.data.volumes import VolumesData, degraded_pair
-from nets.inference.super_resolution import SuperResolution
 from nets.scaling import intensity_scale
 from nets.training.losses import measured_error
-from nets.weights import ModelCard, WeightsError, card_config, save_weights
 
 nibabel = pytest.importorskip("nibabel")
 pydicom = pytest.importorskip("pydicom")
-
-
-def save(path: Path, network, config: dict, preprocessing: dict, architecture: str = "mdcsrn") -> Path:
-    card = ModelCard(architecture, card_config(architecture, config), "tests", "none", 0, preprocessing=preprocessing)
-    save_weights(path, network, card)
-    return path
-
-
-def trained_like(config: dict, seed: int):
-    """A network with weights that matter everywhere, and with batch statistics."""
-    torch.manual_seed(seed)
-    network = build("mdcsrn", config)
-    torch.nn.init.normal_(network.combine.weight, std=0.1)
-    with torch.no_grad():
-        for _ in range(3):
-            network.train()(torch.rand(1, 1, 16, 16, 16))
-    return network.eval()
 
 
 def test_hdf5_round_trip(tmp_path: Path) -> None:
@@ -184,90 +163,6 @@ def test_degradations_act_on_the_signal_before_its_lines_are_cut() -> None:
     assert float(kspace[2:14].abs().max()) < 1e-3
     texture = torch.fft.fftn(level * random_texture((16, 16, 16), again))
     assert torch.allclose(kspace[:2, :4], texture[:2, :4], atol=1e-3)
-
-
-CONFIG = {"blocks": 2, "units": 2, "growth": 4}
-
-
-@pytest.mark.parametrize("shape", [(40, 33, 30), (64, 20, 41)])
-def test_patches_have_no_seams_where_margins_cover_the_receptive_field(shape, tmp_path: Path) -> None:
-    path = save(tmp_path / "n.safetensors", trained_like(CONFIG, 1), CONFIG, {"factors": [(4, 4, 1)]})
-    volume = torch.rand(shape)
-    whole = SuperResolution([path], patch=(99, 99, 99))(volume)[0]
-    cut = SuperResolution([path], patch=(30, 28, 29))
-    assert cut.margins == [(5, 5, 5)]
-    assert torch.allclose(cut(volume)[0], whole, atol=1e-4)
-    seam = SuperResolution([path], patch=(30, 28, 29), margin=1)(volume)[0]
-    assert float((seam - whole).abs().max()) > 1e-4
-
-
-@pytest.mark.parametrize(("kernel", "along_x"), [((3, 3, 3), 3), ((3, 3, 1), 1)])
-@pytest.mark.parametrize("shape", [(70, 61, 30), (41, 90, 41)])
-def test_folded_networks_have_no_seams_either(shape, kernel, along_x: int, tmp_path: Path) -> None:
-    config = {"blocks": 2, "units": 1, "growth": 8, "fold": (4, 2, 1), "kernel": kernel}
-    path = save(tmp_path / "n.safetensors", trained_like(config, 4), config, {"factors": [(4, 4, 1)]})
-    volume = torch.rand(shape)
-    whole = SuperResolution([path], patch=(99, 99, 99))(volume)[0]
-    cut = SuperResolution([path], patch=(31, 29, 20))
-    assert cut.margins == [(12, 6, along_x)]
-    assert torch.allclose(cut(volume)[0], whole, atol=1e-4)
-
-
-@pytest.mark.parametrize("factors", [(1, 1, 1), (4, 2, 1), (2, 3, 5)])
-def test_folding_is_undone_and_the_folded_network_starts_as_the_identity(factors: tuple[int, int, int]) -> None:
-    volume = torch.rand(2, 3, 8, 12, 10)[:, :, : 8 - 8 % factors[0], :, :]
-    assert torch.equal(channels_to_boxes(boxes_to_channels(volume, factors), factors), volume)
-    box = boxes_to_channels(torch.arange(8.0).reshape(1, 1, 2, 2, 2), (2, 1, 2))
-    assert box[0, :, 0, 0, 0].tolist() == [0, 1, 4, 5]
-    odd = torch.rand(1, 1, 9, 7, 11)
-    for growth, residual in ((16, False), (2, True)):
-        config = {"blocks": 1, "units": 1, "growth": growth, "fold": factors, "residual": residual}
-        assert torch.allclose(build("mdcsrn", config).eval()(odd), odd, atol=1e-5)
-
-
-def test_residual_network_adds_its_input() -> None:
-    config = {**CONFIG, "fold": (2, 1, 1), "start": "random"}
-    plain, residual = build("mdcsrn", config).eval(), build("mdcsrn", config | {"residual": True}).eval()
-    residual.load_state_dict(plain.state_dict())
-    volume = torch.rand(1, 1, 9, 8, 7)
-    assert torch.allclose(residual(volume) - volume, plain(volume), atol=1e-5)
-    assert float(plain(volume).abs().max()) > 0.01
-
-
-def test_networks_never_see_more_than_a_patch(tmp_path: Path) -> None:
-    path = save(tmp_path / "n.safetensors", build("mdcsrn", CONFIG), CONFIG, {"factors": [(4, 4, 1)]})
-    restore, seen = SuperResolution([path], patch=(16, 18, 20)), []
-    runner = restore.runners[0]
-    restore.runners[0] = lambda patch: seen.append(tuple(patch.shape[2:])) or runner(patch)  # type: ignore[assignment]
-    assert restore(torch.rand(40, 17, 50))[0].shape == (40, 17, 50)
-    assert {size[0] for size in seen} == {16}
-    assert max(size[1] for size in seen) <= 18
-    assert {size[2] for size in seen} == {20}
-
-
-def test_result_scales_with_the_input(tmp_path: Path) -> None:
-    path = save(tmp_path / "n.safetensors", trained_like(CONFIG, 2), CONFIG, {"factors": [(4, 4, 1)]})
-    restore, volume = SuperResolution([path]), torch.rand(12, 12, 12)
-    assert torch.allclose(restore(1000 * volume)[0], 1000 * restore(volume)[0], rtol=1e-3, atol=1e-2)
-    assert float(restore(volume)[0].min()) >= 0
-
-
-def test_bfloat16_is_near_float32(tmp_path: Path) -> None:
-    path = save(tmp_path / "n.safetensors", trained_like(CONFIG, 3), CONFIG, {"factors": [(4, 4, 1)]})
-    volume = torch.rand(16, 16, 16)
-    exact, rough = (SuperResolution([path], precision=kind)(volume)[0] for kind in ("float32", "bfloat16"))
-    assert 0 < float((exact - rough).norm() / exact.norm()) < 0.03
-
-
-def test_stages_must_fit_each_other_and_the_task(tmp_path: Path) -> None:
-    first = save(tmp_path / "a.safetensors", build("mdcsrn", CONFIG), CONFIG, {"factors": [(4, 4, 1)]})
-    other = save(tmp_path / "b.safetensors", build("mdcsrn", CONFIG), CONFIG, {"factors": [(2, 2, 1)]})
-    with pytest.raises(WeightsError, match="different accelerations"):
-        SuperResolution([first, other])
-    config = {"rank": 2, "growth": 4, "blocks": 1}
-    mdcn = save(tmp_path / "c.safetensors", build("mdcn", config), config, {}, "mdcn")
-    with pytest.raises(WeightsError, match="mdcn is no network for super-resolution"):
-        SuperResolution([mdcn])
 
 
 @given(st.integers(1, 600), st.one_of(st.integers(1, 12), st.floats(1, 12)))
