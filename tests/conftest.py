@@ -12,19 +12,7 @@ from recon.simulation.chest import PRESETS, SimulatedScan, simulate_scan
 from tests.support.replays import replay_here
 
 if importlib.util.find_spec("torch") is None:  # under tests/support/pythons.py
-    collect_ignore_glob = [
-        "nets/*",
-        "gadgets/cli/*",
-        "gadgets/datasets/*",
-        "gadgets/evaluation/*",
-        "gadgets/super_resolution/*",
-        "gadgets/mrd/test_foreign_files.py",
-        "gadgets/mrd/test_gadget.py",
-        "gadgets/multitasking/test_network.py",
-        "test_docs.py",
-        "test_golden.py",
-        "test_malibu.py",
-    ]
+    collect_ignore_glob = ["nets/*", "test_docs.py", "test_golden.py", "test_malibu.py"]
 
 
 @pytest.fixture(scope="session")

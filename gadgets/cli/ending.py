@@ -12,7 +12,18 @@ from typing import NoReturn
 from rich.markup import escape
 
 from gadgets.cli.options import console
-from gadgets.errors import GADGET_THREAD, OPERATOR_ERRORS, STOP_SIGNALS, Stopped, shortened, signals_as_errors
+from gadgets.errors import (
+    GADGET_THREAD,
+    OPERATOR_ERRORS,
+    STOP_SIGNALS,
+    ParameterError,
+    Stopped,
+    shortened,
+    signals_as_errors,
+)
+
+_OPTIONAL = ("torch", "safetensors")
+"""Packages that a console without networks may lack."""
 
 
 @contextlib.contextmanager
@@ -36,6 +47,9 @@ def one_line_errors(shows_tracebacks: Callable[[], bool]) -> Iterator[None]:
     except Exception as error:
         if shows_tracebacks():
             raise
+        missing = error.name if isinstance(error, ModuleNotFoundError) and error.name in _OPTIONAL else None
+        if missing:
+            error = ParameterError(f"this needs {missing}, which is not installed: pip install {missing}")
         expected = isinstance(error, (*OPERATOR_ERRORS, OSError, MemoryError))
         text = shortened(str(error) if expected and str(error) else f"{type(error).__name__}: {error}", 2000)
         hint = "" if expected else " (a defect of malibu; malibu --debug shows the traceback)"

@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from gadgets import __version__
 from gadgets.files import complete_file
 from nets.data import SPLITS
-from nets.data.volume_files import Volume, write_volume
 from recon.simulation.angiogram.volume import Domain, simulate_angiogram
 
 
@@ -34,6 +31,10 @@ def prepare_volumes(
     progress : callable
         Called after each subject.
     """
+    import torch
+
+    from nets.data.volume_files import Volume, write_volume
+
     for number in range(count):
         path = folder / split_of(number) / f"simulated-{domain}-{seed + number:06d}.h5"
         if not path.exists():

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.volume_scans import identity_weights
+
 
 @pytest.fixture(scope="session")
 def identity_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.support.volume_scans import identity_weights  # needs torch, which not every Python here has
-
     return identity_weights(tmp_path_factory.mktemp("weights") / "identity.safetensors")

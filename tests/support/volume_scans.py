@@ -5,14 +5,12 @@ from pathlib import Path
 
 import ismrmrd
 import numpy as np
-import torch
+import pytest
 
 from gadgets.configuration import configuration_of
 from gadgets.mrd.files import ImageFile, open_source, read_images
 from gadgets.mrd.replay import Progress, configuration_message, hosted, replay
 from gadgets.super_resolution.gadget import SuperResolutionGadget
-from nets.architectures.registry import build
-from nets.weights import ModelCard, card_config, save_weights
 from tests.support.replays import ROOT
 
 RAW_XML = (ROOT / "configs/xml/super_resolution_coronary.xml").read_text()
@@ -27,12 +25,21 @@ HEADER = """<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD">
 
 
 def identity_weights(path: Path, factors: tuple[int, int, int] = (4, 4, 1)) -> Path:
-    """A network that hands on its input: what a gadget does to geometry and scale shows."""
+    """A network that hands on its input: what a gadget does to geometry and scale shows.
+
+    Without torch, the test that asks for it is skipped.
+    """
+    pytest.importorskip("torch")
+    from nets.architectures.registry import build
+
     return _write(path, build("mdcsrn", SMALL), factors)
 
 
 def random_weights(path: Path, seed: int) -> Path:
     """A network that does something, near the identity."""
+    torch = pytest.importorskip("torch")
+    from nets.architectures.registry import build
+
     torch.manual_seed(seed)
     network = build("mdcsrn", SMALL)
     torch.nn.init.normal_(network.combine.weight[:, 1:], std=0.05)
@@ -40,6 +47,8 @@ def random_weights(path: Path, seed: int) -> Path:
 
 
 def _write(path: Path, network, factors: tuple[int, int, int]) -> Path:
+    from nets.weights import ModelCard, card_config, save_weights
+
     card = ModelCard("mdcsrn", card_config("mdcsrn", SMALL), "tests", "none", 0, preprocessing={"factors": [factors]})
     save_weights(path, network, card)
     return path

@@ -9,9 +9,10 @@ import pytest
 
 from gadgets import __version__
 from tests.support.command import malibu
-from tests.support.replays import ROOT
+from tests.support.replays import ROOT, needs_torch
 
 
+@needs_torch
 def test_simulate_info_replay_report(tmp_path: Path) -> None:
     scan, images, folder = tmp_path / "scan.h5", tmp_path / "images.h5", tmp_path / "report"
     stdout, _ = malibu("simulate", scan, "--preset", "tiny", "--seed", "5", "--duration-s", "4", "--coils", "3")
@@ -141,6 +142,7 @@ def test_a_simulation_takes_every_setting_of_protocol_and_physiology(tmp_path: P
         assert 1450 <= truth["t1_ms"][:][truth["shape"][:] == truth["shape"][:].max()].max() <= 1600
 
 
+@needs_torch
 def test_nets_lists_every_architecture_and_the_shipped_weights() -> None:
     found = json.loads(malibu("nets", "--json")[0])
     rows = {row["name"]: row for row in found["architectures"]}
@@ -161,6 +163,7 @@ def test_nets_lists_every_architecture_and_the_shipped_weights() -> None:
     assert "training_data" in stdout
 
 
+@needs_torch
 def test_weights_of_another_kind_are_refused(tmp_path: Path, short_file: Path) -> None:
     spoiled = tmp_path / "weights.pt"
     spoiled.write_bytes(b"PK\x03\x04")

@@ -6,7 +6,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from gadgets.cli.main import app
@@ -14,9 +13,8 @@ from gadgets.datasets.volumes import split_of
 from gadgets.evaluation.super_resolution import Subject, judge, restorations, stenosis_depths
 from gadgets.mrd.files import read_images
 from gadgets.super_resolution.parameters import SuperResolutionParameters
-from nets.data.volume_files import Volume, read_volume, volumes_in, write_volume
-from nets.weights import FIRST_STAGE, SECOND_STAGE, load_weights, shipped, weights_path
 from recon.simulation.angiogram.vessels import Stenosis, Vessel, coverage
+from tests.support.replays import needs_torch
 from tests.support.volume_scans import ROOT, identity_weights, random_weights
 
 CONFIGS = ROOT / "configs/xml"
@@ -65,7 +63,10 @@ def test_raw_scan_and_images_of_a_subject_restore_to_the_same(weights: Path, tmp
     assert np.corrcoef(raw.ravel(), images.ravel())[0, 1] > 0.98
 
 
+@needs_torch
 def test_shipped_networks_are_small_and_say_what_they_are() -> None:
+    from nets.weights import FIRST_STAGE, SECOND_STAGE, load_weights, shipped
+
     gains = {FIRST_STAGE: ([4, 4, 1], 4), SECOND_STAGE: ([4, 4, 1], 1.5), "sr_brain_l1": ([2, 2, 1], 0.5)}
     paths = [shipped(name) for name in gains]
     assert sum(path.stat().st_size for path in paths) < 12e6
@@ -77,12 +78,16 @@ def test_shipped_networks_are_small_and_say_what_they_are() -> None:
         assert card.use.startswith("research use only")
 
 
+@needs_torch
 def test_weights_are_a_file_or_the_name_of_shipped_ones() -> None:
+    from nets.weights import shipped, weights_path
+
     assert weights_path("sr_brain_l1") == shipped("sr_brain_l1")
     for own in ("mine/sr_brain_l1.safetensors", "sr_brain_l1.safetensors"):
         assert weights_path(own) == Path(own)
 
 
+@needs_torch
 def test_brain_preset_restores_what_was_cut_to_a_half_and_refuses_a_quarter(tmp_path: Path) -> None:
     config, sizes = CONFIGS / "super_resolution_brain_4x.xml", ("--domain", "brain", "--shape", "16x32x24", "--images")
     run("simulate-volume", tmp_path / "half.h5", "--acceleration", "2x2", *sizes)
@@ -96,6 +101,7 @@ def test_brain_preset_restores_what_was_cut_to_a_half_and_refuses_a_quarter(tmp_
     assert "header and data say 4x4" in str(refused.exception)
 
 
+@needs_torch
 def test_shipped_networks_bring_a_raw_scan_nearer_to_its_truth(tmp_path: Path) -> None:
     scan, images = tmp_path / "scan.h5", tmp_path / "images.h5"
     run("simulate-volume", scan, "--shape", "48x64x48", "--seed", 3)
@@ -112,7 +118,10 @@ def test_shipped_networks_bring_a_raw_scan_nearer_to_its_truth(tmp_path: Path) -
         assert restored < 0.85 * error[1]  # 1.4 dB; 2.1 dB are reached
 
 
+@needs_torch
 def test_prepared_volumes_are_split_and_stay(tmp_path: Path) -> None:
+    from nets.data.volume_files import read_volume, volumes_in
+
     run("prepare-volumes", tmp_path, "--domain", "brain", "--count", 10, "--shape", "8x9x10", "--seed", 5)
     assert [len(volumes_in(tmp_path / split)) for split in ("train", "validation", "test")] == [8, 1, 1]
     first = volumes_in(tmp_path / "train")[0]
@@ -174,7 +183,12 @@ def test_empty_planes_do_not_count() -> None:
     assert beside["NRMSE"] == pytest.approx(alone["NRMSE"], rel=1e-6)
 
 
+@needs_torch
 def test_empty_volume_is_refused(tmp_path: Path) -> None:
+    import torch
+
+    from nets.data.volume_files import Volume, write_volume
+
     write_volume(tmp_path / "v.h5", Volume(torch.zeros(16, 16, 16)))
     result = CliRunner().invoke(app, ["evaluate", "sr", str(tmp_path / "v.h5")])
     assert "all voxels are zero" in str(result.exception)

@@ -13,6 +13,9 @@ from gadgets.errors import ParameterError, RemoteError
 from gadgets.multitasking.network import load_network
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.series import SERIES
+
+pytest.importorskip("torch", reason="every test here runs a network")
+
 from nets.architectures.registry import build
 from nets.weights import MULTITASKING, ModelCard, card_config, load_weights, save_weights, shipped
 from tests.support.replays import replay_here

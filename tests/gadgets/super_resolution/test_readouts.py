@@ -21,10 +21,10 @@ from gadgets.simulated.cartesian import VolumeProtocol, write_volume_scan
 from gadgets.simulated.radial import truth_path
 from gadgets.super_resolution.readouts import volumes_of_readouts
 from gadgets.super_resolution.slices import cut_of_header
-from nets.inference.super_resolution import SuperResolution
 from recon.cartesian import to_image, to_kspace, truncate
 from recon.errors import DataError
 from tests.support.peer import CLOSE, Peer, message, scan_messages
+from tests.support.replays import needs_torch
 from tests.support.volume_scans import (
     one,
     random_weights,
@@ -95,6 +95,8 @@ def test_two_stages_are_the_two_models_in_turn(raw: Path, tmp_path: Path) -> Non
     both = {"first_stage": str(first), "second_stage": str(second), "images": "original first_stage super_resolved"}
     series = restore_here(raw, tmp_path / "two.h5", **both)
     import torch
+
+    from nets.inference.super_resolution import SuperResolution
 
     volume = torch.from_numpy(stacked(series[1]).copy())
     step = SuperResolution([first])(volume)[0]
@@ -275,6 +277,7 @@ def test_unknown_gadget_and_lonely_first_stage_are_refused(raw: Path, identity_n
         restore_here(raw, tmp_path / "out.h5", first_stage=str(identity_network))
 
 
+@needs_torch
 def test_weights_that_are_not_there_are_named_and_the_scan_is_kept_first_if_asked(raw: Path, tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match=r"nowhere\.safetensors does not exist"):
         restore_here(raw, tmp_path / "out.h5", stages="one", first_stage=str(tmp_path / "nowhere.safetensors"))
