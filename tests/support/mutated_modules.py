@@ -1,0 +1,78 @@
+"""Whose faults the tests must notice: group → module → tests, the nearest first."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def _tests(room: str, *names: str) -> tuple[str, ...]:
+    """Some tests of a room, or all where those do not exist."""
+    named = (f"tests/recon/{room}/test_{name}.py" for name in names)
+    return tuple(path for path in named if (ROOT / path).exists()) or (f"tests/recon/{room}",)
+
+
+RECON = {
+    "recon/readouts/clock.py": _tests("readouts", "clock"),
+    "recon/readouts/coils.py": _tests("readouts", "noise_and_coils"),
+    "recon/readouts/density.py": _tests("readouts", "density"),
+    "recon/readouts/geometry.py": _tests("readouts", "geometry"),
+    "recon/readouts/gradient_delays.py": _tests("readouts", "gradient_delays"),
+    "recon/readouts/noise.py": _tests("readouts", "noise_and_coils"),
+    "recon/readouts/placement.py": _tests("readouts", "placement"),
+    "recon/readouts/trajectory.py": _tests("readouts", "trajectory"),
+    "recon/readouts/turning_spoke.py": _tests("readouts", "turning_spoke", "density"),
+    "recon/readouts/windows.py": _tests("readouts", "windows"),
+    "recon/temporal/bins.py": _tests("temporal", "bins", "tensor"),
+    "recon/temporal/breathing.py": _tests("temporal", "breathing"),
+    "recon/temporal/ecg.py": _tests("temporal", "ecg"),
+    "recon/temporal/gating.py": _tests("temporal", "gating", "self_gating"),
+    "recon/temporal/heart.py": _tests("temporal", "heart", "heart_rate", "self_gating"),
+    "recon/temporal/heart_rate.py": _tests("temporal", "heart_rate", "self_gating"),
+    "recon/temporal/model.py": _tests("temporal", "model", "self_gating"),
+    "recon/temporal/motion.py": _tests("temporal", "motion", "self_gating"),
+    "recon/temporal/navigator.py": _tests("temporal", "navigator"),
+    "recon/temporal/plain.py": _tests("temporal", "plain"),
+    "recon/temporal/self_gating.py": _tests("temporal", "self_gating"),
+    "recon/temporal/tensor.py": _tests("temporal", "tensor"),
+    "recon/spatial/admm.py": _tests("spatial", "admm"),
+    "recon/spatial/back_projection.py": _tests("spatial", "fold", "toeplitz", "consistency"),
+    "recon/spatial/consistency.py": _tests("spatial", "consistency"),
+    "recon/spatial/encoding.py": _tests("spatial", "encoding"),
+    "recon/spatial/fan.py": _tests("spatial", "fold", "toeplitz"),
+    "recon/spatial/fold.py": _tests("spatial", "fold"),
+    "recon/spatial/frames.py": _tests("spatial", "frames"),
+    "recon/spatial/nufft.py": _tests("spatial", "nufft", "encoding"),
+    "recon/spatial/toeplitz.py": _tests("spatial", "toeplitz"),
+    "recon/relaxometry/inversion_recovery.py": _tests("relaxometry", "inversion_recovery"),
+    "recon/relaxometry/t1.py": _tests("relaxometry", "t1"),
+    "recon/quality/metrics.py": _tests("quality", "metrics"),
+    "recon/quality/plausibility.py": _tests("quality", "plausibility"),
+    "recon/quality/stenosis.py": _tests("quality", "stenosis"),
+    "recon/multitasking/selection.py": _tests("multitasking", "selection"),
+    "recon/cartesian.py": ("tests/recon/test_cartesian.py",),
+    "recon/super_resolution.py": ("tests/recon/test_super_resolution.py",),
+}
+
+
+def _found(patterns: str, *folders: str) -> dict[str, tuple[str, ...]]:
+    """Modules by patterns, as far as they exist, with the tests of some folders; those of the same name come first."""
+    files = (path for pattern in patterns.split() for path in sorted(ROOT.glob(pattern)))
+    tests = [path for folder in folders for path in sorted((ROOT / folder).glob("test_*.py"))]
+    found = {}
+    for path in files:
+        if not path.name.startswith("__"):
+            nearest = sorted(tests, key=lambda test: test.stem != f"test_{path.stem}")
+            found[str(path.relative_to(ROOT))] = tuple(str(test.relative_to(ROOT)) for test in nearest)
+    return found
+
+
+GROUPS = {
+    "losses, training, export": _found("nets/training/*.py nets/scaling.py", "tests/nets/training", "tests/nets/data")
+    | _found(
+        "nets/data/augmentation.py nets/data/samples.py nets/data/pairs.py nets/data/volumes.py "
+        "nets/data/degradation.py",
+        "tests/nets/data",
+    ),
+    "architectures": _found("nets/architectures/*.py", "tests/nets/architectures"),
+    "recon maths": {module: tuple(test for test in tests if (ROOT / test).exists()) for module, tests in RECON.items()},
+}
