@@ -1,6 +1,9 @@
 """Cartesian volumes: exact zero-filling, coil combination, measured lines put back; and vessels as they were made."""
 
+import itertools
+
 import numpy as np
+import pytest
 from hypothesis import given, strategies as st
 
 from recon.cartesian import (
@@ -8,6 +11,8 @@ from recon.cartesian import (
     centre_region,
     coil_maps_from_centre,
     combine_coils,
+    lines_in_image,
+    lines_measured,
     put_back_measured,
     to_image,
     to_kspace,
@@ -106,3 +111,65 @@ def test_data_consistency_finds_the_phase_and_does_not_harm_a_perfect_volume() -
     zero_filled = np.linalg.norm(np.abs(measured) - image)
     assert found < 0.5 * once
     assert found < 0.2 * zero_filled
+
+
+@pytest.mark.parametrize(
+    ("size", "factor", "lines"),
+    [(161, 1, 161), (160, 2, 80), (160, 3, 54), (7, 1.05, 6), (6, 1.05, 6), (3, 1.2, 2), (10, 100, 2), (1, 2, 1)],
+)
+def test_lines_of_a_shorter_scan_are_even(size: int, factor: float, lines: int) -> None:
+    assert lines_measured(size, factor) == lines
+
+
+@pytest.mark.parametrize("encoded", [(14, 9), (10, 12)])
+@pytest.mark.parametrize("matrix", [(10, 9), (13, 6)])
+def test_lines_count_as_measured_if_the_encoded_ones_around_them_were(encoded: tuple, matrix: tuple) -> None:
+    """Along each axis the lines at floor and ceil of ``(i - n // 2) · spacing + encoded // 2``, line by line."""
+    spacing = (1.0, 1.6)
+    measured = np.random.default_rng(6).random(encoded) < 0.8
+    found = lines_in_image(measured, spacing, matrix)
+    for place in np.ndindex(*matrix):
+        sides = []
+        for i, size, step, lines in zip(place, matrix, spacing, encoded, strict=True):
+            at = round((i - size // 2) * step + lines // 2, 6)
+            sides.append({int(np.floor(at)), int(np.ceil(at))})
+        known = [
+            all(0 <= line < lines for line, lines in zip(around, encoded, strict=True)) and measured[around]
+            for around in itertools.product(*sides)
+        ]
+        assert found[place] == all(known), place
+
+
+@pytest.mark.parametrize("shape", [(30, 25, 1), (8, 24, 26)])
+def test_maps_come_from_the_24_central_lines_alone(shape: tuple[int, int, int]) -> None:
+    rng = np.random.default_rng(7)
+    kspace = complex_normal(rng, (3, *shape))
+    width = tuple(min(size, 24) for size in shape)
+    maps = coil_maps_from_centre(kspace)
+    assert np.allclose(maps, coil_maps_from_centre(truncate(kspace, width)), atol=1e-5)
+    for axis, lines in enumerate(width):
+        for edge in (0, lines - 1):  # the outermost of them still counts
+            changed = kspace.copy()
+            middle = [size // 2 for size in shape]
+            middle[axis] += edge - lines // 2
+            changed[(1, *middle)] += 300
+            assert np.abs(coil_maps_from_centre(changed) - maps).max() > 0.05
+    # Hann's window over n lines: zero one line beyond the outermost
+    hann = np.ones(())
+    for size, lines in zip(shape, width, strict=True):
+        place = np.arange(size) - size // 2 + lines // 2 + 1
+        inside = (place > 0) & (place < lines + 1)
+        hann = np.multiply.outer(hann, np.where(inside, np.sin(np.pi * place / (lines + 1)) ** 2, 0))
+    smooth = to_image(kspace * hann)
+    assert np.allclose(maps, smooth / np.linalg.norm(smooth, axis=0), atol=1e-4)
+
+
+def test_coils_are_axes_of_their_own() -> None:
+    kspace = complex_normal(np.random.default_rng(8), (2, 5, 4, 6))
+    assert np.array_equal(truncate(kspace, (3, 2, 6))[1], truncate(kspace[1], (3, 2, 6)))
+    assert np.array_equal(zero_fill(kspace, (7, 4, 9))[1], zero_fill(kspace[1], (7, 4, 9)))
+    assert not coil_maps_from_centre(0 * kspace).any()
+    magnitude = combine_coils(kspace, "sum_of_squares")
+    assert np.allclose(magnitude, np.linalg.norm(to_image(kspace), axis=0), atol=1e-5)
+    combined = combine_coils(kspace, "maps")
+    assert np.allclose(combined, np.sum(coil_maps_from_centre(kspace).conj() * to_image(kspace), axis=0), atol=1e-5)

@@ -45,7 +45,188 @@ class Fault:
         return unified(str(self), self.path, source, self.applied(source))
 
 
-FAULTS: tuple[Fault, ...] = (
-    Fault("recon/spatial/admm.py", "lambda_ / rho)", "lambda_ * rho)"),
-    Fault("recon/spatial/admm.py", "lambda_ / rho)", "lambda_ / rho**3)"),
-)
+_TABLE: dict[str, list[tuple[str, str]]] = {
+    "recon/spatial/admm.py": [
+        ("lambda_ / rho)", "lambda_ * rho)"),
+        ("lambda_ / rho)", "lambda_ / rho**3)"),
+        ("lambda_ / rho)", "lambda_)"),
+        ("dual += sparse - z", "dual = sparse - z"),
+        ("linop.Identity(normal.ishape) if", "psi.H * psi if"),
+        ("xp.maximum(magnitude - threshold, 0)", "xp.where(magnitude > threshold, magnitude, 0)"),
+    ],
+    "recon/spatial/consistency.py": [
+        ("adjoint_data + weight * estimate", "adjoint_data + estimate"),
+        ("weight * linop.Identity", "weight**2 * linop.Identity"),
+    ],
+    "recon/spatial/nufft.py": [
+        ("isign=-1 if kind == 2 else 1", "isign=1 if kind == 2 else -1"),
+        ("for axis in (1, 0))", "for axis in (0, 1))"),
+        ("result /= self.matrix", "result /= self.matrix**2"),
+        ("trajectory[..., ::-1]", "trajectory"),
+    ],
+    "recon/spatial/encoding.py": [
+        ("temporal_basis[chunk].conj()[:, :, None]", "temporal_basis[chunk][:, :, None]"),
+        ("xp.abs(coil_maps) ** 2", "xp.abs(coil_maps)"),
+        ("coil_maps.conj())", "coil_maps)"),
+        ("weights / plan.data_shape[0]", "weights"),
+    ],
+    "recon/spatial/toeplitz.py": [
+        ("near.conj() * xp.asarray", "near * xp.asarray"),
+        ("grid / matrix**2", "1 / grid"),
+        ("spread[:, 0, :] = spread[:, :, 0] = 0", "spread = spread + 0"),
+        ("blurred *= maps.conj()", "blurred *= maps"),
+        ("kernel[:, :, right, left] =", "kernel[:, :, left, right] ="),
+        ("backward[fan.backward_radii] = along, along[::-1]", "backward[fan.backward_radii] = along, along"),
+        ("share[:, None] * share)", "share[:, None])"),
+    ],
+    "recon/spatial/fold.py": [
+        ("self.basis[:, index].conj()", "self.basis[:, index]"),
+        ("+= spread[..., ::-1]", "+= spread"),
+        ("weights.conj().T @", "weights.T @"),
+    ],
+    "recon/spatial/fan.py": [
+        ("np.cos(angles - line_angles[line_of_spoke]) < 0", "np.cos(angles - line_angles[line_of_spoke]) > 0"),
+        ("[np.cos(line_angles), np.sin(line_angles)]", "[np.sin(line_angles), np.cos(line_angles)]"),
+        ("angles * lines / (2 * np.pi)", "angles * lines / np.pi"),
+    ],
+    "recon/spatial/frames.py": [("xp.asarray(temporal_basis).T", "xp.asarray(temporal_basis).conj().T")],
+    "recon/readouts/density.py": [
+        ("xp.maximum(math.pi * radius", "xp.maximum(2 * math.pi * radius"),
+        ("math.pi * centre_share(spacing) * spacing**2", "math.pi / 4 * spacing**2"),
+        ("2 * math.pi * _WIDTH**2 * np.exp", "math.pi * _WIDTH**2 * np.exp"),
+        ("return 1j * points", "return -1j * points"),
+    ],
+    "recon/readouts/turning_spoke.py": [
+        ("np.arctan2(direction[:, 1], direction[:, 0])", "np.arctan2(direction[:, 0], direction[:, 1])"),
+        ("(1j * HARMONICS * turns)", "(HARMONICS * turns)"),
+    ],
+    "recon/readouts/trajectory.py": [
+        ("[np.cos(angles_rad), np.sin(angles_rad)]", "[np.sin(angles_rad), np.cos(angles_rad)]"),
+        ("90.0 * (math.sqrt(5.0) - 1.0)", "180.0 * (math.sqrt(5.0) - 1.0)"),
+        ("float(matrix)), 0.5)", "float(matrix)), 1.0)"),
+    ],
+    "recon/readouts/gradient_delays.py": [
+        ("np.exp(-2j * np.pi * points", "np.exp(2j * np.pi * points"),
+        ("/ (trajectory.shape[1] - 1)  # Δk n̂", "/ trajectory.shape[1]"),
+        ("delays.sx, delays.sxy, delays.sy])", "delays.sy, delays.sxy, delays.sx])"),
+        ("np.sqrt(np.diag(covariance))", "np.diag(covariance)"),
+    ],
+    "recon/readouts/noise.py": [
+        ("np.sqrt(dwell_ratio)", "dwell_ratio"),
+        ("noise @ noise.conj().T", "noise @ noise.T"),
+        ("(whitening *", "(whitening.conj().T *"),
+    ],
+    "recon/readouts/coils.py": [
+        ("[:, :virtual_coils].conj().T", "[:, :virtual_coils].T"),
+        ("maps * reference.conj()", "maps * reference"),
+        ("vectors[:, ::-1]", "vectors"),
+    ],
+    "recon/readouts/windows.py": [
+        ("np.exp(-1j * order * angles)", "np.exp(1j * order * angles)"),
+        ("(-1) ** order * behind", "behind"),
+        ("np.sqrt(area) *", "area *"),
+        ("2 * np.pi * radius if radius", "np.pi * radius if radius"),
+        ("np.sqrt(4 * np.pi)", "np.sqrt(2 * np.pi)"),
+    ],
+    "recon/readouts/clock.py": [
+        ("0.5 / (mean * len(near) ** 0.5)", "0.5 / mean"),
+        ("found = tr_ms / self.ticks", "found = self.ticks / tr_ms"),
+    ],
+    "recon/readouts/placement.py": [("by_counter - by_clock > _ROUNDING", "by_clock - by_counter > _ROUNDING")],
+    "recon/temporal/tensor.py": [
+        ("ranks[1], periodic=False)]", "ranks[1], periodic=True)]"),
+        ("_roughness(bins[1], periodic=False))", "_roughness(bins[1], periodic=True))"),
+        ("_roughness(bins[0], periodic=True), ", "_roughness(bins[0], periodic=False), "),
+        (
+            "products(products(self.cardiac, self.respiratory), self.recovery)",
+            "products(products(self.respiratory, self.cardiac), self.recovery)",
+        ),
+        ("smoothness * np.kron(spread, energy)", "smoothness * np.kron(energy, spread)"),
+        ("singular_values**2) / np.sum(singular_values**2)", "singular_values) / np.sum(singular_values)"),
+        (
+            "vectors[:, ::-1][:, :kept] / singular_values",
+            "vectors[:, ::-1][:, :kept] / singular_values**2 * singular_values",
+        ),
+    ],
+    "recon/temporal/bins.py": [
+        ("place / self.bins, self.bins)", "place / (self.bins - 1), self.bins)"),
+        ("* (self.bins - 1)", "* self.bins"),
+        (
+            "np.clip((signal - self.low) / (self.high - self.low), 0, 1)",
+            "np.mod((signal - self.low) / (self.high - self.low), 1)",
+        ),
+        ("self._cycles(time_s) - origin", "self._cycles(time_s) + origin"),
+        ("60.0 / float(np.median", "float(np.median"),
+    ],
+    "recon/temporal/gating.py": [
+        ("found.heart.quiet - trigger", "trigger - found.heart.quiet"),
+        ("mark_ectopic(crossings(found.heart.phase, trigger", "mark_ectopic(crossings(found.heart.phase, 0.0"),
+    ],
+    "recon/temporal/model.py": [
+        ("return ~gating.beats.disturbed", "return gating.beats.disturbed"),
+        ("bin_weights(gating, imaging, navigators,", "bin_weights(gating, imaging, imaging,"),
+        ("np.argmax(np.bincount", "np.argmin(np.bincount"),
+    ],
+    "recon/temporal/breathing.py": [
+        ("** 3) >= 0 else -1.0)", "** 3) <= 0 else -1.0)"),
+        ("vectors[:, -1]", "vectors[:, 0]"),
+    ],
+    "recon/temporal/heart.py": [
+        ("(np.argmin(around) + 0.5)", "(np.argmax(around) + 0.5)"),
+        ("np.roll(template, -1, axis=0)", "np.roll(template, 1, axis=0)"),
+        ("(settings.navigators_per_block - 1) / 2", "0"),
+        ("quadratic - 2 * linear", "quadratic - linear"),
+    ],
+    "recon/temporal/heart_rate.py": [
+        ("return 60.0 / float(np.median(intervals))", "return float(np.median(intervals))"),
+        ("start / 60, series.rate_hz", "start, series.rate_hz"),
+    ],
+    "recon/temporal/motion.py": [
+        ("_FRESH_DECAY**numbers", "_FRESH_DECAY * numbers"),
+        ("1.0 / float(np.median(np.diff", "float(np.median(np.diff"),
+        ("np.concatenate([flat.real, flat.imag], axis=1)", "np.abs(flat)"),
+    ],
+    "recon/temporal/navigator.py": [
+        ("left[:, :rank].conj().T @ casorati", "left[:, :rank].T @ casorati"),
+        ("scipy.fft.ifft(shifted", "scipy.fft.fft(shifted"),
+        ('norm="ortho"', 'norm="backward"'),
+        ("0.5 * np.angle", "np.angle"),
+        ("navigator_index, index) - 1", "navigator_index, index)"),
+    ],
+    "recon/temporal/plain.py": [
+        ("spokes**-0.5", "spokes**-1.0"),
+        ("** 3) >= 0 else -1.0", "** 3) <= 0 else -1.0"),
+    ],
+    "recon/temporal/ecg.py": [("rest + 0.5 * (peak - rest)", "0.5 * (peak - rest)")],
+    "recon/relaxometry/inversion_recovery.py": [
+        ("float(np.cos(np.deg2rad(self.flip_angle_deg)))", "float(np.cos(self.flip_angle_deg))"),
+        ("efficiency * delay * steady * (1 - period)", "efficiency * steady * (1 - period)"),
+        ("np.exp(-self.delay_ms / t1_ms)", "np.exp(-self.tr_ms / t1_ms)"),
+        ("self.delay_ms + pulses", "pulses"),
+        ("np.sum(depth**2) * (decays.T", "np.sum(depth) ** 2 * (decays.T"),
+    ],
+    "recon/relaxometry/t1.py": [
+        ("-0.5j * np.angle", "-1j * np.angle"),
+        ("((1 - fresh, self._sequence.cosine), (fresh, 1.0))", "((fresh, self._sequence.cosine), (1 - fresh, 1.0))"),
+        ("np.sqrt(near[mask] / count[mask])", "near[mask] / count[mask]"),
+        ("triangle @ shape @ triangle.T", "triangle.T @ shape @ triangle"),
+        ("(2 - 2 / len(covariance))", "2"),
+    ],
+    "recon/cartesian.py": [
+        ("math.sqrt(math.prod(matrix) / math.prod(old))", "math.prod(matrix) / math.prod(old)"),
+        ("coil_maps_from_centre(kspace).conj()", "coil_maps_from_centre(kspace)"),
+        ("size // 2 - count // 2 for", "(size - count) // 2 for"),
+    ],
+    "recon/quality/metrics.py": [("1.96 * spread", "spread"), ("np.linalg.norm(reference))", "reference.max())")],
+    "recon/quality/stenosis.py": [
+        ("1 - np.sqrt(max(areas[0], 0) / areas[1])", "1 - max(areas[0], 0) / areas[1]"),
+        ("2 * np.pi * radii[inside] * _STEP", "_STEP"),
+    ],
+    "recon/quality/plausibility.py": [("(time_s[-1] - time_s[0]) / 60", "(time_s[-1] - time_s[0])")],
+    "recon/multitasking/selection.py": [
+        ("np.argmin(np.abs(blood))", "np.argmin(blood)"),
+        ("counts.max() - 1][-1]", "counts.max() - 1][0]"),
+    ],
+}
+
+FAULTS = tuple(Fault(path, old, new) for path, changes in _TABLE.items() for old, new in changes)

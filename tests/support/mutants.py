@@ -173,14 +173,13 @@ class Survey:
 
     def drawn(self, seed: int, only: str = "") -> Iterator[Mutant | Fault]:
         """Hand-made faults, then one of each module in turn, in random order; or those alone that a text names."""
-        chance = random.Random(seed)
         faults = [fault for fault in FAULTS if fault.path in self.modules]
-        every = [mutants_of(path, self.sources[path]) for path in self.modules]
+        every = [mutants_of(path, source) for path, source in self.sources.items() if path in self.modules]
         if only:
             faults = [fault for fault in faults if str(fault) in only]
             every = [[mutant for mutant in mutants if str(mutant) in only] for mutants in every]
-        for mutants in every:
-            chance.shuffle(mutants)
+        for mutants in every:  # the order within a module does not hang on which others are tried
+            random.Random(seed).shuffle(mutants)
         rounds = itertools.zip_longest(*every)
         yield from faults
         yield from (mutant for row in rounds for mutant in row if mutant is not None)

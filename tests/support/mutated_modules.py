@@ -15,13 +15,12 @@ RECON = {
     "recon/readouts/clock.py": _tests("readouts", "clock"),
     "recon/readouts/coils.py": _tests("readouts", "noise_and_coils"),
     "recon/readouts/density.py": _tests("readouts", "density"),
-    "recon/readouts/geometry.py": _tests("readouts", "geometry"),
     "recon/readouts/gradient_delays.py": _tests("readouts", "gradient_delays"),
     "recon/readouts/noise.py": _tests("readouts", "noise_and_coils"),
     "recon/readouts/placement.py": _tests("readouts", "placement"),
     "recon/readouts/trajectory.py": _tests("readouts", "trajectory"),
     "recon/readouts/turning_spoke.py": _tests("readouts", "turning_spoke", "density"),
-    "recon/readouts/windows.py": _tests("readouts", "windows"),
+    "recon/readouts/windows.py": (*_tests("readouts", "windows"), *_tests("temporal", "plain")),
     "recon/temporal/bins.py": _tests("temporal", "bins", "tensor"),
     "recon/temporal/breathing.py": _tests("temporal", "breathing"),
     "recon/temporal/ecg.py": _tests("temporal", "ecg"),
@@ -33,8 +32,8 @@ RECON = {
     "recon/temporal/navigator.py": _tests("temporal", "navigator"),
     "recon/temporal/plain.py": _tests("temporal", "plain"),
     "recon/temporal/self_gating.py": _tests("temporal", "self_gating"),
-    "recon/temporal/tensor.py": _tests("temporal", "tensor"),
-    "recon/spatial/admm.py": _tests("spatial", "admm"),
+    "recon/temporal/tensor.py": _tests("temporal", "tensor", "completion"),
+    "recon/spatial/admm.py": _tests("spatial", "admm_minimum", "admm"),
     "recon/spatial/back_projection.py": _tests("spatial", "fold", "toeplitz", "consistency"),
     "recon/spatial/consistency.py": _tests("spatial", "consistency"),
     "recon/spatial/encoding.py": _tests("spatial", "encoding"),
@@ -50,7 +49,6 @@ RECON = {
     "recon/quality/stenosis.py": _tests("quality", "stenosis"),
     "recon/multitasking/selection.py": _tests("multitasking", "selection"),
     "recon/cartesian.py": ("tests/recon/test_cartesian.py",),
-    "recon/super_resolution.py": ("tests/recon/test_super_resolution.py",),
 }
 
 

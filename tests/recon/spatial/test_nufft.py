@@ -4,7 +4,7 @@ import sigpy
 from sigpy import linop
 
 from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
-from recon.spatial.nufft import NufftPlan, choose_backend, plan_nufft
+from recon.spatial.nufft import Nufft, NufftPlan, choose_backend, plan_nufft
 from tests.support.linear import assert_adjoint, complex_normal, slow_dft
 
 
@@ -80,3 +80,14 @@ def test_gpu_agrees_with_cpu(backend: str) -> None:
     on_cpu = plan_nufft(trajectory, 64, "finufft").adjoint(data)
     on_gpu = plan_nufft(cupy.asarray(trajectory), 64, backend).adjoint(cupy.asarray(data))
     assert np.linalg.norm(sigpy.to_device(on_gpu) - on_cpu) < 1e-3 * np.linalg.norm(on_cpu)
+
+
+@pytest.mark.parametrize("stack", [(), (2,), (2, 3)])
+def test_stack_of_images_is_transformed_one_by_one(stack: tuple[int, ...]) -> None:
+    trajectory = spokes(16)
+    plan = plan_nufft(trajectory, 16)
+    nufft = Nufft(plan, stack)
+    assert_adjoint(nufft)
+    images = complex_normal(np.random.default_rng(4), (*stack, 16, 16))
+    expected = slow_dft(images.reshape(-1, 16, 16), trajectory).reshape(*stack, *trajectory.shape[:2])
+    assert np.linalg.norm(nufft(images) - expected) < 1e-4 * np.linalg.norm(expected)

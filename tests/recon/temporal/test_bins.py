@@ -1,0 +1,62 @@
+"""Bins by hand: the cardiac axis closes to a circle, the respiratory one has two ends."""
+
+import numpy as np
+import pytest
+
+from recon.temporal.bins import (
+    Beats,
+    DisplacementScale,
+    cardiac_weights,
+    displacement_scale,
+    mark_ectopic,
+    nearest_bin,
+)
+
+
+def test_respiration_has_two_ends() -> None:
+    """Beyond the deepest breath lies no expiration."""
+    weights = DisplacementScale(10.0, 30.0, 3).weights(np.array([-90.0, 10.0, 15.0, 20.0, 25.0, 29.0, 30.0, 99.0]))
+    expected = [[1, 0, 0], [1, 0, 0], [0.5, 0.5, 0], [0, 1, 0], [0, 0.5, 0.5], [0, 0.1, 0.9], [0, 0, 1], [0, 0, 1]]
+    assert np.allclose(weights, expected)
+
+
+def test_the_heart_comes_round() -> None:
+    weights = cardiac_weights(np.array([0.0, 0.125, 0.75, 0.875, 0.95, 1.0, 1.25]), 4)
+    expected = [[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0, 0, 0, 1], [0.5, 0, 0, 0.5], [0.8, 0, 0, 0.2], [1, 0, 0, 0]]
+    assert np.allclose(weights, [*expected, [0, 1, 0, 0]])
+
+
+def test_bins_follow_the_displacement_and_not_its_few_outliers() -> None:
+    signal = np.r_[np.linspace(0, 100, 2001), -500.0, 700.0]
+    scale = displacement_scale(signal, 6)
+    assert (scale.low, scale.high) == (pytest.approx(0.5, abs=0.1), pytest.approx(99.5, abs=0.1))
+    assert scale.bins == 6
+    bins = nearest_bin(scale.weights(np.array([0.0, 9.0, 11.0, 50.5, 89.0, 91.0, 100.0])))
+    assert bins.tolist() == [0, 0, 1, 3, 4, 5, 5]
+
+
+def test_beats_go_on_at_the_median_rate_beyond_the_first_and_the_last() -> None:
+    beats = Beats(np.array([10.0, 11.0, 12.5, 13.5]), np.zeros(4, bool))
+    assert beats.rate_per_minute == pytest.approx(60)
+    time_s = np.array([5.25, 7.9, 9.5, 10.25, 11.75, 13.25, 13.75, 16.6, 19.1])
+    expected = [0.25, 0.9, 0.5, 0.25, 0.5, 0.75, 0.25, 0.1, 0.6]
+    assert beats.phase(time_s) == pytest.approx(expected)
+    assert beats.phase(time_s, 0.3) == pytest.approx(np.mod(np.array(expected) - 0.3, 1))
+    fast = Beats(np.array([0.0, 0.5, 1.0]), np.zeros(3, bool))
+    assert fast.rate_per_minute == pytest.approx(120)
+    assert fast.phase(np.array([-1.9, 2.6])) == pytest.approx([0.2, 0.2])
+
+
+def test_a_beat_is_early_by_the_beats_around_it() -> None:
+    """The rate may double over the scan; a beat of 0.77 of its neighbours' intervals is early, one of 0.84 is not."""
+    intervals = np.geomspace(1.2, 0.6, 40)
+    assert not mark_ectopic(np.cumsum(np.r_[0, intervals])).is_ectopic.any()
+    intervals[20] *= 0.77
+    intervals[30] *= 0.84
+    assert np.flatnonzero(mark_ectopic(np.cumsum(np.r_[0, intervals])).is_ectopic).tolist() == [21]
+    # five intervals on either side are what a beat is held against: here three long ones among eight short ones
+    mixed = np.r_[np.ones(20), 0.7, np.ones(20)]
+    mixed[[16, 17, 18, 22, 23, 24]] = 0.72
+    assert not mark_ectopic(np.cumsum(np.r_[0, mixed])).is_ectopic[21]
+    first = np.r_[0.7, np.ones(9)]
+    assert np.flatnonzero(mark_ectopic(np.cumsum(np.r_[0, first])).is_ectopic).tolist() == [1]
