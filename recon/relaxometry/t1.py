@@ -146,10 +146,11 @@ def _make_real(curves: NDArray, basis: NDArray) -> tuple[NDArray, NDArray]:
 def _noise_level(energy: NDArray, covariance: NDArray, mask: NDArray) -> NDArray:
     """Standard deviation of the noise around each voxel, over 5×5 voxels.
 
-    The energy is that of R imaginary parts and of what the fit of two unknowns leaves of R real ones.
+    The energy is that of R imaginary parts, less the phase that was fitted to them, and of what the fit of two unknowns
+    leaves of R real ones.
     """
     image = np.zeros(mask.shape)
-    image[mask] = energy / (np.trace(covariance) * (2 - 2 / len(covariance)))
+    image[mask] = energy / (np.trace(covariance) * (2 - 3 / len(covariance)))
     near, count = uniform_filter(image, 5), uniform_filter(mask.astype(float), 5)
     return np.sqrt(near[mask] / count[mask])
 

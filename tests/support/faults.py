@@ -210,7 +210,7 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
         ("((1 - fresh, self._sequence.cosine), (fresh, 1.0))", "((fresh, self._sequence.cosine), (1 - fresh, 1.0))"),
         ("np.sqrt(near[mask] / count[mask])", "near[mask] / count[mask]"),
         ("triangle @ shape @ triangle.T", "triangle.T @ shape @ triangle"),
-        ("(2 - 2 / len(covariance))", "2"),
+        ("(2 - 3 / len(covariance))", "2"),
     ],
     "recon/cartesian.py": [
         ("math.sqrt(math.prod(matrix) / math.prod(old))", "math.prod(matrix) / math.prod(old)"),

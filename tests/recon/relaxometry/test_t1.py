@@ -3,7 +3,7 @@ import pytest
 
 from recon.errors import DataError
 from recon.relaxometry.inversion_recovery import InversionRecovery, recovery_basis
-from recon.relaxometry.t1 import fit_t1
+from recon.relaxometry.t1 import T1_RANGE_MS, fit_t1
 
 SEQUENCE = InversionRecovery(3.6, 5.0, 5.0, 688)
 PULSES = np.arange(1, 688, 4)
@@ -21,13 +21,13 @@ def everywhere(values: np.ndarray) -> np.ndarray:
     return np.ones(values.shape[-2:], dtype=bool)
 
 
-@pytest.mark.parametrize("efficiency", [0.7, 0.95])
+@pytest.mark.parametrize("efficiency", [0.73, 0.95])
 def test_t1_from_noiseless_curves(efficiency: float) -> None:
     t1_ms = np.linspace(200, 2500, 48).reshape(6, 8)
     data = coordinates(t1_ms, efficiency)
     found = fit_t1(data, BASIS, PULSES, SEQUENCE, everywhere(data))
     assert np.allclose(found.t1_ms, t1_ms, rtol=5e-3)
-    assert found.efficiency == pytest.approx(efficiency, abs=1e-3)
+    assert found.efficiency == pytest.approx(efficiency, abs=2e-4)
     assert not found.inflow.any()
     assert found.residual.max() < 1e-3
 
@@ -99,6 +99,9 @@ def test_the_fit_is_the_least_squares_one() -> None:
     atoms = (curves / np.linalg.norm(curves, axis=1, keepdims=True)).reshape(*grid.shape, 5)
     best = np.argmax(np.einsum("gvr,rv->gv", atoms, measured.real) ** 2, axis=0)
     assert np.abs(best - 20).max() <= 1
+    explained = np.max(np.einsum("gvr,rv->gv", atoms, measured.real) ** 2, axis=0)
+    energy = np.sum(measured.real**2, axis=0)
+    assert np.allclose(found.residual.ravel(), np.sqrt(1 - explained / energy), rtol=1e-2)
 
 
 def test_rounding_does_not_move_t1() -> None:
@@ -111,3 +114,68 @@ def test_rounding_does_not_move_t1() -> None:
     two = fit_t1(data + 1e-6 * np.abs(data).max() * rounding, BASIS, PULSES, SEQUENCE, mask)
     assert np.array_equal(one.inflow > 0, two.inflow > 0)
     assert np.all(np.abs(one.t1_ms - two.t1_ms) < 0.01 * one.uncertainty_ms)
+
+
+def test_efficiency_is_that_of_the_tissue_which_fits_best() -> None:
+    """Long and short T1 and voxels that mix two tissues say nothing about the inversion."""
+    t1_ms = np.full((8, 8), 900.0)
+    t1_ms[:2] = 2400.0
+    t1_ms[2:4] = 110.0
+    data = coordinates(t1_ms, 0.87)
+    data[:, :2] = coordinates(t1_ms, 0.6)[:, :2]
+    data[:, 2:4] = coordinates(t1_ms, 0.99)[:, 2:4]
+    mixed = coordinates(t1_ms, 0.5) + 3 * coordinates(np.full((8, 8), 120.0), 0.5)
+    data[:, 7] = mixed[:, 7]
+    found = fit_t1(data, BASIS, PULSES, SEQUENCE, everywhere(data), inflow=0.0)
+    assert found.efficiency == pytest.approx(0.87, abs=1e-3)
+    assert np.allclose(found.t1_ms[4:7], 900.0, rtol=5e-3)
+
+
+@pytest.mark.parametrize("t1_ms", [30.0, 9000.0])
+def test_t1_beyond_the_limits_ends_at_them(t1_ms: float) -> None:
+    data = coordinates(np.r_[np.full(32, 900.0), np.full(32, t1_ms)].reshape(8, 8))
+    found = fit_t1(data, BASIS, PULSES, SEQUENCE, everywhere(data), inflow=0.0)
+    assert np.allclose(found.t1_ms[4:], np.clip(t1_ms, *T1_RANGE_MS), rtol=0.02)
+
+
+def test_uncertainty_of_blood_holds_that_of_its_inflow() -> None:
+    """Without noise what is left is 0.06 times the change of the fitted T1 with the assumed share."""
+    t1_ms = np.tile([900.0, 900.0, 900.0, 1800.0], (4, 1))
+    data = coordinates(t1_ms)
+    data[:, :, 3] = coordinates(t1_ms, inflow=0.8)[:, :, 3]
+    maps = {
+        share: fit_t1(data, BASIS, PULSES, SEQUENCE, everywhere(data), inflow=share).t1_ms[0, 3]
+        for share in (0.79, 0.8, 0.81)
+    }
+    found = fit_t1(data, BASIS, PULSES, SEQUENCE, everywhere(data), inflow=0.8)
+    expected = 0.06 * abs(maps[0.81] - maps[0.79]) / 0.02
+    assert found.uncertainty_ms[0, 3] == pytest.approx(expected, rel=0.1)
+    assert found.inflow[0, 3] == pytest.approx(0.8)
+    assert found.uncertainty_ms[:, :3].max() < 1
+
+
+def test_noise_is_estimated_from_the_neighbourhood_inside_the_mask() -> None:
+    """Twice the noise on the right half, and none of what lies outside of the mask."""
+    rng = np.random.default_rng(9)
+    t1_ms = np.full((40, 40), 1000.0)
+    level = np.where(np.arange(40) < 20, 1.0, 2.0)
+    clean = coordinates(t1_ms)
+    noise = rng.standard_normal(clean.shape) + 1j * rng.standard_normal(clean.shape)
+    data = clean + 1e-3 * np.abs(clean).max() * level * noise
+    mask = everywhere(data).copy()
+    mask[:8] = False
+    found = fit_t1(data, BASIS, PULSES, SEQUENCE, mask, inflow=0.0)
+    left, right = found.uncertainty_ms[8:, :15], found.uncertainty_ms[8:, 25:]
+    assert right.mean() / left.mean() == pytest.approx(2, rel=0.05)
+    assert left[0].mean() == pytest.approx(left.mean(), rel=0.1)
+
+
+def test_uncertainty_counts_the_unknowns_phase_included() -> None:
+    """Of 14400 voxels the deviation over its uncertainty has a standard deviation of 1 within 2 %."""
+    rng = np.random.default_rng(3)
+    clean = coordinates(np.full((120, 120), 1000.0))
+    noise = rng.standard_normal(clean.shape) + 1j * rng.standard_normal(clean.shape)
+    data = clean + 1e-3 * np.abs(clean).max() * noise
+    found = fit_t1(data, BASIS, PULSES, SEQUENCE, everywhere(data), inflow=0.0)
+    score = (found.t1_ms - 1000) / found.uncertainty_ms
+    assert np.std(score) == pytest.approx(1, abs=0.03)
