@@ -173,3 +173,12 @@ def test_coils_are_axes_of_their_own() -> None:
     assert np.allclose(magnitude, np.linalg.norm(to_image(kspace), axis=0), atol=1e-5)
     combined = combine_coils(kspace, "maps")
     assert np.allclose(combined, np.sum(coil_maps_from_centre(kspace).conj() * to_image(kspace), axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "lines", "first"), [(8, 4, 2), (8, 3, 3), (9, 4, 2), (9, 5, 2), (7, 7, 0), (5, 1, 2)])
+def test_the_centre_of_few_lines_is_that_of_the_matrix(size: int, lines: int, first: int) -> None:
+    """k = 0 at n // 2 of both: line 4 of 8 is line 1 of 3."""
+    assert centre_region((size, 6), (lines, 2)) == (slice(first, first + lines), slice(2, 4))
+    assert first + lines // 2 == size // 2
+    mask = centre_mask((size,), (lines,))
+    assert np.flatnonzero(mask).tolist() == list(range(first, first + lines))

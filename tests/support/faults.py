@@ -51,7 +51,6 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
         ("lambda_ / rho)", "lambda_ / rho**3)"),
         ("lambda_ / rho)", "lambda_)"),
         ("dual += sparse - z", "dual = sparse - z"),
-        ("linop.Identity(normal.ishape) if", "psi.H * psi if"),
         ("xp.maximum(magnitude - threshold, 0)", "xp.where(magnitude > threshold, magnitude, 0)"),
     ],
     "recon/spatial/consistency.py": [
@@ -94,7 +93,6 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
         ("xp.maximum(math.pi * radius", "xp.maximum(2 * math.pi * radius"),
         ("math.pi * centre_share(spacing) * spacing**2", "math.pi / 4 * spacing**2"),
         ("2 * math.pi * _WIDTH**2 * np.exp", "math.pi * _WIDTH**2 * np.exp"),
-        ("return 1j * points", "return -1j * points"),
     ],
     "recon/readouts/turning_spoke.py": [
         ("np.arctan2(direction[:, 1], direction[:, 0])", "np.arctan2(direction[:, 0], direction[:, 1])"),
@@ -134,7 +132,6 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
     ],
     "recon/readouts/placement.py": [("by_counter - by_clock > _ROUNDING", "by_clock - by_counter > _ROUNDING")],
     "recon/temporal/tensor.py": [
-        ("ranks[1], periodic=False)]", "ranks[1], periodic=True)]"),
         ("_roughness(bins[1], periodic=False))", "_roughness(bins[1], periodic=True))"),
         ("_roughness(bins[0], periodic=True), ", "_roughness(bins[0], periodic=False), "),
         (

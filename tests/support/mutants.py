@@ -144,6 +144,7 @@ class Survey:
         self.modules, self.folder, self.workers = modules, folder, workers
         self.sources = {path: (ROOT / path).read_text() for path in modules}
         self.numbers = itertools.count()
+        self.running: list[Trial] = []
         self.seconds: dict[str, float] = {}
         self.results: dict[str, list[tuple[Mutant | Fault, bool]]] = defaultdict(list)
 
@@ -184,9 +185,9 @@ class Survey:
         yield from faults
         yield from (mutant for row in rounds for mutant in row if mutant is not None)
 
-    def run(self, mutants: Iterator[Mutant | Fault], seconds: float) -> None:
-        """Try faults until the time is over or all are tried."""
-        ends, running = time.monotonic() + seconds, []
+    def run(self, mutants: Iterator[Mutant | Fault], seconds: float, told: rich.console.Console) -> None:
+        """Try faults until the time is over or all are tried, and name those that no test notices."""
+        ends, running = time.monotonic() + seconds, self.running
         while True:
             while len(running) < self.workers and time.monotonic() < ends:
                 mutant = next(mutants, None)
@@ -203,6 +204,8 @@ class Survey:
                 if code is not None:
                     running.remove(trial)
                     self.results[trial.mutant.path].append((trial.mutant, code != 0))
+                    if code == 0:
+                        told.print(str(trial.mutant), markup=False, highlight=False, soft_wrap=True)
             time.sleep(0.02)
 
     def survivors(self) -> list[Mutant | Fault]:
@@ -258,13 +261,17 @@ def main() -> None:
     if early:
         raise SystemExit(f"already imported, so that its faults would not show: {early}")
     told = rich.console.Console()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # an early end still gives a table
     with tempfile.TemporaryDirectory() as folder:
         survey = Survey(modules, Path(folder), options.workers)
         survey.check_unmutated(told)
         try:
-            survey.run(survey.drawn(options.seed, only), options.seconds)
+            survey.run(survey.drawn(options.seed, only), options.seconds, told)
         except KeyboardInterrupt:
             told.print("interrupted")
+            for trial in survey.running:
+                trial.kill()
     told.print(table(survey, GROUPS))
     survivors = survey.survivors()
     options.output.write_text("\n".join(mutant.diff(survey.sources[mutant.path]) for mutant in survivors))

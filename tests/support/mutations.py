@@ -19,8 +19,7 @@ STANDARD = (
     *("ReplaceBinaryOperator_BitOr_BitAnd", "ReplaceUnaryOperator_Delete_USub", "ReplaceUnaryOperator_Delete_Not"),
     *("ReplaceUnaryOperator_Delete_Invert", "AddNot", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue"),
     *("ReplaceAndWithOr", "ReplaceOrWithAnd", "ReplaceBreakWithContinue", "NumberReplacer", "ZeroIterationForLoop"),
-    *(f"ReplaceComparisonOperator_{pair}" for pair in ("Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt", "Eq_NotEq", "NotEq_Eq")),
-    *(f"ReplaceComparisonOperator_{pair}" for pair in ("Lt_Gt", "LtE_GtE", "Gt_Lt", "GtE_LtE")),
+    *(f"ReplaceComparisonOperator_{pair}" for pair in ("Eq_NotEq", "NotEq_Eq", "Lt_Gt", "LtE_GtE", "Gt_Lt", "GtE_LtE")),
 )
 """Of cosmic-ray's operators those whose result is still a number or a truth: ``1.5 >> 2`` tells nothing of a test."""
 
@@ -44,6 +43,8 @@ CONFUSED = {
     "deg2rad": "rad2deg",
 }
 """Names that are taken for each other."""
+
+MOVED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 
 
 class ConfusedName(Operator):
@@ -93,10 +94,34 @@ class LostTrailer(Operator):
         return ()
 
 
+_GUARD = 1e-3
+"""Numbers below keep a denominator from zero, or add a trace of a ridge: one less would do as well."""
+
 _PLAIN = (ast.Constant, ast.Tuple, ast.Dict, ast.UnaryOp, ast.USub, ast.Load)
 
+
+class MovedBound(Operator):
+    """``<`` for ``<=`` and so on where whole numbers are compared: real ones hardly ever are equal."""
+
+    def mutation_positions(self, node: parso.tree.NodeOrLeaf) -> Iterator[tuple]:
+        """Where one side is a whole number or a length."""
+        if node.type == "comparison" and len(node.children) == 3 and node.children[1].get_code().strip() in MOVED:
+            left, _, right = (child.get_code().strip() for child in node.children)
+            if any(side.isdecimal() or side.startswith("len(") for side in (left, right)):
+                yield node.children[1].start_pos, node.children[1].end_pos
+
+    def mutate(self, node: PythonNode, index: int) -> PythonNode:
+        """Change the operator."""
+        node.children[1].value = MOVED[node.children[1].value]
+        return node
+
+    @classmethod
+    def examples(cls) -> tuple:
+        return ()
+
+
 OPERATORS: dict[str, Operator] = {"ConfusedName": ConfusedName(), "LostTrailer": LostTrailer()}
-OPERATORS |= {name: get_operator(f"core/{name}")() for name in STANDARD}
+OPERATORS |= {"MovedBound": MovedBound()} | {name: get_operator(f"core/{name}")() for name in STANDARD}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,10 +165,18 @@ def mutants_of(path: str, source: str) -> list[Mutant]:
     found = []
     for name, operator in OPERATORS.items():
         places = [place for node in ast_nodes(get_ast(source)) for place in operator.mutation_positions(node)]
-        for occurrence, (start, _) in enumerate(places):
+        for occurrence, (start, end) in enumerate(places):
+            is_lowered = name == "NumberReplacer" and occurrence % 2
+            if is_lowered and abs(complex(_text(source, start, end))) < _GUARD:
+                continue
             if not any(first <= start < last for first, last in silent):
                 found.append(Mutant(path, start[0], name, occurrence))
     return found
+
+
+def _text(source: str, start: tuple[int, int], end: tuple[int, int]) -> str:
+    """Of one line, what stands between two places."""
+    return source.splitlines()[start[0] - 1][start[1] : end[1]]
 
 
 def _program(source: str) -> str:
@@ -178,7 +211,7 @@ def _parts_without_effect(node: ast.AST) -> Iterable[ast.expr | ast.stmt]:
             return [node]
         case ast.Raise() | ast.JoinedStr() | ast.Call(func=ast.Attribute(value=ast.Name(id="log"))):
             return [node]
-        case ast.keyword(arg="strict", value=value):
+        case ast.keyword(arg="strict" | "show_pbar" | "optimize" | "overwrite_x", value=value):
             return [value]
     return []
 
@@ -187,4 +220,7 @@ def _settings(node: ast.Module | ast.ClassDef) -> list[ast.expr]:
     """Numbers that somebody chose: tests hold what follows from them, and a little more or less is no fault."""
     values = [part.value for part in node.body if isinstance(part, ast.Assign | ast.AnnAssign) and part.value]
     fields = [value for value in values if isinstance(value, ast.Call) and ast.unparse(value.func) == "Field"]
-    return fields + [value for value in values if all(isinstance(part, _PLAIN) for part in ast.walk(value))]
+    chosen = [value for value in values if not isinstance(value, ast.Call)]
+    grids = [value.args for value in values if isinstance(value, ast.Call)]
+    plain = chosen + [argument for arguments in grids for argument in arguments]
+    return fields + [value for value in plain if all(isinstance(part, _PLAIN) for part in ast.walk(value))]

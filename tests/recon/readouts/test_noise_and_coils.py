@@ -65,3 +65,61 @@ def test_maps_of_a_phantom(method) -> None:
 def test_single_coil_needs_no_map() -> None:
     image = complex_normal(np.random.default_rng(4), (1, 16, 16))
     assert np.all(estimate_maps(image, "espirit") == 1)
+
+
+def test_virtual_coils_come_by_energy_and_turned_to_one_phase() -> None:
+    """Rows are eigenvectors of the coils' covariance; the largest entry of each is real and positive."""
+    rng = np.random.default_rng(5)
+    kspace = complex_normal(rng, (40, 4, 16)) * np.array([1, 4, 2, 0.5])[:, None]
+    kspace = np.linalg.qr(complex_normal(rng, (4, 4)))[0] @ kspace
+    matrix = compression_matrix(kspace, 3)
+    assert matrix.shape == (3, 4)
+    energy = np.sum(np.abs(apply_to_coils(matrix, kspace)) ** 2, axis=(0, 2))
+    flat = np.moveaxis(kspace, 1, 0).reshape(4, -1)
+    assert np.allclose(energy, np.linalg.eigvalsh(flat @ flat.conj().T)[::-1][:3], rtol=1e-4)
+    largest = matrix[np.arange(3), np.argmax(np.abs(matrix), axis=1)]
+    assert np.allclose(largest.imag, 0, atol=1e-6)
+    assert np.all(largest.real > 0)
+    assert compression_matrix(kspace, 9).shape == (4, 4)
+
+
+def test_walsh_maps_are_first_eigenvectors_of_the_local_covariance() -> None:
+    rng = np.random.default_rng(6)
+    images = smooth_maps(3, 20) + 0.3 * complex_normal(rng, (3, 20, 20))
+    found = walsh_maps(images, window=5, iterations=60)
+    for y, x in [(2, 2), (9, 12), (17, 5)]:
+        patch = images[:, y - 2 : y + 3, x - 2 : x + 3].reshape(3, -1)
+        first = np.linalg.eigh(patch @ patch.conj().T)[1][:, -1]
+        first *= np.abs(first[0]) / first[0]
+        assert np.allclose(found[:, y, x], first, atol=1e-3)
+    images[:, :8] = 0
+    blind = walsh_maps(images)
+    assert not blind[:, :4].any()
+    assert np.isfinite(blind).all()
+    assert np.array_equal(estimate_maps(images, "walsh"), blind)
+
+
+def test_espirit_calibrates_on_what_a_small_image_has() -> None:
+    true = smooth_maps(3, 20)
+    maps = estimate_maps(true, "espirit")
+    assert np.allclose(np.sum(np.abs(maps) ** 2, axis=0), 1, atol=1e-3)
+    assert np.allclose(maps[0].imag, 0, atol=1e-3)
+    inside = np.hypot(*(np.mgrid[:20, :20] - 9.5)) < 8
+    wanted = true / np.linalg.norm(true, axis=0) * np.exp(-1j * np.angle(true[0]))
+    assert np.abs(maps - wanted)[:, inside].max() < 0.15
+    narrow = espirit_maps(smooth_maps(3, 40), 12)
+    assert not np.allclose(narrow, espirit_maps(smooth_maps(3, 40), 24), atol=1e-4)
+
+
+def test_whitening_is_the_inverse_of_the_lower_cholesky_factor() -> None:
+    noise = coloured(np.random.default_rng(7), 3, 500)
+    covariance = noise @ noise.conj().T / 499
+    assert np.allclose(
+        prewhitening_matrix(noise, 0.3) @ np.linalg.cholesky(covariance), np.sqrt(0.3) * np.eye(3), atol=1e-3
+    )
+    quiet = noise * np.array([[1], [2e-5], [1e-6]])
+    with pytest.raises(DataError, match="coil 2 is silent"):
+        prewhitening_matrix(quiet)
+    assert prewhitening_matrix(noise[:, :12]).shape == (3, 3)
+    with pytest.raises(DataError, match="at least 12"):
+        prewhitening_matrix(noise[:, :11])

@@ -85,3 +85,41 @@ def test_pixels_that_repetitions_come_to(samples: int, radius: float | None) -> 
     else:
         y, x = np.mgrid[:64, :64] - 32
         assert np.array_equal(seen, np.hypot(x, y) <= radius)
+
+
+def test_units_by_their_reach() -> None:
+    """Half a cycle per pixel, 80 lines of 160, 160 of the encoded 320, each from 0.6 to 1.05 of its reach."""
+
+    def unit(reach: float, encoded: int | None = 320) -> tuple[str, float]:
+        found = recognise_unit(np.array([[reach, -0.1 * reach]]), 160, encoded)
+        return found.name, found.cycles_per_fov
+
+    assert unit(0.5) == unit(0.31) == unit(0.52) == ("cycles per pixel", 160.0)
+    assert unit(80) == unit(48.1) == unit(83.9) == ("index units", 1.0)
+    assert unit(160) == unit(97) == unit(167.9) == ("index units of the encoding matrix", 0.5)
+    for encoded in (None, 160):
+        assert unit(80, encoded) == ("index units", 1.0)
+        with pytest.raises(DataError, match=r"expected about 0\.5 \(cycles per pixel\), 80 \(index units\)\."):
+            unit(160, encoded)
+    for reach in (0.29, 0.53, 47.0, 85.0, 95.0, 169.0):
+        with pytest.raises(DataError, match="fits no known unit"):
+            unit(reach)
+    with pytest.raises(DataError, match=r"reaches \|k\| = 0,"):
+        recognise_unit(np.zeros((0, 2)), 160)
+
+
+@pytest.mark.parametrize(
+    ("samples", "center", "step"), [(96, 32, 0.5), (96, 64, 0.5), (66, 32, 64 / 66), (67, 32, 1.0)]
+)
+def test_only_spokes_longer_by_more_than_two_samples_are_asymmetric(samples: int, center: int, step: float) -> None:
+    """Their longer side reaches half of the matrix of 64; the others' samples span it."""
+    spoke = radial_trajectory(np.array([0.0]), samples, 64, center)[0, :, 0]
+    assert np.allclose(np.diff(spoke), step * (1 if samples != 67 else 64 / 70), rtol=1e-5)
+    assert spoke[center] == 0
+
+
+def test_angles_go_on_in_steps_and_stay_within_a_turn() -> None:
+    angles = golden_angles_rad(np.array([0, 3, 4, 7]), 100.0)
+    assert np.allclose(np.rad2deg(angles), [0, 300, 40, 340])
+    spokes = radial_trajectory(np.deg2rad([90.0]), 8, 8)
+    assert np.allclose(spokes[0, -1], [0, 3], atol=1e-6)  # from read_dir towards phase_dir

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import jv
 
 from recon.errors import DataError
 from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
@@ -67,3 +68,21 @@ def test_sixteen_spokes_make_two_windows() -> None:
     assert len(window_images(kspace, rings, TIME_S[:16]).time_s) == 2
     with pytest.raises(DataError, match="15 spokes are too few"):
         window_images(kspace[:15], rings, TIME_S[:15])
+
+
+def test_a_point_that_comes_and_goes_keeps_its_place() -> None:
+    """Its harmonics by the Jacobi-Anger expansion, ``(-i)^m J_m(2π r |x|) e^{-imφ}``, times its course."""
+    rings = rings_of(radial_trajectory(ANGLES, 96, 48), widest=2)
+    place = np.array([0.11, 0.17])
+    course = 1.5 + np.cos(2 * np.pi * 0.4 * (TIME_S - 3))
+    kspace = np.exp(-2j * np.pi * (radial_trajectory(ANGLES, 96, 48) @ place))[:, rings.samples] * course[:, None]
+    windows = window_images(kspace[:, None].astype(np.complex64), rings, TIME_S)
+    distance, direction = np.hypot(*place), np.arctan2(place[1], place[0])
+    expected = []
+    for radius in range(3):
+        orders = np.arange(-np.ceil(np.pi * radius), np.ceil(np.pi * radius) + 1)
+        waves = (-1j) ** orders * np.exp(-1j * orders * direction) * jv(orders, 2 * np.pi * radius * distance)
+        expected.append(np.sqrt(2 * np.pi * radius if radius else np.pi / 4) * waves)
+    wanted = np.interp(windows.time_s, TIME_S, course)[:, None] * np.concatenate(expected)
+    error = np.linalg.norm(windows.profiles[10:-10, 0] - wanted[10:-10])
+    assert error < 0.3 * np.linalg.norm(wanted[10:-10] - wanted[10:-10].mean(axis=0))

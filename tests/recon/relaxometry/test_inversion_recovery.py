@@ -59,3 +59,25 @@ def test_five_functions_hold_tissue_and_flowing_blood(inflow: float) -> None:
     basis = recovery_basis(3.6, 5.0, 688, 5)
     left = curves - curves @ basis @ basis.T
     assert np.all(np.linalg.norm(left, axis=1) < 1e-2 * np.linalg.norm(curves, axis=1))
+
+
+def test_times_in_milliseconds_and_blood_that_shares_its_spins() -> None:
+    sequence = InversionRecovery(4.0, 60.0, 12.0, 50)
+    assert sequence.inversion_time_ms(np.array([0, 1, 25])).tolist() == [12.0, 16.0, 112.0]
+    assert sequence.cosine == pytest.approx(0.5)
+    still, fresh, mixed = (sequence.curves([900.0], [0.9], [share], np.arange(50)) for share in (0.0, 1.0, 0.3))
+    assert np.allclose(mixed, 0.7 * still + 0.3 * fresh)
+    assert sequence.curves([300.0, 900.0], 0.9, [0.0, 0.1], np.arange(7)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("nominal_deg", [0.2, 5.0])
+def test_dictionary_spans_its_ranges(nominal_deg: float) -> None:
+    """T1 from 100 to 3000 ms, B from -1 to -0.5, flip angles from 0.5° to 1.5 times the nominal one, or 1°."""
+    dictionary = recovery_dictionary(4.0, nominal_deg, 30)
+    highest = max(1.5 * nominal_deg, 1.0)
+    assert len(dictionary) == 101 * 15 * 21
+    assert dictionary[:, 0].min() == pytest.approx(-1)
+    assert dictionary[:, 0].max() == pytest.approx(-0.5)
+    for row, t1_ms, flip_deg, b in ((0, 100.0, 0.5, -1.0), (-1, 3000.0, highest, -0.5), (20, 100.0, 0.5, -0.5)):
+        assert np.allclose(dictionary[row], recovery_curves(t1_ms, flip_deg, b, 4.0, np.arange(30))[0])
+    assert recovery_basis(4.0, nominal_deg, 3, 5).shape == (3, 3)

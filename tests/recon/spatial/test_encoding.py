@@ -108,3 +108,26 @@ def test_coils_that_see_nothing_give_zero_not_nan(operator: SubspaceNufft) -> No
     image = back_projection(maps, operator, ramp_weights(trajectory))(data)
     assert np.all(image[:, :5] == 0)
     assert np.all(np.isfinite(image))
+
+
+def test_back_projection_divides_by_the_energy_of_the_coils(operator: SubspaceNufft) -> None:
+    """Σ_j S̄_j F_tᴴ W φ̄(t) d_j over Σ |S_j|², with maps whose energy is not one anywhere."""
+    trajectory = radial_trajectory(golden_angles_rad(np.arange(SPOKES)), 2 * MATRIX, MATRIX)
+    maps, weights = 3 * smooth_maps(2, MATRIX), ramp_weights(trajectory)
+    data = complex_normal(np.random.default_rng(6), (2, *operator.oshape))
+    y, x = (np.mgrid[:MATRIX, :MATRIX] - MATRIX // 2).reshape(2, -1)
+    k = trajectory.reshape(-1, 2).astype(np.float64)
+    kernel = np.exp(2j * np.pi * (np.outer(k[:, 0], x) + np.outer(k[:, 1], y)) / MATRIX) / MATRIX
+    weighted = operator.temporal_basis.conj()[:, None, :, None] * weights * data
+    images = (weighted.reshape(RANK, 2, -1) @ kernel).reshape(RANK, 2, MATRIX, MATRIX)
+    expected = np.sum(maps.conj() * images, axis=1) / np.sum(np.abs(maps) ** 2, axis=0)
+    found = back_projection(maps, operator, weights)(data)
+    assert np.linalg.norm(found - expected) < 1e-4 * np.linalg.norm(expected)
+
+
+def test_coil_images_are_means_over_the_spokes() -> None:
+    trajectory = radial_trajectory(golden_angles_rad(np.arange(SPOKES)), 2 * MATRIX, MATRIX)
+    weights, plan = ramp_weights(trajectory), plan_nufft(trajectory, MATRIX)
+    data = complex_normal(np.random.default_rng(7), (2, SPOKES, 2 * MATRIX))
+    each = [plan_nufft(trajectory[t : t + 1], MATRIX).adjoint(data[:, t : t + 1] * weights[t]) for t in range(SPOKES)]
+    assert np.allclose(coil_images(plan, weights, data), np.mean(each, axis=0), rtol=1e-3, atol=1e-3)

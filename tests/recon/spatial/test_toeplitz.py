@@ -11,7 +11,7 @@ from recon.spatial.back_projection import SubspaceProblem, normal_operator
 from recon.spatial.encoding import SubspaceNufft, coil_encoding
 from recon.spatial.fan import line_fan
 from recon.spatial.nufft import plan_nufft
-from recon.spatial.toeplitz import ToeplitzNormal, toeplitz_kernel
+from recon.spatial.toeplitz import Circulant, ToeplitzNormal, kernel_bytes, pair_weights, toeplitz_kernel
 from tests.support.linear import assert_adjoint, complex_normal
 from tests.support.problems import FIBONACCI_DEG, some_problem
 from tests.support.spokes import Spokes, problem_on
@@ -111,3 +111,64 @@ def test_kernel_takes_the_back_end_asked_for() -> None:
     expected = reference(factor)
     found = normal_operator(problem)(factor)
     assert 0 < np.linalg.norm(found - expected) < 1e-4 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("matrix", [8, 9])
+def test_density_is_the_nearest_circulant(matrix: int) -> None:
+    """T. Chan: the eigenvalues are the diagonal of F A Fᴴ; the mean over the L blocks, at unit coil energy."""
+    problem = some_problem(matrix, 60, 2)
+    ones = np.ones((1, matrix, matrix), np.complex64)
+    normal = normal_operator(dataclasses.replace(problem, coil_maps=ones))
+    unit = np.eye(matrix**2, dtype=np.complex64).reshape(-1, matrix, matrix)
+    diagonals = []
+    for block in range(2):
+        factor = np.zeros((len(unit), 2, matrix, matrix), np.complex64)
+        factor[:, block] = np.fft.ifft2(unit, norm="ortho")
+        spectra = np.stack([np.fft.fft2(normal(column)[block], norm="ortho") for column in factor])
+        diagonals.append(np.einsum("kk->k", spectra.reshape(len(unit), -1)).real)
+    expected = np.mean(diagonals, axis=0).reshape(matrix, matrix)
+    assert np.abs(normal.density - expected).max() < 1e-3 * expected.max()
+    brighter = normal_operator(dataclasses.replace(problem, coil_maps=np.concatenate([ones, 2j * ones])))
+    assert np.allclose(brighter.density, 5 * normal.density, rtol=1e-4)
+
+
+def test_pair_weights_are_sums_over_the_spokes_of_a_line() -> None:
+    problem = some_problem(12, 150, 2, FIBONACCI_DEG)
+    fan = line_fan(problem.trajectory, 24)
+    pairs = pair_weights(fan, problem.temporal_basis)
+    expected = np.einsum("lt,mt->lm", problem.temporal_basis.conj(), problem.temporal_basis)
+    assert np.allclose(pairs.sum(axis=0), expected, atol=2e-2)
+    basis = problem.temporal_basis[:, fan.order]
+    for line in (0, 5, fan.circle - 1):
+        near = np.arange(150)[fan.spokes_of(line)]
+        weighted = [
+            tap * np.outer(basis[:, t].conj(), basis[:, t]) for tap, t in zip(fan.taps[line], near, strict=True)
+        ]
+        assert np.allclose(pairs[line], np.sum(weighted, axis=0), atol=1e-6)
+
+
+def test_circulant_is_multiplication_in_k_space() -> None:
+    rng = np.random.default_rng(4)
+    spectrum = rng.uniform(0, 2, (6, 8)).astype(np.float32)
+    images = complex_normal(rng, (3, 6, 8))
+    assert np.allclose(Circulant(spectrum, 3)(images), np.fft.ifft2(np.fft.fft2(images) * spectrum), atol=1e-5)
+    assert_adjoint(Circulant(spectrum, 3))
+
+
+def test_memory_by_hand() -> None:
+    """8 bytes for each of (2N)² L² numbers, and 24 L (2N)² for a coil at work."""
+    assert kernel_bytes(4, 20) == 8 * 40 * 40 * 4 * 4
+    problem = some_problem(20, 200, 4)
+    fan = line_fan(problem.trajectory, 40)
+    kernel = toeplitz_kernel(fan, problem.temporal_basis, 20)
+    assert kernel.nbytes == kernel_bytes(4, 20)
+    one = 3 * 8 * 4 * 40**2
+    for coils in (1, 2, 3):
+        assert ToeplitzNormal(kernel, problem.coil_maps, memory_bytes=coils * one).coils_at_a_time == coils
+    assert ToeplitzNormal(kernel, problem.coil_maps, memory_bytes=9 * one).coils_at_a_time == 3
+    with pytest.raises(DataError, match="one coil"):
+        ToeplitzNormal(kernel, problem.coil_maps, memory_bytes=one - 1)
+    least = kernel.nbytes + 8 * fan.circle * 16 + 8 * (3 * 1600 + 2 * fan.lines * fan.radii)
+    assert np.allclose(toeplitz_kernel(fan, problem.temporal_basis, 20, memory_bytes=least), kernel, atol=1e-3)
+    with pytest.raises(DataError, match="Toeplitz kernel of rank 4"):
+        toeplitz_kernel(fan, problem.temporal_basis, 20, memory_bytes=least - 1)

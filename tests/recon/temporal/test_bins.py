@@ -54,9 +54,10 @@ def test_a_beat_is_early_by_the_beats_around_it() -> None:
     intervals[20] *= 0.77
     intervals[30] *= 0.84
     assert np.flatnonzero(mark_ectopic(np.cumsum(np.r_[0, intervals])).is_ectopic).tolist() == [21]
-    # five intervals on either side are what a beat is held against: here three long ones among eight short ones
-    mixed = np.r_[np.ones(20), 0.7, np.ones(20)]
-    mixed[[16, 17, 18, 22, 23, 24]] = 0.72
-    assert not mark_ectopic(np.cumsum(np.r_[0, mixed])).is_ectopic[21]
+    # a beat is held against the median of eleven intervals: of six short ones with itself, or of six long ones
+    for interval, short, is_early in ((0.68, [16, 17, 18, 22, 23], False), (0.7, [16, 17, 22, 23], True)):
+        mixed = np.r_[np.ones(20), interval, np.ones(20)]
+        mixed[short] = 0.72
+        assert mark_ectopic(np.cumsum(np.r_[0, mixed])).is_ectopic[21] == is_early
     first = np.r_[0.7, np.ones(9)]
     assert np.flatnonzero(mark_ectopic(np.cumsum(np.r_[0, first])).is_ectopic).tolist() == [1]

@@ -6,6 +6,7 @@ import pytest
 from recon.readouts.timeline import Timeline
 from recon.temporal.gating import Gating, bin_weights, gate
 from recon.temporal.self_gating import GatingSettings
+from tests.support import navigators
 
 RECOVERY = np.linspace(-1, 1, 10)[:, None] ** np.arange(2)
 
@@ -65,3 +66,24 @@ def test_what_is_not_given_is_looked_for_in_the_navigators() -> None:
     assert np.isnan(breath.respiration_quality)
     weights = bin_weights(breath, navigators, navigators, RECOVERY, 4)
     assert np.array_equal(weights.cardiac, np.ones((200, 1)))
+
+
+def test_own_gating_calls_end_diastole_phase_zero() -> None:
+    """Triggers lie where the heart changes fastest, and phase zero in the middle of its rest."""
+    chest = navigators.Chest(30)
+    found = gate(chest.features, chest.timeline, navigators.RECOVERY, GatingSettings(), 4)
+    assert found.unresolved == []
+    assert found.beats.rate_per_minute == pytest.approx(70, rel=0.03)
+    phase = found.beats.phase(chest.time_s, found.origin)
+    near_zero, opposite = np.minimum(phase, 1 - phase) < 0.05, np.abs(phase - 0.5) < 0.05
+    assert chest.contraction[near_zero].mean() < 0.05
+    assert chest.contraction[opposite].mean() > 0.3
+    slope = np.abs(np.gradient(chest.contraction))
+    at_triggers = np.interp(found.beats.time_s[1:-1], chest.time_s, slope)
+    assert at_triggers.mean() > 0.7 * slope.max()
+    assert found.scale.bins == 4
+    weights = bin_weights(found, chest.timeline, chest.timeline, navigators.RECOVERY, 5)
+    ends = [chest.displacement[np.argmax(weights.respiratory, axis=1) == end].mean() for end in (0, 3)]
+    assert max(ends) - min(ends) > 0.7
+    assert found.heart_quality > 0.6
+    assert 0.4 < found.respiration_quality <= 1

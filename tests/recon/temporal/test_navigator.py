@@ -98,3 +98,51 @@ def test_basis_spans_the_true_temporal_signals(tiny: SimulatedScan) -> None:
     assert np.all(np.diff(errors) < 0)
     assert errors[0] > 0.1
     assert errors[-1] < 0.05
+
+
+@pytest.mark.parametrize(
+    ("samples", "matrix", "first"), [(64, 64, 0), (64, 32, 16), (65, 32, 16), (64, 33, 16), (24, 32, 0)]
+)
+def test_profiles_are_unitary_transforms_cut_about_the_centre(samples: int, matrix: int, first: int) -> None:
+    """One exponential at a time; the noise of a profile is that of its samples."""
+    lines = complex_normal(np.random.default_rng(5), (3, 2, samples))
+    k = np.arange(samples) - samples // 2
+    slow = lines @ np.exp(2j * np.pi * np.outer(k, k) / samples) / np.sqrt(samples)
+    found = readout_profiles(lines, matrix)
+    assert np.allclose(found, slow[..., first : first + matrix], atol=1e-4)
+
+
+def test_rows_come_by_singular_value_each_turned_to_be_real_and_peak_above_zero() -> None:
+    rng = np.random.default_rng(6)
+    courses = np.linalg.qr(rng.standard_normal((60, 3)))[0].T
+    patterns = np.linalg.qr(complex_normal(rng, (80, 3)))[0]
+    for shape in ((60, 80), (60, 20)):  # more samples than navigators, and fewer
+        left = np.linalg.qr(patterns[: shape[1]])[0]
+        found = navigator_subspace((left * [5.0, 2.0, 1.0] @ courses).T.reshape(60, 1, -1), 3)
+        peaks = courses[np.arange(3), np.argmax(np.abs(courses), axis=1)]
+        assert np.allclose(found.basis, courses * np.sign(peaks)[:, None], atol=1e-3)
+        assert np.allclose(found.singular_values[:3], [5, 2, 1], rtol=1e-4)
+    weak = (patterns * [5.0, 2.0, 1e-9] @ courses).T.reshape(60, 1, -1)
+    assert len(navigator_subspace(weak, 3).basis) == 2  # what is rounding is no basis function
+    held = [25 / 30, 29 / 30, 1.0]
+    for energy, rank in ((held[0] - 1e-3, 1), (held[0] + 1e-3, 2), (held[1] + 1e-3, 3)):
+        signal = (patterns * [5.0, 2.0, 1.0] @ courses).T.reshape(60, 1, -1)
+        assert len(navigator_subspace(signal, 3, energy).basis) == rank
+
+
+def test_lowdin_is_the_nearest_orthonormal_basis() -> None:
+    """(Φ Φᴴ)^(-1/2) Φ of rows of unit norm is the polar factor: U Vᴴ of their SVD."""
+    rows = complex_normal(np.random.default_rng(7), (3, 40)) * np.array([[1.0], [50.0], [0.01]])
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    left, _, right = np.linalg.svd(unit, full_matrices=False)
+    assert np.allclose(orthonormalise(rows), left @ right, atol=1e-6)
+    with pytest.raises(DataError, match="zero at every"):
+        orthonormalise(rows * np.array([[1], [0], [1]]))
+
+
+def test_navigators_of_the_neighbouring_period_are_the_last_resort() -> None:
+    """Readout 3 follows an inversion that no navigator saw before it; readout 9 one that none saw at all."""
+    navigators = Timeline(np.zeros(3), np.zeros(3, int), np.array([0, 0, 1]))
+    imaging = Timeline(np.zeros(5), np.zeros(5, int), np.array([0, 0, 1, 1, 2]))
+    found = navigator_of_spokes(np.array([1, 2, 5]), navigators, np.array([0, 2, 3, 7, 9]), imaging)
+    assert found.tolist() == [0, 0, 2, 2, 2]

@@ -8,7 +8,8 @@ from recon.errors import DataError
 from recon.readouts.timeline import Timeline
 from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
 from recon.readouts.windows import Windows, rings_of, window_images
-from recon.temporal.plain import given_model, static_model, uninverted, windowed_model
+from recon.temporal.plain import breathing_in, given_model, settling, static_model, uninverted, windowed_model
+from recon.temporal.self_gating import GatingSettings
 from tests.support.linear import complex_normal
 
 TR_S, SPOKES = 0.004, 1600
@@ -128,3 +129,90 @@ def test_given_basis_is_taken_as_it_is_or_made_orthonormal() -> None:
 def test_given_basis_that_cannot_be_used_is_refused(basis: np.ndarray, message: str) -> None:
     with pytest.raises(DataError, match=message):
         given_model(basis, timeline(50))
+
+
+def moving_windows(breathing: float, heart: float = 0.4, drift: float = 0.0, duration_s: float = 40.0) -> tuple:
+    """Images that follow a displacement, a heart at 1.1 Hz and a drift, each with its pattern; and the first."""
+    rng = np.random.default_rng(9)
+    time_s = 5 + np.arange(0, duration_s, 0.03)
+    displacement = np.sin(np.pi * 0.23 * time_s) ** 4
+    still, breath, beat, slow = complex_normal(rng, (4, 2, 40))
+    moving = breathing * (displacement - displacement.mean())[:, None, None] * breath
+    moving = moving + heart * np.cos(2 * np.pi * 1.1 * time_s)[:, None, None] * beat
+    moving = moving + drift * np.linspace(-1, 1, len(time_s))[:, None, None] * slow
+    noise = 0.05 * complex_normal(rng, (len(time_s), 2, 40))
+    return Windows((20 * still + moving + noise).astype(np.complex64), time_s), displacement
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_breathing_in_windows_rises_towards_inspiration(sign: float) -> None:
+    windows, displacement = moving_windows(2.0 * sign)
+    found = breathing_in(windows, GatingSettings())
+    assert np.corrcoef(found.signal, displacement)[0, 1] > 0.98
+    assert found.signal.std() == pytest.approx(1)
+    assert 0.5 < found.quality < 0.95
+
+
+def test_quality_of_breathing_is_its_share_against_the_least_one() -> None:
+    """Variances of the motions by hand: breath σ² against beat a²/2; a share equal to the least makes a half."""
+    qualities = []
+    for breathing in (1.0, 2.0):
+        windows, displacement = moving_windows(breathing)
+        energies = np.array([breathing**2 * np.var(displacement), 0.4**2 / 2])
+        share = energies[0] / energies.sum()
+        quality = breathing_in(windows, GatingSettings()).quality
+        assert quality == pytest.approx(share / (share + 0.1), abs=0.1)
+        qualities.append(quality)
+    assert qualities[0] < qualities[1]
+
+
+def test_no_breathing_is_found_where_none_is() -> None:
+    settings = GatingSettings()
+    assert breathing_in(moving_windows(0.2)[0], settings) is None  # a hundredth of the motion
+    assert breathing_in(moving_windows(2.0, duration_s=14.0)[0], settings) is None
+    assert breathing_in(moving_windows(2.0, duration_s=16.0)[0], settings) is not None
+    windows, _ = moving_windows(2.0)
+    slow = Windows(windows.profiles, 5 + 0.13 * np.arange(len(windows.time_s)))  # a heart of 2.5 Hz would alias
+    assert breathing_in(slow, settings) is None
+
+
+def test_scans_without_inversions_count_no_pulses() -> None:
+    time_s = 7.0 + np.array([0.0, 2.4, 2.5, 4.9, 5.0, 12.5])
+    steps = settling(time_s)
+    assert steps.inversion.tolist() == [0, 0, 1, 1, 2, 5]  # of 2.48 s
+    assert not steps.pulse.any()
+    whole = uninverted(time_s)
+    assert not whole.inversion.any()
+    assert not whole.pulse.any()
+    assert np.array_equal(whole.time_s, time_s)
+
+
+def test_windowed_basis_keeps_its_ends_beyond_the_outermost_windows() -> None:
+    profiles = complex_normal(np.random.default_rng(10), (30, 1, 12))
+    windows = Windows(profiles, 1.0 + 0.1 * np.arange(30))
+    imaging = uninverted(np.linspace(0.5, 4.5, 401))
+    found = windowed_model(windows, imaging, rank=4)
+    assert np.allclose(found.basis[:, :51], found.basis[:, :1], atol=1e-5)
+    assert np.allclose(found.basis[:, 341:], found.basis[:, -1:], atol=1e-5)
+    assert not np.allclose(found.basis[:, 60], found.basis[:, 0], atol=1e-3)
+    assert len(windowed_model(windows, imaging, rank=9, energy=0.5).basis) < 9
+    assert found.kept.all()
+    few = Windows(profiles[:, :, :3], windows.time_s)
+    assert len(windowed_model(few, imaging, rank=9).basis) == 3
+
+
+def test_a_single_row_and_a_square_basis_are_bases_too() -> None:
+    assert given_model(np.ones((1, 50)), timeline(50)).basis.shape == (1, 50)
+    square = np.eye(4) * np.array([[2.0], [1], [1], [1]])
+    found = given_model(square, timeline(4))
+    assert np.allclose(found.basis, np.eye(4))
+    assert np.allclose(found.singular_values, [2, 1, 1, 1])
+    with pytest.raises(DataError, match="5, 4"):
+        given_model(np.ones((5, 4)), timeline(4))
+    with pytest.raises(DataError, match=r"\(0, 4\)"):
+        given_model(np.ones((0, 4)), timeline(4))
+    nearly = np.eye(4, dtype=np.complex64)
+    nearly[0, 1] = 5e-5  # rounding is left alone
+    assert np.array_equal(given_model(nearly, timeline(4)).basis, nearly)
+    nearly[0, 1] = 5e-4
+    assert not np.array_equal(given_model(nearly, timeline(4)).basis, nearly)
