@@ -209,8 +209,12 @@ def _parts_without_effect(node: ast.AST) -> Iterable[ast.expr | ast.stmt]:
             return [node.annotation]
         case ast.If(test=ast.Name(id="TYPE_CHECKING")) | ast.Assign(targets=[ast.Name(id="__all__")]):
             return [node]
+        case ast.If() if "get_device" in ast.unparse(node.test):  # what is done on a GPU
+            return [node.test, *node.body]
         case ast.Raise() | ast.JoinedStr() | ast.Call(func=ast.Attribute(value=ast.Name(id="log"))):
             return [node]
+        case ast.Call(func=ast.Attribute(attr="reshape")):
+            return [part for part in node.args if isinstance(part, ast.UnaryOp)]  # NumPy takes -2 for -1
         case ast.keyword(arg="strict" | "show_pbar" | "optimize" | "overwrite_x", value=value):
             return [value]
     return []

@@ -100,3 +100,25 @@ def test_one_sided_spokes_over_half_a_circle_are_refused() -> None:
     with pytest.raises(DataError, match=r"reach \|k\| = 31.5 to one side but 16 to the other, and none runs"):
         ramp_weights(Spokes(samples=96, center=32).trajectory(angles, MATRIX))
     assert np.isfinite(ramp_weights(Spokes(shift=0.5).trajectory(angles, MATRIX))).all()
+
+
+def test_six_bent_spokes_are_taken_to_turn_rigidly() -> None:
+    """Too few tell how a spoke turns: each is weighted as among three hundred."""
+    bent = Spokes(shift=0.3, bend=2.0)
+    few = area_weights(bent.trajectory(np.arange(6) * np.pi / 3, MATRIX))
+    many = area_weights(bent.trajectory(np.arange(300) * np.pi / 150, MATRIX))
+    away = np.abs(np.arange(2 * MATRIX) - MATRIX) > 3
+    assert np.allclose(few, few[0], rtol=1e-3)
+    assert np.allclose(few[0, away], many[0, away], rtol=0.02)
+
+
+def test_weights_of_a_straight_spoke_by_hand() -> None:
+    """π |k| Δk away from k = 0, whatever the shift; half a turn's worth of the disc in all."""
+    angles = golden_angles_rad(np.arange(300))
+    for shift in (0.0, 0.3):
+        weights = area_weights(Spokes(shift=shift).trajectory(angles, MATRIX))[0]
+        radius = np.abs(np.arange(128) - 64 + shift) / 2
+        away = (radius > 2) & (np.abs(np.arange(128) - 63.5) < 63)
+        assert np.allclose(weights[away], np.pi * radius[away] / 2, rtol=5e-3)
+    assert centre_share(np.array([4.0]))[0] == pytest.approx(centre_share(np.array([1.0]))[0])
+    assert centre_share(np.array([1e-4]))[0] == pytest.approx(1 / 6, rel=1e-3)

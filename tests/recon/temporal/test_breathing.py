@@ -36,3 +36,31 @@ def test_a_signal_without_skewness_may_point_either_way() -> None:
     symmetric = np.sin(2 * np.pi * 0.25 * TIME_S)
     guess = slow_terms(np.stack([symmetric, np.cos(TIME_S)], axis=1))
     assert breathing_trust(symmetric, guess) == pytest.approx(0.5, abs=0.03)
+
+
+def test_slow_terms_are_the_two_strongest_of_unit_variance_and_a_square() -> None:
+    rng = np.random.default_rng(3)
+    strong, weak = np.sin(2 * np.pi * 0.2 * TIME_S), np.cos(2 * np.pi * 0.31 * TIME_S)
+    slow = 7 + np.stack([3 * strong + 0.1 * weak, weak, 0.01 * rng.standard_normal(len(TIME_S))], axis=1)
+    terms = slow_terms(slow)
+    assert terms.shape == (len(TIME_S), 3)
+    assert np.allclose(terms[:, :2].std(axis=0), 1)
+    assert np.allclose(terms[:, :2].mean(axis=0), 0, atol=1e-10)
+    assert abs(np.corrcoef(terms[:, 0], strong)[0, 1]) > 0.99
+    assert abs(np.corrcoef(terms[:, 1], weak)[0, 1]) > 0.99
+    assert np.allclose(terms[:, 2], terms[:, 0] ** 2)
+
+
+def test_trust_by_hand() -> None:
+    """The share of the variance that the guess explains, times 1 - exp(-skewness / 0.1) / 2."""
+    signal = np.sin(2 * np.pi * 0.25 * TIME_S)  # whole periods
+    signal = signal + 0.05 * (signal**2 - 0.5)
+    half = signal + np.cos(2 * np.pi * 0.25 * TIME_S) * signal.std() / np.sqrt(0.5)
+    guess = np.stack([half, np.ones_like(half), half], axis=1) + 5
+    guess[:, 1] = np.cos(2 * np.pi * 0.6 * TIME_S)
+    centred = signal - signal.mean()
+    agreement = np.corrcoef(signal, half)[0, 1] ** 2
+    skewness = abs(np.mean(centred**3)) / np.std(signal) ** 3
+    expected = agreement * (1 - 0.5 * np.exp(-skewness / 0.1))
+    assert 0.4 < agreement < 0.6
+    assert breathing_trust(3 * signal + 2, guess) == pytest.approx(expected, rel=1e-2)

@@ -153,3 +153,25 @@ def test_phase_between_beats_and_ectopic_marking() -> None:
     assert beats.disturbed(time_s).tolist() == [False, False, True, True, True, False, False]
     late_trigger = beats.disturbed(np.array([3.2, 3.6, 4.3, 5.1, 5.6]), origin=0.5)  # cycles start between triggers
     assert late_trigger.tolist() == [False, True, True, True, False]
+
+
+def test_features_that_repeat_each_other_add_no_rank() -> None:
+    tensor, _, places, completed = model()
+    twice, values = temporal_tensor(np.concatenate([completed[:3]] * 2), places, tensor.recovery, 6)
+    assert twice.rank == 3
+    assert np.isfinite(values).all()
+    series = completed[:3].reshape(3, -1) @ places.products().T
+    assert np.allclose(values[:3], np.sqrt(2) * np.linalg.svd(series, compute_uv=False), rtol=1e-6)
+    basis = twice.at(places)
+    assert np.allclose(series @ basis.T @ basis, series, atol=1e-6 * np.abs(series).max())
+
+
+def test_hosvd_leaves_an_axis_alone_that_is_not_to_be_cut() -> None:
+    tensor = np.random.default_rng(5).standard_normal((4, 5, 3))
+    core, factors = hosvd(tensor, (None, 2, None))
+    assert core.shape == (4, 2, 3)
+    assert np.array_equal(factors[0], np.eye(4))
+    unfolded = np.moveaxis(tensor, 1, 0).reshape(5, -1)
+    best = np.linalg.svd(unfolded, full_matrices=False)[0][:, :2]
+    assert np.allclose(np.abs(factors[1].T @ best), np.eye(2), atol=1e-10)
+    assert np.allclose(core, np.einsum("kcr,ca->kar", tensor, factors[1]))
