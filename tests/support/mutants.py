@@ -143,6 +143,9 @@ class Survey:
     def __init__(self, modules: dict[str, tuple[str, ...]], folder: Path, workers: int) -> None:
         self.modules, self.folder, self.workers = modules, folder, workers
         self.sources = {path: (ROOT / path).read_text() for path in modules}
+        self.faults = [fault for fault in FAULTS if fault.path in modules]
+        for fault in self.faults:
+            fault.applied(self.sources[fault.path])  # else it must be written anew, now and not after an hour
         self.numbers = itertools.count()
         self.running: list[Trial] = []
         self.seconds: dict[str, float] = {}
@@ -174,7 +177,7 @@ class Survey:
 
     def drawn(self, seed: int, only: str = "") -> Iterator[Mutant | Fault]:
         """Hand-made faults, then one of each module in turn, in random order; or those alone that a text names."""
-        faults = [fault for fault in FAULTS if fault.path in self.modules]
+        faults = [fault for fault in self.faults if fault.path in self.modules]
         every = [mutants_of(path, source) for path, source in self.sources.items() if path in self.modules]
         if only:
             faults = [fault for fault in faults if str(fault) in only]

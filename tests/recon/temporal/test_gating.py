@@ -81,6 +81,7 @@ def test_own_gating_calls_end_diastole_phase_zero() -> None:
     slope = np.abs(np.gradient(chest.contraction))
     at_triggers = np.interp(found.beats.time_s[1:-1], chest.time_s, slope)
     assert at_triggers.mean() > 0.7 * slope.max()
+    assert 0 <= found.origin < 1
     assert found.scale.bins == 4
     weights = bin_weights(found, chest.timeline, chest.timeline, navigators.RECOVERY, 5)
     ends = [chest.displacement[np.argmax(weights.respiratory, axis=1) == end].mean() for end in (0, 3)]
