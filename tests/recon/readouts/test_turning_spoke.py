@@ -48,3 +48,9 @@ def test_deviation_is_the_largest_distance_from_the_function() -> None:
     wobble = Spokes().trajectory(ANGLES, 16).astype(np.float64)
     wobble[..., 0] += 0.2 * np.cos(3 * ANGLES)[:, None]
     assert TurningSpoke(wobble).deviation < 1e-4
+
+
+def test_angle_of_a_bent_spoke_is_that_of_its_ends() -> None:
+    path = np.array([[[-3.0, 0.5], [-1.0, -2.0], [0.5, 1.0], [3.0, 2.5]]])
+    assert spoke_angles(path) == pytest.approx(np.arctan2(2.0, 6.0))
+    assert sample_spacing(path) == pytest.approx(np.hypot(2.0, 6.0) / 3)

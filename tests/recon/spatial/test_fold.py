@@ -134,3 +134,11 @@ def test_angles_that_repeat_but_for_rounding_count_once(jitter_rad: float, angle
     exact = back_project_exactly(repeated)
     assert np.linalg.norm(back_project(repeated) - exact) < 1e-4 * np.linalg.norm(exact)
     assert fan.lines == len({round(float(a), 3) for a in np.mod(golden_angles_rad(np.arange(55), angle_deg), np.pi)})
+
+
+def test_a_single_spoke_just_below_half_a_turn_runs_backwards_along_the_first_line() -> None:
+    angles = np.r_[np.arange(20) * np.pi / 20, np.pi - 1e-8]
+    fan = line_fan(radial_trajectory(angles, 64, 32), 32)
+    assert fan.lines == 20
+    assert np.arange(21)[fan.spokes_of(0)].tolist() == [0]
+    assert np.arange(21)[fan.spokes_of(20)].tolist() == [20]

@@ -10,11 +10,11 @@ TIME_S = 5.0 + np.arange(0, 12, 0.004)
 
 
 def ecg(beats_s: np.ndarray, t_wave: float = 0.4) -> np.ndarray:
-    """R waves of 1 mV on an offset of 3, each with a T wave 0.25 s later."""
-    signal = 3 + np.zeros(len(TIME_S))
+    """R waves of 2.5 mV on an offset of 3, each with a T wave 0.25 s later."""
+    signal = np.zeros(len(TIME_S))
     for beat in beats_s:
         signal += np.exp(-(((TIME_S - beat) / 0.012) ** 2)) + t_wave * np.exp(-(((TIME_S - beat - 0.25) / 0.05) ** 2))
-    return signal
+    return 3 + 2.5 * signal
 
 
 def test_times_of_the_r_waves() -> None:
@@ -41,3 +41,9 @@ def test_two_beats_are_too_few() -> None:
     assert len(r_wave_times_s(TIME_S, ecg(np.array([6.0, 7.0, 8.0])))) == 3
     with pytest.raises(DataError, match="shows 2 R waves"):
         r_wave_times_s(TIME_S, ecg(np.array([6.0, 7.0])))
+
+
+def test_a_signal_sampled_once_a_second_has_peaks_as_well() -> None:
+    time_s = np.arange(9.0)
+    signal = np.array([0, 1, 0, 1, 0, 0, 1, 0, 0.0])
+    assert r_wave_times_s(time_s, signal).tolist() == [1, 3, 6]

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from recon.temporal.heart import HeartPhase, HeartSettings
 from recon.temporal.heart_rate import RateEvidence, RateSettings, compare_rates, is_same_rate, rate_per_minute
-from recon.temporal.motion import band_components, navigator_series
+from recon.temporal.motion import band_components, navigator_series, unexplained
 
 SETTINGS = RateSettings()
 TIME_S = np.arange(0, 14, 0.008)
@@ -88,3 +88,11 @@ def test_a_clear_heart_is_found_from_everywhere_and_noise_is_not_believed() -> N
     assert found["heart"].rate_per_minute == pytest.approx(78, rel=0.02)
     assert found["heart"].trust(SETTINGS) > 0.6
     assert found["noise"].trust(SETTINGS) < 0.3
+    last, none = found["noise"], unexplained(series, np.zeros((len(TIME_S), 0)))
+    assert last.share == pytest.approx(1 - unexplained(series, last.heart.terms) / none)
+    clear = found["heart"]
+    assert clear.beats == pytest.approx(1.3 * 14 - 1, abs=1)
+    assert clear.variation < 0.1
+    assert 0.5 < clear.share < 1
+    assert clear.convergence == 1
+    assert clear.margin_nats > 0.04

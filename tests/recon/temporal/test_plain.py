@@ -101,6 +101,7 @@ def test_static_basis_is_one_constant() -> None:
     basis = static_model(timeline(9)).basis
     assert basis.dtype == np.complex64
     assert np.allclose(basis, 1 / 3)
+    assert static_model(timeline(9)).singular_values.tolist() == [1]
 
 
 def test_given_basis_is_taken_as_it_is_or_made_orthonormal() -> None:

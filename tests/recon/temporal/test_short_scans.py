@@ -74,3 +74,9 @@ def test_settings_in_hertz() -> None:
     settings = GatingSettings(lowest_heart_rate=45, highest_heart_rate=120, respiration_hz=(0.2, 0.6))
     assert settings.heart_hz == (0.75, 2.0)
     assert settings.slow_hz == pytest.approx(1.4 * 0.6)
+
+
+def test_ten_navigators_a_second_are_enough_for_a_heart(caplog: pytest.LogCaptureFixture) -> None:
+    chest = Chest(30, breathing=0.0, step_s=0.095)
+    self_gate(chest.series)
+    assert "too few" not in caplog.text
