@@ -9,7 +9,7 @@ from nets.weights import all_shipped, outlined, read_card
 
 
 def network_rows() -> list[dict[str, Any]]:
-    """One row per architecture, with the paper's hyper-parameters; the licence is that of malibu's code."""
+    """One row per architecture, with the registry's default hyper-parameters; the licence is that of malibu's code."""
     shipped: dict[str, list[str]] = {}
     for path in all_shipped():
         shipped.setdefault(read_card(path).architecture, []).append(path.name)

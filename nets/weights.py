@@ -262,7 +262,7 @@ def starting_network(architecture: str, config: Mapping[str, Any], weights: str 
     ----------
     architecture : str
     config : mapping of str to object
-        Hyper-parameters that differ from the paper's.
+        Hyper-parameters that differ from the registry's defaults.
     weights : str or None
         Start from this file of the same architecture and hyper-parameters, else from initial weights.
 

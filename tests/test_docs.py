@@ -11,6 +11,7 @@ import typer
 
 from gadgets.cli.main import app
 from tests.support.command import malibu
+from tests.support.recipes import QUIET, exported, run_in
 from tests.support.replays import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/method").glob("*.md"))]
@@ -32,6 +33,20 @@ def test_python_of_the_pages_runs(page: Path, tmp_path: Path, monkeypatch: pytes
         exec(compile(block, str(page), "exec"), namespace)
     assert namespace["cine"].shape == (20, 64, 64)
     assert (tmp_path / "images.h5").is_file()
+
+
+def test_task_of_the_networks_page_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The class and the recipe that are shown, with fewer steps."""
+    page = ROOT / "docs/networks.md"
+    (code,), (recipe,) = blocks(page, "python"), blocks(page, "yaml")
+    (tmp_path / "denoising.py").write_text(code)
+    (tmp_path / "denoising.yaml").write_text(recipe.replace("steps: 2000", "steps: 4"))
+    (tmp_path / "images").mkdir()
+    for number in range(10):
+        (tmp_path / f"images/{number}.h5").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    run_in(tmp_path, ["--config=denoising.yaml", *QUIET])
+    assert exported(tmp_path, "denoising").is_file()
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

@@ -60,7 +60,7 @@ class Architecture:
     module : type
         Takes its configuration.
     default : object
-        Configuration of the paper.
+        Configuration that holds unless told otherwise; docs/differences.md says where it is not a paper's.
     dims : int
         2 for images, 3 for volumes.
     task : str
@@ -116,7 +116,7 @@ def configure(architecture: str, values: Mapping[str, Any] | None = None) -> Any
     ----------
     architecture : str
     values : mapping of str to object, optional
-        What differs from the paper's.
+        What differs from the registry's defaults.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def build(architecture: str, values: Mapping[str, Any] | None = None) -> nn.Modu
     ----------
     architecture : str
     values : mapping of str to object, optional
-        Hyper-parameters that differ from the paper's.
+        Hyper-parameters that differ from the registry's defaults.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def outline(architecture: str, values: Mapping[str, Any] | None = None, tensors:
     ----------
     architecture : str
     values : mapping of str to object, optional
-        Hyper-parameters that differ from the paper's.
+        Hyper-parameters that differ from the registry's defaults.
     tensors : int, optional
         How many tensors there are for it; a network of many more is given up.
 

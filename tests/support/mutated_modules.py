@@ -64,13 +64,33 @@ def _found(patterns: str, *folders: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def _nets(room: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"tests/nets/{room}/test_{name}.py" for name in names)
+
+
+TRAINING = {
+    "nets/training/adversarial.py": _nets("training", "adversarial", "super_resolution"),
+    "nets/training/base.py": _nets("training", "super_resolution", "export", "recipes"),
+    "nets/training/domain_figure.py": _nets("training", "adversarial", "super_resolution"),
+    "nets/training/export.py": _nets("training", "export"),
+    "nets/training/losses.py": _nets("training", "losses"),
+    "nets/training/recipes.py": _nets("training", "recipes"),
+    "nets/training/schedules.py": _nets("training", "schedules"),
+    "nets/training/spatial_factor.py": _nets("training", "spatial_factor"),
+    "nets/training/super_resolution.py": _nets("training", "super_resolution", "export"),
+    "nets/data/augmentation.py": _nets("data", "pairs"),
+    "nets/data/degradation.py": _nets("data", "volumes"),
+    "nets/data/pairs.py": _nets("data", "pairs"),
+    "nets/data/training_samples.py": _nets("data", "training_samples"),
+    "nets/data/volumes.py": _nets("data", "volumes"),
+    "nets/scaling.py": (*_nets("inference", "spatial_factor"), *_nets("data", "pairs", "volumes")),
+    "nets/inference/patches.py": _nets("inference", "super_resolution", "spatial_factor"),
+    "nets/inference/super_resolution.py": _nets("inference", "super_resolution"),
+    "nets/inference/spatial_factor.py": (*_nets("inference", "spatial_factor"), *_nets("training", "spatial_factor")),
+}
+
 GROUPS = {
-    "losses, training, export": _found("nets/training/*.py nets/scaling.py", "tests/nets/training", "tests/nets/data")
-    | _found(
-        "nets/data/augmentation.py nets/data/samples.py nets/data/pairs.py nets/data/volumes.py "
-        "nets/data/degradation.py",
-        "tests/nets/data",
-    ),
+    "losses, training, export": TRAINING,
     "architectures": _found("nets/architectures/*.py", "tests/nets/architectures"),
     "recon maths": {module: tuple(test for test in tests if (ROOT / test).exists()) for module, tests in RECON.items()},
 }

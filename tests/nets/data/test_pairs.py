@@ -99,6 +99,14 @@ def test_common_phase_is_one_phase_and_each_is_one_for_each_map() -> None:
     assert max(angles) > 2
 
 
+def test_phases_are_uniform_over_the_circle() -> None:
+    pair = both(random_pair())
+    for of, count in (("all", 1), ("each", 4)):
+        turns = torch.from_numpy(rng(3).random(count)).reshape(-1, 1, 1)
+        expected = pair * torch.polar(torch.ones_like(turns), 2 * torch.pi * turns).to(torch.complex64)
+        assert torch.allclose(MapPhase(of)(pair, rng(3)), expected, atol=1e-5)
+
+
 def test_signs_are_those_of_maps() -> None:
     pair = both(random_pair(rank=8))
     ratio = (MapSigns()(pair, rng()) / pair)[:, :, 0, 0].real.round()

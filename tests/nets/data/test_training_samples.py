@@ -119,6 +119,14 @@ def test_patches_depend_on_seed_epoch_and_number_alone(tmp_path: Path) -> None:
     assert not torch.equal(taken[0][0, 4][0], taken[2][0, 4][0])
 
 
+def test_patches_are_as_short_as_an_image_is(tmp_path: Path) -> None:
+    patches = Numbered([str(filled(tmp_path))], (9, 4)).train_dataloader().dataset
+    for epoch in range(20):
+        shown, _ = patches[epoch, 0]
+        assert shown.shape == (1, 5, 4)
+        assert float(shown[0, 0, 0]) % 1000 < 3
+
+
 @pytest.mark.parametrize(("patch", "first"), [((2, 2), 8), ((3, 6), 6), ((9, 3), 1), (None, 0)])
 def test_validation_sees_the_middle_or_all(tmp_path: Path, patch: tuple[int, int] | None, first: int) -> None:
     data = Numbered([str(filled(tmp_path))], patch)

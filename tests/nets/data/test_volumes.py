@@ -150,6 +150,17 @@ def test_what_is_not_asked_for_does_not_happen(tmp_path: Path) -> None:
     assert not all(torch.equal(flipped[epoch, 0][1], label) for epoch in range(5))
 
 
+def test_smooth_phase_is_a_constant_a_slope_and_a_slow_wave() -> None:
+    shape, generator = (5, 6, 7), torch.Generator().manual_seed(9)
+    turn, numbers = torch.rand((), generator=generator), [torch.randn(3, generator=generator) for _ in range(3)]
+    z, y, x = (torch.linspace(-1, 1, size) for size in shape)
+    angle = 2 * torch.pi * turn
+    for along, (slope, wave, start) in zip((z[:, None, None], y[:, None], x), numbers, strict=True):
+        angle = angle + 0.5 * (slope * along + 0.5 * wave * torch.sin(2 * along + start))
+    found = smooth_phase(shape, torch.Generator().manual_seed(9), strength=0.5)
+    assert torch.allclose(found, torch.polar(torch.ones(shape), angle.expand(shape)), atol=1e-5)
+
+
 def test_degradations_act_on_the_signal_before_its_lines_are_cut() -> None:
     full, generator = torch.rand(16, 16, 16), torch.Generator().manual_seed(3)
     low, label = degraded(full, (4, 2, 1), [RandomPhase()], generator)

@@ -194,3 +194,22 @@ def test_networks_that_see_far_get_patches_that_leave_something(tmp_path: Path) 
         192,
         128,
     )
+
+
+def test_patches_of_networks_without_boxes_have_any_size(tmp_path: Path) -> None:
+    config = {"first": 2, "second": 2}
+    path = save(tmp_path / "s.safetensors", build("srcnn", config), config, FACTORS, "srcnn")
+    restore, seen = SuperResolution([path], patch=(17, 15, 19), margin=6), []
+    runner = restore.runners[0]
+    restore.runners[0] = lambda patch: seen.append(tuple(patch.shape[2:])) or runner(patch)  # type: ignore[assignment]
+    restore(torch.rand(23, 25, 27))
+    assert set(seen) == {(17, 15, 19)}
+
+
+def test_constant_volumes_come_back_and_faint_ones_are_restored(tmp_path: Path) -> None:
+    path = save(tmp_path / "n.safetensors", trained_like(CONFIG, 1), CONFIG, FACTORS)
+    restore, ripple = SuperResolution([path]), torch.rand(12, 12, 12)
+    for level in (1e-4, 1e4):
+        constant, faint = level * (1 + 1e-7 * ripple), level * (1 + 1e-1 * ripple)
+        assert torch.equal(restore(constant)[0], constant)
+        assert not torch.allclose(restore(faint)[0], faint, rtol=1e-3, atol=0)

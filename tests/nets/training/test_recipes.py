@@ -235,12 +235,37 @@ def test_recipes_of_older_versions_are_read(tmp_path: Path) -> None:
             task="spatial_factor", monitor="val_l1", model="{}", data="{folder: p, augmentation: {flips: false}}"
         )
     )
-    (text,) = complete(["--config=" + str(tmp_path / "pairs.yaml")])[1:]
+    odd = tmp_path / "a=b.yaml"
+    (tmp_path / "pairs.yaml").rename(odd)
+    (text,) = complete([f"--config={odd}", "--model.steps=3"])[1:2]
     translated = yaml.safe_load(text)
+    assert translated["run"] == {"name": "old", "monitor": "val_l1"}
     assert translated["data"]["class_path"] == "nets.data.pairs.PairsData"
-    names = [each["class_path"].rsplit(".", 1)[1] for each in translated["data"]["init_args"]["augmentations"]]
-    assert names == ["QuarterTurns", "MapPhase", "MapSigns", "FewerMaps"]
+    found = {
+        each["class_path"].rsplit(".", 1)[1]: each["init_args"]
+        for each in translated["data"]["init_args"]["augmentations"]
+    }
+    assert found == {"QuarterTurns": {}, "MapPhase": {"of": "all"}, "MapSigns": {}, "FewerMaps": {"share": 0.1}}
     assert translated["model"]["class_path"].endswith("SpatialFactorTraining")
+    (text,) = complete(["--config", str(tmp_path / "old.yaml")])[1:]
+    phase, texture = yaml.safe_load(text)["data"]["init_args"]["degradations"]
+    assert phase["class_path"].endswith("RandomPhase")
+    assert texture["init_args"] == {"largest": 0.2}
+
+
+def test_switches_of_older_versions_become_a_list_in_their_order(tmp_path: Path) -> None:
+    switches = "{order: 2, phase: each, sign: false, coil_noise: 0.3, fewer_maps: 0.0}"
+    data = f"{{folder: p, augmentation: {switches}}}"
+    (tmp_path / "o.yaml").write_text(OLD.format(task="spatial_factor", monitor="val_l1", model="{}", data=data))
+    (text,) = complete(["-c", str(tmp_path / "o.yaml")])[1:]
+    listed = yaml.safe_load(text)["data"]["init_args"]["augmentations"]
+    assert [(each["class_path"].rsplit(".", 1)[1], each["init_args"]) for each in listed] == [
+        ("QuarterTurns", {}),
+        ("Flips", {"axes": 2}),
+        ("MapOrder", {"places": 2}),
+        ("MapPhase", {"of": "each"}),
+        ("CoilNoise", {"deviation": 0.3}),
+    ]
 
 
 def test_a_recipe_may_come_in_parts_and_write_elsewhere(tmp_path: Path) -> None:
