@@ -208,8 +208,12 @@ def test_at_first_mdcsrn_hands_on_its_input(values: dict, identity: bool) -> Non
     volume = torch.randn(1, 1, *(4, 7, 6)[: values.get("dims", 3)])
     with torch.no_grad():
         assert torch.allclose(network(volume), volume, atol=1e-6) == identity
-    if values.get("residual"):  # the stem is free to learn
-        assert network.stem.weight.count_nonzero() == network.stem.weight.numel()
+    voxels = 0 if values.get("residual") or not identity else int(np.prod(values.get("fold", 1)))
+    free = network.stem.weight[voxels:]  # what does not carry the input is free to learn
+    assert free.count_nonzero() == free.numel()
+    if not identity:
+        last = network.combine[-1] if values.get("reconstruction_layer") else network.combine
+        assert last.weight.count_nonzero() == last.weight.numel()
 
 
 @pytest.mark.parametrize(
