@@ -32,7 +32,7 @@ def test_quality_is_the_mean_over_frames_of_each_ones_own_peak(peak: float | Non
 
 
 def test_agreement_needs_three_pairs_that_differ_for_a_correlation() -> None:
-    found = agreement(np.array([1.1, 1.8, 3.3]), np.array([1.0, 2.0, 3.0]))
+    found = agreement(np.array([0.11, 0.18, 0.33]), np.array([0.1, 0.2, 0.3]))
     assert found.bias == pytest.approx((0.1 - 0.1 + 0.1) / 3)
     assert found.half_width == pytest.approx(1.96 * np.std([0.1, -0.1, 0.1], ddof=1))
     assert found.correlation == pytest.approx(np.corrcoef([1.1, 1.8, 3.3], [1, 2, 3])[0, 1])

@@ -45,6 +45,7 @@ def test_a_signal_that_never_breathes_or_is_no_number() -> None:
     time_s = np.arange(0, 60, 0.1)
     assert plausibility.respiratory_rate(np.exp(-time_s / 20), time_s)[0].certain  # drift: no breath at all
     assert plausibility.respiratory_rate(np.where(time_s > 30, np.nan, 1.0), time_s)[0].certain
+    assert plausibility.respiratory_rate(np.exp(-time_s[:250]), time_s[:250])  # 25 s hold one of 3 a minute
     short_s = time_s[:100]
     assert plausibility.respiratory_rate(np.exp(-short_s), short_s) == []  # 10 s may hold half a slow breath
 

@@ -88,3 +88,15 @@ def test_own_gating_calls_end_diastole_phase_zero() -> None:
     assert max(ends) - min(ends) > 0.7
     assert found.heart_quality > 0.6
     assert 0.4 < found.respiration_quality <= 1
+
+
+def test_breathing_is_looked_for_where_the_beats_are_given() -> None:
+    chest = navigators.Chest(30)
+    found = gate(
+        chest.features, chest.timeline, navigators.RECOVERY, GatingSettings(), 4, None, triggers_s=chest.beats_s
+    )
+    assert found.unresolved == []
+    assert np.array_equal(found.beats.time_s, chest.beats_s)
+    assert found.origin == 0
+    assert np.isnan(found.heart_quality)
+    assert abs(np.corrcoef(found.respiration, chest.displacement)[0, 1]) > 0.9
