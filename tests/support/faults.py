@@ -227,3 +227,31 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
 }
 
 FAULTS = tuple(Fault(path, old, new) for path, changes in _TABLE.items() for old, new in changes)
+
+WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
+    # bounds of the memory: batches of another size give the same images
+    "recon/spatial/nufft.py": ("_BATCH_BYTES", "whole = count - count % threads", "{*range(0, whole,"),
+    "recon/spatial/toeplitz.py": ("memory_bytes: int", "step = int(min(64", "threads = available_cpus()"),
+    # images are square; a finer fan than is needed is as exact
+    "recon/spatial/back_projection.py": (
+        "memory_bytes: int",
+        "rest = memory_bytes",
+        ".shape[-1])",
+        "2 * problem.matrix)",
+    ),
+    # more triggers beyond the scan than are needed
+    "recon/temporal/bins.py": ("later = max(0", "earlier = max(0"),
+    # a correlation has no scale
+    "recon/quality/plausibility.py": ("_coherence(np.abs(magnitude",),
+    # a product of one vector is the same without its axis
+    "recon/spatial/frames.py": ("keepdims=True",),
+    # a factor of one or minus one may as well divide
+    "recon/temporal/breathing.py": ("return signal * (1.0 if",),
+    # two neighbouring samples are never both peaks
+    "recon/temporal/ecg.py": ("apart = max(1",),
+    # all windows have one shape
+    "recon/temporal/plain.py": ("most = min(rank",),
+    # one sample more or less to choose the least misfit from
+    "recon/readouts/clock.py": ("near = level[first",),
+}
+"""Parts of lines in which a change changes no result, as somebody found who looked at the survivors."""

@@ -27,7 +27,7 @@ from pathlib import Path
 import rich.console
 import rich.table
 
-from tests.support.faults import FAULTS, Fault
+from tests.support.faults import FAULTS, WITHOUT_EFFECT, Fault
 from tests.support.mutated_modules import GROUPS, ROOT
 from tests.support.mutations import Mutant, mutants_of
 
@@ -178,7 +178,7 @@ class Survey:
     def drawn(self, seed: int, only: str = "") -> Iterator[Mutant | Fault]:
         """Hand-made faults, then one of each module in turn, in random order; or those alone that a text names."""
         faults = [fault for fault in self.faults if fault.path in self.modules]
-        every = [mutants_of(path, source) for path, source in self.sources.items() if path in self.modules]
+        every = [self._of(path) for path in self.modules]
         if only:
             faults = [fault for fault in faults if str(fault) in only]
             every = [[mutant for mutant in mutants if str(mutant) in only] for mutants in every]
@@ -187,6 +187,12 @@ class Survey:
         rounds = itertools.zip_longest(*every)
         yield from faults
         yield from (mutant for row in rounds for mutant in row if mutant is not None)
+
+    def _of(self, path: str) -> list[Mutant]:
+        """Faults of a module, but for lines in which none has an effect."""
+        lines, same = self.sources[path].splitlines(), WITHOUT_EFFECT.get(path, ())
+        found = mutants_of(path, self.sources[path])
+        return [mutant for mutant in found if not any(text in lines[mutant.line - 1] for text in same)]
 
     def run(self, mutants: Iterator[Mutant | Fault], seconds: float, told: rich.console.Console) -> None:
         """Try faults until the time is over or all are tried, and name those that no test notices."""

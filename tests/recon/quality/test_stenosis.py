@@ -44,3 +44,10 @@ def test_ends_of_the_centreline_have_a_direction_too() -> None:
     volume, line = vessel(np.array([0.0, 0.0, 1.0]), np.array([3.0, 3.0]))
     assert apparent_depth(volume, line, 0, 30, 6.0) == pytest.approx(0.0, abs=0.03)
     assert apparent_depth(volume, line, 60, 30, 6.0) == pytest.approx(0.0, abs=0.03)
+
+
+def test_neither_the_scale_nor_a_centreline_beside_the_middle_matters() -> None:
+    volume, line = vessel(np.array([1.0, 0, 0]), np.array([4, 4, 4, 2, 2, 2, 4, 4, 4.0]))
+    assert apparent_depth(1e-3 * volume, line, 30, 8, 7.0) == pytest.approx(0.5, abs=0.03)
+    beside = line + np.where(np.abs(np.arange(61) - 30) < 8, 1.5, 0.0)[:, None] * np.array([0.0, 0.6, -0.8])
+    assert apparent_depth(volume, beside, 30, 8, 7.0) == pytest.approx(0.5, abs=0.03)

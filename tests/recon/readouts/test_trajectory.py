@@ -54,7 +54,7 @@ def test_centre_share_is_the_sum_of_the_repeated_kernel(spacing: float) -> None:
     """At 0.45 fields of view, 0.45 Δk of the period; the far terms of the sum are integrated."""
     distance, terms = 64 / (45 * np.pi) * spacing, np.arange(1, 20_000)
     total = np.sum((distance + terms) ** -2.0) + np.sum((distance - terms) ** -2.0) + 2 / 20_000
-    assert centre_share(np.array([spacing]))[0] == pytest.approx(total / (2 * np.pi**2), rel=1e-3)
+    assert centre_share(np.array([spacing]))[0] == pytest.approx(total / (2 * np.pi**2), rel=1e-6)
 
 
 def test_samples_that_a_smaller_matrix_can_hold() -> None:

@@ -38,3 +38,17 @@ def test_body_mask_drops_specks_fills_holes_and_keeps_its_rim() -> None:
     image[33, 33] = 0.0  # without any signal nothing can be fitted
     assert not body_mask(image)[33, 33]
     assert body_mask(image)[33, 34]
+
+
+def test_gaps_and_specks_up_to_four_pixels_wide_are_closed_and_dropped() -> None:
+    image = np.ones((60, 60))
+    image[10:40, 10:40] = 20.0
+    image[10:20, 18:21] = 1.0  # a notch of three pixels
+    image[10:20, 28:34] = 1.0  # and one of six
+    image[50:54, 10:14] = 20.0  # a speck
+    image[48:55, 40:47] = 20.0  # an arm
+    mask = body_mask(image)
+    assert mask[13:40, 18:21].all()
+    assert not mask[10:18, 30:32].any()
+    assert not mask[50:54, 10:14].any()
+    assert mask[50:53, 42:45].all()

@@ -175,3 +175,16 @@ def test_hosvd_leaves_an_axis_alone_that_is_not_to_be_cut() -> None:
     best = np.linalg.svd(unfolded, full_matrices=False)[0][:, :2]
     assert np.allclose(np.abs(factors[1].T @ best), np.eye(2), atol=1e-10)
     assert np.allclose(core, np.einsum("kcr,ca->kar", tensor, factors[1]))
+
+
+def test_many_respiratory_bins_and_few_recovery_functions() -> None:
+    """All cells keep their values: more bins than columns of U_τ."""
+    rng = np.random.default_rng(8)
+    recovery = recovery_basis(3.6, 5.0, 40, 2)
+    completed = rng.standard_normal((3, 4, 6, 2))
+    c, r, n = (axis.ravel() for axis in np.indices((4, 6, 40)))
+    tensor, _ = temporal_tensor(completed, whole_cells(c, r, recovery[n], (4, 6)), recovery, 3)
+    series = np.einsum("knt,nt->kn", completed[:, c, r], recovery[n])
+    basis = tensor.cells(c, r, n)
+    assert np.allclose(basis @ basis.T, np.eye(3), atol=1e-8)
+    assert np.allclose(series @ basis.T @ basis, series, atol=1e-8)
