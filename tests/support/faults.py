@@ -232,6 +232,7 @@ WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
     # bounds of the memory: batches of another size give the same images
     "recon/spatial/nufft.py": ("_BATCH_BYTES", "whole = count - count % threads", "{*range(0, whole,"),
     "recon/spatial/toeplitz.py": ("memory_bytes: int", "step = int(min(64", "threads = available_cpus()"),
+    "recon/spatial/encoding.py": ("maps_at_a_time or max(",),
     # images are square; a finer fan than is needed is as exact
     "recon/spatial/back_projection.py": (
         "memory_bytes: int",

@@ -105,6 +105,11 @@ def test_where_delays_cannot_be_estimated_it_says_why(angles: np.ndarray, reason
         estimate_delays(np.ones((len(angles), 1, 96), np.complex64), radial_trajectory(angles, 96, 48))
 
 
+def test_delays_are_written_without_a_negative_zero() -> None:
+    written = str(GradientDelays(-1e-5, 0.25, -1.5, (0.001, 0.0024, 0.0)))
+    assert written == "sx=0.000 sxy=0.250 sy=-1.500 samples (standard errors 0.001 0.002 0.000)"
+
+
 def test_small_or_uncertain_delays_are_not_significant() -> None:
     assert not GradientDelays(0.015, 0.0, 0.0, (1e-4, 1e-4, 1e-4)).significant
     assert not GradientDelays(0.5, 0.0, 0.1, (0.2, 0.2, 0.2)).significant
