@@ -3,6 +3,8 @@
 import dataclasses
 import difflib
 
+from tests.support.network_faults import TABLE
+
 
 def unified(name: str, path: str, source: str, changed: str) -> str:
     """A fault as a unified diff under its name."""
@@ -226,7 +228,7 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
     ],
 }
 
-FAULTS = tuple(Fault(path, old, new) for path, changes in _TABLE.items() for old, new in changes)
+FAULTS = tuple(Fault(path, old, new) for path, changes in {**_TABLE, **TABLE}.items() for old, new in changes)
 
 WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
     # bounds of the memory: batches of another size give the same images
