@@ -62,6 +62,8 @@ def test_t1_at_a_limit_of_the_search(bound_ms: float) -> None:
     body = disc() > 0
     t1_ms = np.where(body, 1130.0, 0.0)
     assert plausibility.t1(t1_ms, body, (60, 4000)) == []
+    for inside_ms in (62.0, 110.0, 3900.0):  # short or long, and of the tissue
+        assert plausibility.t1(np.where(body, inside_ms, 0.0), body, (60, 4000)) == []
     rows = np.flatnonzero(body)
     t1_ms.flat[rows[: int(0.19 * len(rows))]] = bound_ms
     assert plausibility.t1(t1_ms, body, (60, 4000)) == []
