@@ -130,5 +130,6 @@ def draw_log(path: Path, rows: list[dict[str, float]]) -> None:
             known = [row for row in rows if name in row]
             axes.plot([row["step"] for row in known], [row[name] for row in known], label=name)
         axes.set_xlabel("step")
-        axes.legend()
+        if axes.lines:
+            axes.legend()
     figure.savefig(path, dpi=110)

@@ -27,6 +27,7 @@ from pathlib import Path
 import rich.console
 import rich.table
 
+from tests.support import network_faults
 from tests.support.faults import FAULTS, WITHOUT_EFFECT, Fault
 from tests.support.mutated_modules import GROUPS, ROOT
 from tests.support.mutations import Mutant, mutants_of
@@ -190,7 +191,7 @@ class Survey:
 
     def _of(self, path: str) -> list[Mutant]:
         """Faults of a module, but for lines in which none has an effect."""
-        lines, same = self.sources[path].splitlines(), WITHOUT_EFFECT.get(path, ())
+        lines, same = self.sources[path].splitlines(), {**WITHOUT_EFFECT, **network_faults.WITHOUT_EFFECT}.get(path, ())
         found = mutants_of(path, self.sources[path])
         return [mutant for mutant in found if not any(text in lines[mutant.line - 1] for text in same)]
 

@@ -187,3 +187,15 @@ TABLE: dict[str, list[tuple[str, str]]] = {
     ],
 }
 """Path → what stands there once, and what stands there instead."""
+
+WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
+    # how a picture looks, and what a progress bar shows
+    "nets/training/domain_figure.py": ("_PATCHES =", "figsize=", "dpi=", "fontsize=", "full_matrices=False", "s=12"),
+    "nets/training/export.py": ("figsize=", "dpi=", "is_global_zero", "enable_progress_bar=False"),
+    "nets/training/base.py": ("prog_bar=True", "on_epoch=True"),
+    "nets/training/super_resolution.py": ("on_epoch=True",),
+    "nets/training/adversarial.py": ("prog_bar=True", "on_epoch=True"),
+    # a sum of random numbers and their difference have one distribution
+    "nets/data/augmentation.py": ("rng.standard_normal((2, *shape)", "white[0] + 1j * white[1]"),
+}
+"""As in :data:`tests.support.faults.WITHOUT_EFFECT`."""

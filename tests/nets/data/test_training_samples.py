@@ -169,3 +169,8 @@ def test_samples_go_to_workers_without_their_trainer(tmp_path: Path) -> None:
     data = Numbered([str(filled(tmp_path))], workers=1)
     data.trainer = object()  # type: ignore[assignment]
     assert data.__getstate__()["trainer"] is None
+
+
+def test_a_subject_is_the_name_up_to_the_first_dot(tmp_path: Path) -> None:
+    samples = Numbered([str(tmp_path)])
+    assert Samples.subject_of(samples, tmp_path / "sub-01.nii.gz") == "sub-01"

@@ -87,6 +87,8 @@ def test_scale_is_that_of_bright_blood_and_pair_shares_it(tmp_path: Path) -> Non
     assert intensity_scale(voxels) == pytest.approx(float(np.percentile(voxels.numpy(), 99.9)), rel=1e-3)
     write_volume(tmp_path / "v.h5", Volume(voxels))
     write_volume(tmp_path / "v.h5", Volume(voxels + 2000))
+    assert intensity_scale(torch.tensor([[[7.0]]])) == 7
+    assert intensity_scale(torch.arange(1.0, 1001).reshape(10, 10, 10)) == 999
     low, full = degraded_pair(tmp_path / "v.h5", (4, 4, 1), [RandomPhase()], 1)
     assert intensity_scale(low) == pytest.approx(1, rel=1e-4)
     assert float(full.mean() / low.mean()) == pytest.approx(1, abs=0.02)
@@ -102,6 +104,18 @@ def test_random_texture_has_unit_deviation_and_another_grain_for_each_seed() -> 
         grains.append(float(power[11:14].mean() / power.mean()))  # of the highest waves along z; 1 is white
     assert max(grains) > 0.5
     assert min(grains) < 0.05
+
+
+def test_grain_of_the_texture_is_a_gaussian_of_up_to_one_and_a_half_voxels() -> None:
+    shape, generator = (10, 12, 8), torch.Generator().manual_seed(6)
+    noise = torch.randn(shape, dtype=torch.complex64, generator=generator)
+    width = 1.5 * float(torch.rand((), generator=generator))
+    assert width > 0.4
+    waves = np.meshgrid(*[2 * np.pi * np.fft.fftfreq(size) for size in shape], indexing="ij")
+    blur = np.exp(-0.5 * width**2 * sum(wave**2 for wave in waves))
+    expected = np.fft.ifftn(np.fft.fftn(noise.numpy()) * blur)
+    expected /= np.sqrt(np.mean(np.abs(expected - expected.mean()) ** 2) * noise.numel() / (noise.numel() - 1))
+    assert np.allclose(random_texture(shape, torch.Generator().manual_seed(6)).numpy(), expected, atol=1e-4)
 
 
 def test_what_was_measured_stays_in_the_label(tmp_path: Path) -> None:
@@ -133,6 +147,19 @@ def test_batches_are_input_label_and_factors_in_turn(tmp_path: Path) -> None:
     assert data.preprocessing()["factors"] == [[4, 4, 1], [2, 2, 1]]
     text = "2 files of 2 subjects (0 simulated) of 1 domains, validation 1 files of 1 subjects (0 simulated); lines cut"
     assert data.describe() == f"{text} by 4x4x1 or 2x2x1 (z, y, x)"
+
+
+def test_each_volume_has_a_phase_and_a_texture_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    voxels = torch.rand(16, 16, 16)
+    for number in range(2):
+        write_volume(tmp_path / f"train/v{number}.h5", Volume(voxels))
+    for degradation in (RandomPhase(), MeasuredTexture(0.3)):
+        patches = VolumesData([str(tmp_path)], (16, 16, 16), ((4, 4, 1),), [degradation], []).train_dataloader().dataset
+        assert not torch.allclose(patches[0, 0][0], patches[0, 1][0], atol=1e-3)
+        first = degraded_pair(tmp_path / "train/v0.h5", (4, 4, 1), [degradation], 5)[0]
+        seeded = VolumesData([str(tmp_path)], (16, 16, 16), ((4, 4, 1),), [degradation], [], seed=4)
+        assert torch.allclose(seeded.train_dataloader().dataset[0, 1][0][0], first, atol=5e-3)
 
 
 def test_what_is_not_asked_for_does_not_happen(tmp_path: Path) -> None:

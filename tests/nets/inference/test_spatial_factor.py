@@ -123,3 +123,47 @@ def test_weights_of_a_volume_network_are_refused(tmp_path: Path) -> None:
     save_weights(path, build("srcnn", config), ModelCard("srcnn", config, "", "", 0))
     with pytest.raises(WeightsError, match="srcnn is no network for spatial factors"):
         SpatialFactorNetwork(path)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "config"),
+    [
+        ("dense_unet", {"inputs": 8, "outputs": 6, "growth": 2, "units": 1, "levels": 2}),
+        ("dense_unet", {"inputs": 7, "outputs": 7, "growth": 2, "units": 1, "levels": 2}),
+        ("alamo", {"inputs": 8, "outputs": 8, "growth": 2, "units": 1, "levels": 2}),
+    ],
+)
+def test_networks_that_are_not_for_spatial_factors_are_refused(architecture: str, config: dict, tmp_path: Path) -> None:
+    card = ModelCard(architecture, card_config(architecture, config), "images", "none", 0)
+    save_weights(tmp_path / "n.safetensors", build(architecture, config), card)
+    with pytest.raises(WeightsError, match=f"{architecture} is no network for spatial factors"):
+        SpatialFactorNetwork(tmp_path / "n.safetensors")
+
+
+def test_dense_unet_takes_half_as_many_maps_as_it_has_channels(tmp_path: Path) -> None:
+    config = {"inputs": 8, "outputs": 8, "growth": 2, "units": 1, "levels": 2}
+    card = ModelCard("dense_unet", card_config("dense_unet", config), "U0", "none", 0)
+    save_weights(tmp_path / "n.safetensors", build("dense_unet", config), card)
+    network = SpatialFactorNetwork(tmp_path / "n.safetensors")
+    assert network.rank == 4
+    assert network(maps_of(4, 8, 8)).shape == (4, 8, 8)
+
+
+@pytest.mark.parametrize("given", [{"gain": 1.0}, {"deviation_ratio": "much"}, [1.0]])
+def test_label_statistics_that_cannot_be_used_are_told(given: object, tmp_path: Path) -> None:
+    card = ModelCard("mdcn", card_config("mdcn", SMALL), "U0", "none", 0, preprocessing={"label_statistics": given})
+    save_weights(tmp_path / "n.safetensors", build("mdcn", SMALL), card)
+    with pytest.raises(WeightsError, match="label_statistics cannot be used"):
+        SpatialFactorNetwork(tmp_path / "n.safetensors")
+
+
+def test_label_statistics_of_the_card_scale_the_output(weights: Path, tmp_path: Path) -> None:
+    plain, maps = SpatialFactorNetwork(weights), maps_of(4, 16, 16)
+    statistics = {"deviation_ratio": 3.0, "mean_shift": 0.5}
+    card = ModelCard(
+        "mdcn", card_config("mdcn", SMALL), "U0", "none", 0, preprocessing={"label_statistics": statistics}
+    )
+    save_weights(tmp_path / "n.safetensors", plain.module, card)
+    scale = normalisation_of(to_channels(maps))
+    of_plain, found = to_channels(plain(maps)), to_channels(SpatialFactorNetwork(tmp_path / "n.safetensors")(maps))
+    assert torch.allclose(found, 3 * (of_plain - scale.mean) + scale.mean + 0.5 * scale.deviation, atol=1e-4)

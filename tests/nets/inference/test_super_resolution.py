@@ -149,6 +149,13 @@ def test_average_cuts_the_margin_inside_and_nothing_at_the_borders() -> None:
     assert found.flatten().tolist() == [0, 0, 0, 0.5, 0.5, 1.5, 1.5, 2, 2, 2]
 
 
+@pytest.mark.parametrize(("extent", "margin", "starts"), [(9, 2, [0, 2, 4, 6, 8, 10, 11]), (8, 0, [0, 4, 8, 12])])
+def test_averaged_patches_are_shifted_by_half_of_what_the_margin_leaves(extent: int, margin: int, starts: list) -> None:
+    volume, seen = torch.arange(20.0).reshape(1, 20, 1, 1), []
+    apply_in_patches(lambda patch: seen.append(int(patch.min())) or patch, volume, (extent, 1, 1), margin, "average")
+    assert sorted(set(seen)) == starts
+
+
 def test_batch_statistics_are_those_of_the_card_unless_asked_for_others(tmp_path: Path) -> None:
     network, volume = trained_like(CONFIG, 1), torch.rand(16, 16, 16)
     path = save(tmp_path / "n.safetensors", network, CONFIG, FACTORS)
@@ -174,6 +181,7 @@ def test_self_attention_has_a_patch_and_a_margin_of_its_own(tmp_path: Path) -> N
     restore = SuperResolution([path])
     assert restore.patch == (64, 64, 64)
     assert restore.margins == [(8, 8, 8)]
+    assert restore.device == "cpu"
     assert MOST_PLACES >= 32**3
     assert restore(torch.rand(20, 70, 18))[0].shape == (20, 70, 18)
     remedy = r"compares all places .* set patch to 64x64x64, or leave it and margin out"

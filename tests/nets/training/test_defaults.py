@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from nets.data.augmentation import Flips, MapPhase
 from nets.data.degradation import MeasuredTexture, RandomPhase
 from nets.data.pairs import PairsData
 from nets.data.training_samples import Samples
@@ -97,6 +98,7 @@ def test_defaults(kind: type) -> None:
 
 
 def test_default_lists() -> None:
+    assert (list(Flips().axes), MapPhase().of) == ([-2, -1], "all")
     pairs, volumes = PairsData("pairs"), VolumesData(["volumes"])
     names = ["QuarterTurns", "Flips", "MapPhase", "MapSigns", "FewerMaps"]
     assert [type(each).__name__ for each in pairs.augmentations] == names

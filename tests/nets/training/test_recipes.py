@@ -83,6 +83,8 @@ def test_every_recipe_learns_in_two_steps_and_exports_what_its_text_says(
         assert chosen.startswith("the last weights")
     if run.get("start_share"):
         assert "with a share of 0.5 of those at the start" in chosen
+    else:
+        assert "share" not in chosen
     assert f"{recipe.stem}.safetensors with its log: {chosen}" in caplog.text
     assert after.card.seed == settings["data"]["init_args"]["seed"]
     assert all(torch.isfinite(torch.tensor(list(after.card.metrics.values()))))
