@@ -166,20 +166,21 @@ def in_boxes(volume: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("residual", [False, True])
-@pytest.mark.parametrize(("sizes", "missing"), [((4, 6, 5), (0, 0, 0)), ((3, 7, 4), (1, 2, 0))])
-def test_boxes_of_voxels_are_channels_inside(
-    residual: bool, sizes: tuple[int, int, int], missing: tuple[int, int, int]
-) -> None:
+@pytest.mark.parametrize(
+    ("factors", "sizes", "missing"),
+    [((2, 3, 1), (4, 6, 5), (0, 0, 0)), ((2, 3, 1), (3, 7, 4), (1, 2, 0)), ((2, 1, 3), (5, 4, 7), (1, 0, 2))],
+)
+def test_boxes_of_voxels_are_channels_inside(residual: bool, factors: tuple, sizes: tuple, missing: tuple) -> None:
     """What does not fill a box repeats the last voxels, and is cut away again."""
-    factors = (2, 3, 1)
     network = build("mdcsrn", SMALL | {"fold": factors, "kernel": (3, 1, 5), "residual": residual})
     volume, weights, found = answer(network, 2, 1, *sizes)
     padded = np.pad(volume, [(0, 0), (0, 0), *((0, amount) for amount in missing)], mode="edge")
     features = plain_mdcsrn(in_boxes(padded, factors), weights, kernel=(3, 1, 5))
     inside = conv(features, *weights.layers("combine"), 6, 1)
     restored = np.zeros_like(padded)
-    for channel, (i, j, m) in enumerate(np.ndindex(*factors)):
-        restored[:, 0, i::2, j::3, m::1] = inside[:, channel]
+    for channel, corner in enumerate(np.ndindex(*factors)):
+        places = tuple(slice(start, None, step) for start, step in zip(corner, factors, strict=True))
+        restored[:, 0][(..., *places)] = inside[:, channel]
     restored = restored[:, :, : sizes[0], : sizes[1], : sizes[2]]
     assert_close(found, volume + restored if residual else restored)
 

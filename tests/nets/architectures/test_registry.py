@@ -1,6 +1,6 @@
 """The registry: what the papers set, what may be set, outlines without memory, weights counted."""
 
-from dataclasses import asdict
+from dataclasses import FrozenInstanceError, asdict
 
 import pytest
 from torch import nn
@@ -50,6 +50,14 @@ def test_the_registry_holds_the_papers_configurations() -> None:
 def test_a_configuration_alone_is_that_of_the_paper(name: str) -> None:
     assert configure(name) == configure(name, {}) == ARCHITECTURES[name].default
     assert isinstance(outline(name), ARCHITECTURES[name].module)
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_what_papers_set_cannot_change(name: str) -> None:
+    entry = ARCHITECTURES[name]
+    for held, setting in ((entry, "dims"), (entry.default, next(iter(PAPERS[name])))):
+        with pytest.raises(FrozenInstanceError):
+            setattr(held, setting, getattr(held, setting))
 
 
 def test_what_each_entry_is_for() -> None:
