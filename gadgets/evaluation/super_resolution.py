@@ -37,8 +37,8 @@ LEGEND = (
 ORIGINAL = "original"
 """Name of the reference among the methods."""
 
-# Pixels of the boxes of SSIM.
-_SMALLEST_PLANE = 7
+# Over the volume's peak: darker planes are empty, but for what an interpolation leaves there. Pixels of SSIM's boxes.
+_LEAST_SIGNAL, _SMALLEST_PLANE = 0.01, 7
 # Least distance from throat to reference in centreline points, half a voxel each: 6 voxels.
 _SHORTEST_REFERENCE = 12
 
@@ -248,15 +248,15 @@ def _interpolated(low: NDArray, shape: tuple[int, ...], order: int) -> NDArray:
 def judge(volume: NDArray, subject: Subject, method: str) -> dict[str, float]:
     """Figures of one volume; similarity is measured in the planes that were cut both ways (z, y), and averaged.
 
-    Planes in which the original is zero everywhere do not count: the error of a plane that is empty before and after
-    truncation is zero, its PSNR without bound.
+    Planes in which the original is empty do not count: their PSNR has no bound.
 
     ``blur`` is scikit-image's no-reference perceptual blur (Crete 2007): 0 sharp, 1 blurred; the original's is the aim.
     """
     planes, true = np.moveaxis(volume, 2, 0), np.moveaxis(subject.image, 2, 0)
     figures = {"blur": float(np.mean([skimage.measure.blur_effect(plane) for plane in _filled(planes)]))}
     if method != ORIGINAL:
-        peak, held = float(np.percentile(true, 99.9)), true.any(axis=(1, 2))
+        peak = float(np.percentile(true, 99.9))
+        held = true.max(axis=(1, 2)) > _LEAST_SIGNAL * peak
         similar = quality(planes[held], true[held], peak)
         figures |= _named(similar)
         if min(true.shape[1:]) >= SMALLEST_SLICE:

@@ -64,13 +64,16 @@ class ArrayRestorer:
 
     def _meta_after(self, number: int) -> dict[str, str]:
         stages = self._stages.stages[:number]
+        patches = ["x".join(map(str, seen)) for seen in self._stages.patches[:number]]
         return {
             "MalibuNetwork": " then ".join(stage.card.architecture for stage in stages),
             "MalibuWeightsSha256": " ".join(stage.sha256 for stage in stages),
             "MalibuWeightsVersion": " ".join(stage.card.version for stage in stages),
             "MalibuTrainingData": " | ".join(stage.card.training_data for stage in stages),
             "MalibuMargins": " ".join("x".join(map(str, cut)) for cut in self._stages.margins[: len(stages)]),
-            "MalibuPatch": "x".join(map(str, self._stages.patch)),
+            "MalibuPatch": " ".join(dict.fromkeys(patches)),
+            "MalibuMerge": self._stages.merge,
+            "MalibuBatchStatistics": " ".join(self._stages.batch_statistics[: len(stages)]),
             "MalibuPrecision": str(self._stages.runners[0].dtype).removeprefix("torch."),
             "MalibuDevice": self.device,
         }

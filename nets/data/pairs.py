@@ -108,5 +108,5 @@ class PairsData(Samples):
         """Say what is trained on, without naming anyone."""
         first = [self.files(self.folders[0], split)[0] for split in ("train", "validation")]
         labels = sorted({str(read_pair(path).attributes.get("label", "unknown")) for path in first})
-        train, validation = (self._counted(split) for split in ("train", "validation"))
+        train, validation = (self._counted(split, self.folders) for split in ("train", "validation"))
         return f"{train}, validation {validation}; label: {' and '.join(labels)}"

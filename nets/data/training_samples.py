@@ -9,7 +9,7 @@ from typing import Any
 import lightning
 import numpy as np
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from nets.data import SPLITS
 from nets.data.augmentation import Augmentation
@@ -39,7 +39,7 @@ class Samples(lightning.LightningDataModule, ABC):
     """Samples of files, for all tasks; a task says how a file is read, and may say how a sample is finished.
 
     A subject lies in one split alone. Each training sample depends on seed, epoch and number alone, so that a resumed
-    training goes on alike. What was read stays in memory.
+    training goes on alike. What was read stays in memory: that of each worker, if there are some.
 
     Parameters
     ----------
@@ -110,11 +110,11 @@ class Samples(lightning.LightningDataModule, ABC):
 
     def describe(self) -> str:
         """Say what is trained on, without naming anyone."""
-        train, validation = (self._counted(split) for split in ("train", "validation"))
+        train, validation = self._counted("train", self.folders), self._counted("validation", self.folders[:1])
         return f"{train} of {len(self.folders)} domains, validation {validation}"
 
-    def _counted(self, split: str) -> str:
-        files = [path for folder in self.folders for path in self.files(folder, split)]
+    def _counted(self, split: str, folders: Sequence[Path]) -> str:
+        files = [path for folder in folders for path in self.files(folder, split)]
         simulated = sum(path.name.startswith("simulated-") for path in files)
         subjects = len({self.subject_of(path) for path in files})
         return f"{len(files)} files of {subjects} subjects ({simulated} simulated)"
@@ -189,15 +189,44 @@ class Samples(lightning.LightningDataModule, ABC):
         patches = Patches(self, files)
         order = ShuffledEpochs(len(patches), self.seed, lambda: self.trainer.current_epoch if self.trainer else 0)
         full = len(patches) >= self.batch_size
-        return DataLoader(patches, self.batch_size, sampler=order, num_workers=self.workers, drop_last=full)
+        return DataLoader(
+            patches,
+            self.batch_size,
+            sampler=order,
+            num_workers=self.workers,
+            drop_last=full,
+            collate_fn=_together,
+            persistent_workers=self.workers > 0,
+        )
 
     def val_dataloader(self) -> DataLoader:
         """Validation samples of the first domain, one at a time."""
-        return DataLoader(Middles(self, self.files(self.folders[0], "validation")), 1, num_workers=self.workers)
+        return self._judged("validation")
 
     def test_dataloader(self) -> DataLoader:
         """Test samples of the first domain, one at a time."""
-        return DataLoader(Middles(self, self.files(self.folders[0], "test")), 1, num_workers=self.workers)
+        return self._judged("test")
+
+    def _judged(self, split: str) -> DataLoader:
+        middles = Middles(self, self.files(self.folders[0], split))
+        return DataLoader(middles, 1, num_workers=self.workers, persistent_workers=self.workers > 0)
+
+
+def _together(samples: list[tuple[Tensor, ...]]) -> list[Tensor]:
+    """Make a batch.
+
+    Raises
+    ------
+    VolumeError
+        If the samples are of different sizes.
+    """
+    if len({sample[0].shape for sample in samples}) > 1:
+        sizes = " and ".join(sorted({"x".join(map(str, sample[0].shape[1:])) for sample in samples}))
+        raise VolumeError(
+            f"samples of {sizes} pixels do not go into one batch: some images are smaller than the patch; take a "
+            "smaller patch, or batch_size 1"
+        )
+    return default_collate(samples)
 
 
 class Patches(Dataset):
@@ -241,6 +270,8 @@ class Middles(Dataset):
 class ShuffledEpochs(Sampler):
     """(epoch, number) of each patch in an order that seed and epoch fix, so that a resumed training goes on alike.
 
+    Within an epoch, a loader that is shorter than another one starts again; its numbers then go on, for other patches.
+
     Parameters
     ----------
     length, seed : int
@@ -250,6 +281,7 @@ class ShuffledEpochs(Sampler):
 
     def __init__(self, length: int, seed: int, epoch: Callable[[], int]) -> None:
         self.length, self.seed, self.epoch = length, seed, epoch
+        self._started: tuple[int, int] = (-1, 0)
 
     def __len__(self) -> int:
         """Count the patches of an epoch."""
@@ -258,5 +290,7 @@ class ShuffledEpochs(Sampler):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """Shuffle."""
         epoch = self.epoch()
+        rounds = self._started[1] + 1 if self._started[0] == epoch else 0
+        self._started = (epoch, rounds)
         for number in np.random.default_rng((self.seed, epoch)).permutation(self.length):
-            yield epoch, int(number)
+            yield epoch, int(number) + rounds * self.length

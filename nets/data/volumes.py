@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nets.data.augmentation import Augmentation, Flips
 from nets.data.degradation import Degradation, MeasuredTexture, RandomPhase, degraded
+from nets.data.formats.errors import VolumeError
 from nets.data.training_samples import Sample, Samples
 from nets.data.volume_files import read_magnitude, volumes_in
 from nets.scaling import Factors, intensity_scale
@@ -34,12 +35,24 @@ def degraded_pair(
     Returns
     -------
     (z, y, x) float32 Tensor, (z, y, x) float32 Tensor
+
+    Raises
+    ------
+    VolumeError
+        If it is no magnitude, or empty.
     """
     full = read_magnitude(path).voxels
-    full = full / max(intensity_scale(full), torch.finfo(torch.float32).tiny)
+    if not full.any():
+        raise VolumeError(f"{path.name} is empty: all voxels are zero; leave it out")
+    full = full / _scale(full)
     low, label = degraded(full, factors, degradations, torch.Generator().manual_seed(seed))
-    scale = max(intensity_scale(low), torch.finfo(torch.float32).tiny)
+    scale = _scale(low)
     return low / scale, label / scale
+
+
+def _scale(volume: Tensor) -> float:
+    """As inference has it: the maximum, where nearly all voxels are empty."""
+    return intensity_scale(volume) or float(volume.max())
 
 
 class VolumesData(Samples):
@@ -88,6 +101,12 @@ class VolumesData(Samples):
     def found(self, folder: Path) -> list[Path]:
         """List the volumes of a folder."""
         return volumes_in(folder)
+
+    def subject_of(self, path: Path) -> str:
+        """The whole name of a DICOM folder, that of a file without what says its format."""
+        return (
+            path.name if path.is_dir() else path.name.removesuffix(".gz").removesuffix(path.suffix).removesuffix(".nii")
+        )
 
     def read(self, path: Path, number: int) -> Sample:
         """Degraded and original volume in half precision, (2, z, y, x), and how it was cut."""

@@ -82,6 +82,7 @@ def apply_in_patches(
     patch: tuple[int, ...],
     margin: int | tuple[int, ...] | None = None,
     merge: Merge = "cut",
+    box: tuple[int, ...] | None = None,
 ) -> Tensor:
     """Apply a network patch by patch; memory is bounded by the patch, not by the volume.
 
@@ -100,6 +101,9 @@ def apply_in_patches(
     margin : int or tuple of int, optional
         Along all axes, or each. Default: what the network's receptive field asks for.
     merge : {"cut", "average"}
+    box : tuple of int, optional
+        Patches start at multiples of it, so that each voxel keeps its place in a network's box. Default: anywhere. When
+        cutting, patch and margin have to be multiples of it.
 
     Returns
     -------
@@ -120,13 +124,14 @@ def apply_in_patches(
     margins = (margin,) * len(sizes) if isinstance(margin, int) else margin
     if any(length > extent and extent <= 2 * cut for length, extent, cut in zip(sizes, patch, margins, strict=True)):
         raise ValueError(f"patches of {patch} voxels leave nothing inside margins of {margin}; take larger patches")
+    axes = zip(sizes, patch, margins, box or (1,) * len(sizes), strict=True)
     placed = _spans if merge == "cut" else _overlapping
-    spans = [placed(length, extent, cut) for length, extent, cut in zip(sizes, patch, margins, strict=True)]
+    spans = [placed(length, extent, cut, multiple) for length, extent, cut, multiple in axes]
     total: Tensor | None = None
     counts = torch.zeros(sizes)
-    for box in itertools.product(*spans):
-        seen = tuple(slice(span.start, span.stop) for span, _ in box)
-        target = tuple(slice(inner.start, inner.stop) for _, inner in box)
+    for place in itertools.product(*spans):
+        seen = tuple(slice(span.start, span.stop) for span, _ in place)
+        target = tuple(slice(inner.start, inner.stop) for _, inner in place)
         part = network(volume[(slice(None), *seen)][None])[0].float().cpu()
         if total is None:
             total = torch.zeros(len(part), *sizes)
@@ -138,8 +143,8 @@ def apply_in_patches(
     return total if merge == "cut" else total / counts
 
 
-def _spans(length: int, extent: int, margin: int) -> list[tuple[range, range]]:
-    """What each patch sees along an axis, and what of it is kept."""
+def _spans(length: int, extent: int, margin: int, multiple: int) -> list[tuple[range, range]]:
+    """What each patch sees along an axis, and what of it is kept; lengths are multiples already."""
     if length <= extent:
         return [(range(length), range(length))]
     starts = [*range(0, length - extent, extent - 2 * margin), length - extent]
@@ -152,11 +157,12 @@ def _spans(length: int, extent: int, margin: int) -> list[tuple[range, range]]:
     return spans
 
 
-def _overlapping(length: int, extent: int, margin: int) -> list[tuple[range, range]]:
+def _overlapping(length: int, extent: int, margin: int, multiple: int) -> list[tuple[range, range]]:
     """As :func:`_spans`, with patches shifted by half of what is kept of one; the last is shifted inwards."""
     if length <= extent:
         return [(range(length), range(length))]
-    step = max(1, (extent - 2 * margin) // 2)
+    half = (extent - 2 * margin) // 2
+    step = max(multiple, half - half % multiple)
     starts = [*range(0, length - extent, step), length - extent]
     kept = [(0 if start == 0 else start + margin, start + extent - margin) for start in starts]
     kept[-1] = (kept[-1][0], length)

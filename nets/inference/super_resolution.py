@@ -46,6 +46,10 @@ class SuperResolution:
     stages : list of LoadedNetwork
     factors : list of (3,) tuple of float
         How many times fewer lines (z, y, x) the networks were trained for; any of them will do.
+    patches : list of (3,) tuple of int
+        What each stage sees at once.
+    batch_statistics : list of str
+        Whose each stage has: ``stored`` or ``patch``.
 
     Raises
     ------
@@ -66,10 +70,13 @@ class SuperResolution:
         self.stages = [load_weights(path) for path in weights]
         self.factors = _common_factors(self.stages)
         self.margins = [_margins(stage, margin) for stage in self.stages]
-        self.patch = _patch(self.stages, self.margins) if patch is None else patch
-        for stage in self.stages:
-            _check_places(stage, self.patch)
-            if batch_statistics == "patch" or (batch_statistics == "card" and _by_patch(stage)):
+        self.patches = [patch or _patch(*each) for each in zip(self.stages, self.margins, strict=True)]
+        for stage, seen in zip(self.stages, self.patches, strict=True):
+            _check_places(stage, seen)
+        told = ["patch" if _by_patch(stage) else "stored" for stage in self.stages]
+        self.batch_statistics = told if batch_statistics == "card" else [batch_statistics] * len(told)
+        for stage, kind in zip(self.stages, self.batch_statistics, strict=True):
+            if kind == "patch":
                 use_statistics_of_patch(stage.network)
         self.merge: Merge = merge
         self._boxes = [getattr(stage.network.config, "fold", (1, 1, 1)) for stage in self.stages]
@@ -114,9 +121,9 @@ class SuperResolution:
         box, sizes = self._boxes[number], volume.shape[1:]
         missing = [-size % step for size, step in zip(sizes, box, strict=True)]
         padded = nn.functional.pad(volume[None], [0, missing[2], 0, missing[1], 0, missing[0]], mode="replicate")[0]
-        patch = tuple(max(step, extent - extent % step) for extent, step in zip(self.patch, box, strict=True))
+        patch = tuple(max(step, extent - extent % step) for extent, step in zip(self.patches[number], box, strict=True))
         margins = tuple(cut + -cut % step for cut, step in zip(self.margins[number], box, strict=True))
-        restored = apply_in_patches(self.runners[number], padded, patch, margins, self.merge)
+        restored = apply_in_patches(self.runners[number], padded, patch, margins, self.merge, box)
         return restored[:, : sizes[0], : sizes[1], : sizes[2]]
 
 
@@ -128,11 +135,11 @@ def _margins(stage: LoadedNetwork, asked: int | None) -> tuple[int, ...]:
     return exact or (ATTENTION_MARGIN if field is None else field // 2,) * 3
 
 
-def _patch(stages: list[LoadedNetwork], margins: list[tuple[int, ...]]) -> tuple[int, int, int]:
-    """The default patch: at least half of it is kept along each axis where margins are wide, up to a volume's size."""
-    if any(stage.network.receptive_field is None for stage in stages):
+def _patch(stage: LoadedNetwork, margins: tuple[int, ...]) -> tuple[int, int, int]:
+    """The default patch: at least half of it is kept along each axis where margins are wide."""
+    if stage.network.receptive_field is None:
         return ATTENTION_PATCH
-    z, y, x = (max(extent, 4 * max(cut)) for extent, cut in zip(PATCH, zip(*margins, strict=True), strict=True))
+    z, y, x = (max(extent, 4 * cut) for extent, cut in zip(PATCH, margins, strict=True))
     return z, y, x
 
 

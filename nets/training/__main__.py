@@ -3,7 +3,8 @@
 A recipe names the classes of its training and its data, and under ``run`` what is kept of it; the rest is Lightning's
 command line: every value can be replaced (``--data.folder pairs``), ``--ckpt_path runs/NAME/checkpoints/last.ckpt``
 resumes, ``--model.weights FILE.safetensors`` starts from weights, or validates and tests them, and
-``torchrun --nproc-per-node 4 -m nets.training fit --config … --trainer.strategy ddp`` trains on several GPUs and hosts.
+``torchrun --nproc-per-node 4 -m nets.training fit --config … --trainer.strategy ddp`` trains on several GPUs and hosts
+(GANs: ``ddp_find_unused_parameters_true``, since one player learns at a time).
 """
 
 import logging
@@ -79,6 +80,9 @@ class TrainingCommand(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the key."""
         parser.add_argument("--run", type=Run, required=True, help="What is kept of the training.")
+
+    def _parse_ckpt_path(self) -> None:
+        """Take values from the recipe and the command line alone, not from what a checkpoint was trained with."""
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Give the trainer the loggers and callbacks that every training has."""

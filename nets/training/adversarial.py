@@ -8,8 +8,10 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from nets.architectures.blocks import use_statistics_of_patch
 from nets.architectures.discriminators import DraganDiscriminator
 from nets.architectures.registry import build
+from nets.data.formats.errors import VolumeError
 from nets.training.base import Batch, Training
 from nets.training.schedules import Turns
 from nets.training.super_resolution import INTENDED_INPUT
@@ -90,7 +92,7 @@ class GanTraining(Training):
             penalty_weight,
         )
         self.discriminator = build(discriminator, discriminator_config)
-        self.first_stage = load_weights(Path(first_stage)).network.requires_grad_(False) if first_stage else None
+        self.first_stage = _first_stage(Path(first_stage)) if first_stage else None
         self.rates = {"generator": generator_rate, "discriminator": discriminator_rate, "feature": feature_rate}
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
 
@@ -130,10 +132,23 @@ class GanTraining(Training):
             self.generator_step(generator, generated, label)
         cast("Tensor", self.step).add_(1)
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """End the training after the generator's steps; the epoch's validation still runs."""
-        if self.turns.are_over(self.steps_done):
-            self.trainer.should_stop = True
+    @property
+    def is_over(self) -> bool:
+        """Whether the generator has taken all of its steps."""
+        return self.turns.are_over(self.steps_done)
+
+    def setup(self, stage: str) -> None:
+        """Refuse data that DRAGAN cannot tell the domains of.
+
+        Raises
+        ------
+        VolumeError
+            If there are not two domains with batches of their own.
+        """
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        if self.gan == "dragan" and not (data.separate and len(data.folders) == 2):
+            raise VolumeError("gan=dragan tells two domains apart: give two data.folders, and data.separate true")
+        super().setup(stage)
 
     def _judges_step(self, judges: list[Any], real: Tensor, generated: Tensor, domain: Tensor, strength: float) -> None:
         for optimizer in judges:
@@ -206,6 +221,14 @@ class GanTraining(Training):
         else:
             learning += [(self.discriminator, "discriminator")]
         return [torch.optim.Adam(who.parameters(), lr=self.rates[name], betas=betas) for who, name in learning]
+
+
+def _first_stage(path: Path) -> nn.Module:
+    """The network whose output the generator gets: it does not learn, and has the batch statistics of its card."""
+    loaded = load_weights(path)
+    if loaded.card.preprocessing.get("batch_statistics") == "patch":
+        use_statistics_of_patch(loaded.network)
+    return loaded.network.requires_grad_(False)
 
 
 def _two_sided(real: Tensor, generated: Tensor) -> Tensor:

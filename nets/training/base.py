@@ -82,7 +82,10 @@ class Training(lightning.LightningModule):
         EndlessTrainingError
             If neither the recipe nor the trainer knows one.
         """
-        if stage == "fit" and not self.has_end and self.trainer.max_epochs == -1 and self.trainer.max_steps == -1:
+        if stage != "fit":
+            return
+        self.trainer.datamodule.describe()  # type: ignore[attr-defined]  # what the card will say: it may lack files
+        if not self.has_end and self.trainer.max_epochs == -1 and self.trainer.max_steps == -1:
             raise EndlessTrainingError(
                 "the recipe does not say when training ends; set model.steps (of a GAN, model.turns.generator_steps)"
             )
@@ -112,10 +115,22 @@ class Training(lightning.LightningModule):
         self.log("train_loss", error, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
         return error + self.penalty(estimate, batch)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all steps are done."""
+        return self.steps is not None and self.steps_done >= self.steps
+
+    def on_train_batch_start(self, *_: Any) -> int | None:
+        """Take no step of a training that is resumed after its end."""
+        return -1 if self.is_over else None
+
     def on_train_batch_end(self, *_: Any) -> None:
         """End the training after its steps; the epoch's validation still runs."""
-        if self.steps is not None and self.steps_done >= self.steps:
+        if self.is_over:
             self.trainer.should_stop = True
+
+    def finish(self) -> None:
+        """Complete the weights that are to be written, as statistics of all training data."""
 
     def judged(self, batch: Batch) -> dict[str, Tensor]:
         """Figures of one validation image."""

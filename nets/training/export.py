@@ -9,7 +9,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 
 from nets import __version__
 from nets.architectures.rrdg import blend
@@ -63,8 +63,10 @@ class ExportWeights(lightning.Callback):
             return
         training = cast("Training", pl_module)
         chosen, step = self._choose(trainer, training)
+        training.finish()
+        half = self.half and self._rounded(training.network)
         card = self._card(trainer, training, chosen, step)
-        save_weights(self.path, training.network, card, self.half)
+        save_weights(self.path, training.network, card, half)
         write_log(self.path.with_suffix(".csv"), self.rows)
         draw_log(self.path.with_suffix(".png"), self.rows)
         log.info("wrote %s with its log: %s", self.path, chosen)
@@ -86,6 +88,18 @@ class ExportWeights(lightning.Callback):
             training.network.load_state_dict(blend(before, after, self.start_share))
             chosen += f", with a share of {self.start_share:g} of those at the start"
         return f"{chosen}, of step {step}", step
+
+    def _rounded(self, network: nn.Module) -> bool:
+        """Round weights to half precision, as they will be written and are to be validated; False if they overflow."""
+        rounded = {
+            name: value.half().to(value.dtype) if value.is_floating_point() else value
+            for name, value in network.state_dict().items()
+        }
+        if not all(bool(torch.isfinite(value).all()) for value in rounded.values()):
+            log.warning("half precision cannot hold the weights: they are written in full")
+            return False
+        network.load_state_dict(rounded)
+        return True
 
     def _card(self, trainer: lightning.Trainer, training: Training, chosen: str, step: int) -> ModelCard:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]

@@ -63,7 +63,10 @@ class SuperResolutionTraining(Training):
             for layer in batch_norms(self.network):
                 layer.train()
 
-    def on_train_end(self) -> None:
+    def on_test_model_eval(self) -> None:
+        """As in validation."""
+        self.on_validation_model_eval()
+
+    def finish(self) -> None:
         """Take batch statistics over a whole epoch: running ones are those of the last few patches."""
-        if self.batch_statistics == "stored":
-            update_bn(self.trainer.datamodule.train_dataloader(), self.network, self.device)  # type: ignore[attr-defined]
+        update_bn(self.trainer.datamodule.train_dataloader(), self.network, self.device)  # type: ignore[attr-defined]

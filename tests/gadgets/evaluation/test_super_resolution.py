@@ -59,6 +59,16 @@ def test_figures_are_of_the_planes_that_were_cut_both_ways_each_named_by_what_it
     assert "SSIM" in thin
 
 
+@pytest.mark.parametrize("left", [-1e-6, 1e-6, 0.0])
+def test_what_an_interpolation_leaves_in_an_empty_plane_does_not_count(left: float) -> None:
+    noisy = VOLUME + 0.05 * np.random.default_rng(5).standard_normal(VOLUME.shape, dtype=np.float32)
+    true, found = (np.concatenate([each, np.zeros((16, 24, 1), np.float32)], axis=2) for each in (VOLUME, noisy))
+    true[4, 5, 12], found[:, :, 12] = left, 0.02
+    alone, beside = (judge(each, Subject("x", original), "L1") for each, original in ((noisy, VOLUME), (found, true)))
+    for name in ("PSNR dB by slice", "SSIM by slice", "NRMSE by slice"):
+        assert beside[name] == pytest.approx(alone[name], rel=1e-5)
+
+
 @pytest.mark.parametrize("columns", ["20", "80", "200"])
 def test_no_figure_is_cut_in_a_narrow_terminal(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)

@@ -158,6 +158,33 @@ def test_domains_have_loaders_of_their_own_or_share_one(tmp_path: Path) -> None:
     assert len(Numbered(folders, batch_size=1, limit=1).train_dataloader()) == 2
 
 
+def test_a_shorter_loader_that_starts_again_within_an_epoch_gives_other_patches(tmp_path: Path) -> None:
+    order = ShuffledEpochs(3, 1, lambda: 4)
+    rounds = [list(order) for _ in range(3)]
+    assert [sorted(each) for each in rounds] == [[(4, number + 3 * again) for number in range(3)] for again in range(3)]
+    epoch = 0
+    moving = ShuffledEpochs(3, 1, lambda: epoch)
+    first = list(moving)
+    epoch = 1
+    assert {number for _, number in [*first, *moving]} == {0, 1, 2}, "a new epoch starts anew"
+    data = Numbered([str(filled(tmp_path))], (2, 2), augmentations=[PlusRandom()])
+    patches = data.train_dataloader().dataset
+    assert not torch.equal(patches[0, 1][0], patches[0, 4][0])
+    assert float(patches[0, 4][0].max()) // 1000 == float(patches[0, 1][0].max()) // 1000, "of the same file"
+
+
+def test_images_smaller_than_the_patch_do_not_go_into_a_batch_with_others(tmp_path: Path) -> None:
+    class Sizes(Numbered):
+        def read(self, path: Path, number: int) -> Sample:
+            return Sample(torch.zeros(2, 1, 5 + number, 6))
+
+    folder = str(filled(tmp_path))
+    with pytest.raises(ValueError, match=r"samples of 5x6 and [67]x6 .* smaller than the patch; take a smaller patch"):
+        next(iter(Sizes([folder], (9, 9), batch_size=3).train_dataloader()))
+    shown, _ = next(iter(Sizes([folder], (4, 4), batch_size=3).train_dataloader()))
+    assert shown.shape == (3, 1, 4, 4)
+
+
 def test_every_epoch_has_all_samples_in_its_own_order() -> None:
     epochs = [list(ShuffledEpochs(20, 1, lambda epoch=epoch: epoch)) for epoch in (0, 0, 1)]
     assert epochs[0] == epochs[1]

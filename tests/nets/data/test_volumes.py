@@ -162,6 +162,34 @@ def test_each_volume_has_a_phase_and_a_texture_of_its_own(tmp_path: Path) -> Non
         assert torch.allclose(seeded.train_dataloader().dataset[0, 1][0][0], first, atol=5e-3)
 
 
+def test_subjects_are_whole_names_without_the_format(tmp_path: Path) -> None:
+    data = VolumesData([str(tmp_path)])
+    (tmp_path / "1.2.840.1").mkdir()
+    assert data.subject_of(tmp_path / "1.2.840.1") == "1.2.840.1"
+    for name in ("sub.01.nii.gz", "sub.01.nii", "sub.01.h5", "sub.01.hdr"):
+        assert data.subject_of(tmp_path / name) == "sub.01"
+
+
+def test_nearly_empty_volumes_have_the_scale_of_their_maximum_and_empty_ones_are_refused(tmp_path: Path) -> None:
+    voxels = torch.zeros(24, 24, 24)
+    write_volume(tmp_path / "e.h5", Volume(voxels))
+    with pytest.raises(ValueError, match=r"e\.h5 is empty"):
+        degraded_pair(tmp_path / "e.h5", (2, 2, 1), [], 1)
+    voxels[12, 12, 12] = 50
+    write_volume(tmp_path / "s.h5", Volume(voxels))
+    low, label = degraded_pair(tmp_path / "s.h5", (1, 1, 1), [], 1)
+    assert float(label.max()) == pytest.approx(1)
+    assert torch.isfinite(low).all()
+
+
+def test_domains_that_only_help_need_no_validation(tmp_path: Path) -> None:
+    for number, place in enumerate(("a/train", "a/validation", "b/train")):
+        (tmp_path / place).mkdir(parents=True)
+        write_volume(tmp_path / place / f"v{number}.h5", Volume(torch.rand(8, 8, 8)))
+    data = VolumesData([str(tmp_path / "a"), str(tmp_path / "b")], (8, 8, 8))
+    assert "2 files of 2 subjects (0 simulated) of 2 domains, validation 1 files of 1 subjects" in data.describe()
+
+
 def test_what_is_not_asked_for_does_not_happen(tmp_path: Path) -> None:
     """Without degradations and augmentations, a patch is the volume and its truncation, and nothing else."""
     (tmp_path / "train").mkdir()

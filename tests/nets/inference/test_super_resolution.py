@@ -179,7 +179,7 @@ ATTENTION = {"blocks": 2, "units": 1, "growth": 2, "attention": "middle"}
 def test_self_attention_has_a_patch_and_a_margin_of_its_own(tmp_path: Path) -> None:
     path = save(tmp_path / "a.safetensors", build("mdcsrn", ATTENTION), ATTENTION, FACTORS)
     restore = SuperResolution([path])
-    assert restore.patch == (64, 64, 64)
+    assert restore.patches == [(64, 64, 64)]
     assert restore.margins == [(8, 8, 8)]
     assert restore.device == "cpu"
     assert MOST_PLACES >= 32**3
@@ -196,12 +196,9 @@ def test_networks_that_see_far_get_patches_that_leave_something(tmp_path: Path) 
     path = save(tmp_path / "r.safetensors", build("rrdg", config), config, FACTORS, "rrdg")
     restore = SuperResolution([path])
     assert restore.margins == [(64, 64, 64)]
-    assert restore.patch == (256, 256, 256)
-    assert SuperResolution([save(tmp_path / "n.safetensors", trained_like(CONFIG, 1), CONFIG, FACTORS)]).patch == (
-        192,
-        192,
-        128,
-    )
+    assert restore.patches == [(256, 256, 256)]
+    near = save(tmp_path / "n.safetensors", trained_like(CONFIG, 1), CONFIG, FACTORS)
+    assert SuperResolution([near]).patches == [(192, 192, 128)]
 
 
 def test_patches_of_networks_without_boxes_have_any_size(tmp_path: Path) -> None:
@@ -221,3 +218,23 @@ def test_constant_volumes_come_back_and_faint_ones_are_restored(tmp_path: Path) 
         constant, faint = level * (1 + 1e-7 * ripple), level * (1 + 1e-1 * ripple)
         assert torch.equal(restore(constant)[0], constant)
         assert not torch.allclose(restore(faint)[0], faint, rtol=1e-3, atol=0)
+
+
+def test_each_stage_has_a_patch_that_its_own_margin_leaves_something_of(tmp_path: Path) -> None:
+    wide, looking = {"blocks": 8, "units": 4, "growth": 1, "norm": "none"}, ATTENTION
+    first = save(tmp_path / "a.safetensors", build("mdcsrn", wide), wide, FACTORS)
+    second = save(tmp_path / "b.safetensors", build("mdcsrn", looking), looking, FACTORS)
+    restore = SuperResolution([first, second])
+    assert restore.margins == [(33, 33, 33), (8, 8, 8)]
+    assert restore.patches == [(192, 192, 132), (64, 64, 64)]
+    assert [each.shape for each in restore(torch.rand(8, 70, 9))] == [(8, 70, 9)] * 2
+
+
+@pytest.mark.parametrize("patch", [(40, 40, 40), (44, 36, 42), (31, 29, 20)])
+def test_averaged_patches_of_folded_networks_keep_each_voxel_in_its_place(patch, tmp_path: Path) -> None:
+    config = {"blocks": 2, "units": 1, "growth": 8, "fold": (4, 2, 1)}
+    path = save(tmp_path / "n.safetensors", trained_like(config, 4), config, FACTORS)
+    volume = torch.rand(61, 50, 41)
+    whole = SuperResolution([path], patch=(99, 99, 99))(volume)[0]
+    averaged = SuperResolution([path], patch=patch, merge="average")(volume)[0]
+    assert torch.allclose(averaged, whole, atol=1e-4)

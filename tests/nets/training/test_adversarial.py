@@ -1,5 +1,6 @@
 """GANs step by step: signs, weights, rates and labels of each player, against numbers by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.nn.functional import softplus
 from nets.architectures.discriminators import Discriminator, DiscriminatorConfig
 from nets.training.adversarial import GanTraining, gradient_penalty
 from nets.training.domain_figure import principal_positions, separability
+from nets.weights import load_weights, save_weights
 from tests.support.recipes import SMALL, save_start
 
 JUDGE = {"patch": (16, 16, 16), "width": 2, "hidden": 4}
@@ -225,6 +227,11 @@ def test_second_stage_gets_the_output_of_the_first_which_does_not_learn(tmp_path
     assert not any(weight.requires_grad for weight in training.first_stage.parameters())
     assert "the first stage's output" in training.intended_input
     assert training.generate(volume).requires_grad
+    card = replace(load_weights(path).card, preprocessing={"factors": [[4, 4, 1]], "batch_statistics": "patch"})
+    save_weights(path, training.first_stage, card)
+    of_patch = training_of("vanilla", first_stage=str(path), generator_config=SMALL["mdcsrn"])
+    of_patch.network.load_state_dict(training.network.state_dict())
+    assert not torch.allclose(of_patch.generate(volume), training.generate(volume), atol=1e-4)
 
 
 def test_distance_is_that_of_the_critic_and_infinite_before_the_generator_learned() -> None:

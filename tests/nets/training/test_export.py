@@ -112,10 +112,10 @@ def test_batch_statistics_are_those_of_a_whole_epoch_and_in_the_card_if_of_the_p
         .replace("[16, 16, 16]", "[64, 64, 64]")
         .replace("steps: 6", "steps: 3\n    batch_statistics: {statistics}")
     )
-    given = {"monitor": "val_l1", "mode": "min", "best": False, "half": False, "share": 0.0, "rate": 1e-3}
+    given = {"monitor": "val_l1", "mode": "min", "half": False, "share": 0.0, "rate": 1e-3}
     means, figures = {}, {}
-    for statistics in ("stored", "patch"):
-        (tmp_path / "chosen.yaml").write_text(text.format(**given, weights=start, statistics=statistics))
+    for statistics, best in (("stored", False), ("patch", False), ("stored", True)):
+        (tmp_path / "chosen.yaml").write_text(text.format(**given, best=best, weights=start, statistics=statistics))
         keep = "--trainer.callbacks+=tests.support.kept_training.KeepTraining"
         run_in(tmp_path, ["--config=chosen.yaml", *QUIET, keep])
         loaded = load_weights(exported(tmp_path, "chosen"))
@@ -124,11 +124,38 @@ def test_batch_statistics_are_those_of_a_whole_epoch_and_in_the_card_if_of_the_p
         with torch.no_grad():
             features = loaded.network.stem(kept.batch[0])
         name = "body.blocks.0.units.0.0.running_mean"
-        means[statistics] = loaded.network.state_dict()[name] - features.mean(dim=(0, 2, 3, 4))
+        means[statistics, best] = loaded.network.state_dict()[name] - features.mean(dim=(0, 2, 3, 4))
         figures[statistics] = loaded.card.metrics["val_l1"]
-    assert float(means["stored"].abs().max()) < 1e-4, "one patch is the whole epoch"
-    assert float(means["patch"].abs().max()) > 1e-3, "these are the running ones, which inference does not use"
+    assert max(float(mean.abs().max()) for mean in means.values()) < 1e-4, "one patch is the whole epoch"
     assert figures["stored"] != pytest.approx(figures["patch"], rel=1e-4)
+
+
+def test_weights_that_half_precision_cannot_hold_are_written_in_full(tmp_path: Path, caplog) -> None:
+    from nets.architectures.registry import build
+    from nets.weights import ModelCard, card_config, save_weights
+
+    config = {"blocks": 2, "units": 1, "growth": 2, "norm": "none"}
+    network = build("mdcsrn", config)
+    torch.nn.init.constant_(network.combine.bias, 1e6)
+    card = ModelCard("mdcsrn", card_config("mdcsrn", config), "tests", "none", 0)
+    save_weights(tmp_path / "start.safetensors", network, card)
+    train(tmp_path, best=False, half=True, rate=0.0, weights=tmp_path / "start.safetensors")
+    assert float(load_weights(exported(tmp_path, "chosen")).network.combine.bias) == 1e6
+    assert "half precision cannot hold the weights" in caplog.text
+
+
+def test_a_training_goes_on_as_the_recipe_says_now_and_not_beyond_its_end(tmp_path: Path) -> None:
+    train(tmp_path, best=False)
+    text = (tmp_path / "chosen.yaml").read_text()
+    resume = ["--config=chosen.yaml", *QUIET, "--ckpt_path=runs/chosen/checkpoints/last.ckpt"]
+    before = load_weights(exported(tmp_path, "chosen")).network.state_dict()
+    run_in(tmp_path, resume)
+    after = load_weights(exported(tmp_path, "chosen"))
+    assert same(before, after.network.state_dict())
+    assert after.card.metrics["step"] == 6
+    (tmp_path / "chosen.yaml").write_text(text.replace("steps: 6", "steps: 9"))
+    run_in(tmp_path, resume)
+    assert log_of(tmp_path, "chosen")["step"] == list(range(1, 10))
 
 
 def test_a_log_is_a_line_for_each_epoch_and_a_picture(tmp_path: Path) -> None:

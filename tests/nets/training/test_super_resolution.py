@@ -47,7 +47,9 @@ def test_one_step_goes_down() -> None:
 def test_judged_with_the_statistics_that_inference_will_use() -> None:
     for statistics, by_patch in (("stored", False), ("patch", True)):
         training = small(batch_statistics=statistics)
-        training.on_validation_model_eval()
+        for judge in (training.on_validation_model_eval, training.on_test_model_eval):
+            training.train()
+            judge()
         norms = [module for module in training.modules() if isinstance(module, torch.nn.BatchNorm3d)]
         assert {module.training for module in norms} == {by_patch}
         assert not training.network.training
