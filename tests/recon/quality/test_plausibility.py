@@ -108,3 +108,52 @@ def test_a_beating_heart_in_a_still_body_is_no_finding() -> None:
     heart = np.stack([disc(radius=radius) for radius in (4, 5, 6, 5)])
     assert plausibility.cycle(disc() + heart, disc() > 0) == []
     assert plausibility.cycle(disc()[None], disc() > 0) == []
+
+
+@pytest.mark.parametrize(("bottom", "top", "count"), [(-1, 0.4, 200), (-1, 0.6, 210), (0.1, 1, 200), (-0.1, 1, 210)])
+def test_a_breath_rises_half_a_deviation_above_the_mean_and_falls_below_it(
+    bottom: float, top: float, count: int
+) -> None:
+    """200 deep breaths in a minute, whose standard deviation is 10, and 10 shallow ones among them."""
+    deep, shallow = np.tile(np.repeat([-1.0, 1.0], 5), 100), np.tile(np.repeat([bottom, top], 5), 10)
+    signal = 3 + 10 * np.concatenate([deep, shallow, deep])
+    (finding,) = plausibility.respiratory_rate(signal, np.linspace(7, 67, len(signal)))
+    assert finding.text.startswith(f"a respiratory rate of {count} breaths per minute")
+
+
+def test_limits_themselves_are_plausible_and_what_lies_just_beyond_is_not() -> None:
+    assert plausibility.heart_rate(20) == plausibility.heart_rate(250) == []
+    assert plausibility.heart_rate(0.5)[0].certain is False
+    assert plausibility.inversion_time(-0.5)[0].certain
+    time_s = np.linspace(0, 20, 101)  # one breath at three a minute
+    assert plausibility.respiratory_rate(np.exp(-time_s), time_s)[0].certain
+    assert plausibility.respiratory_rate(np.exp(-time_s), 0.99 * time_s) == []
+    body = disc() > 0
+    t1_ms = np.where(body, 900.0, 0.0)
+    t1_ms[24, 24] = 0.5
+    assert plausibility.t1(t1_ms, body, (50, 5000)) == []
+    t1_ms[24, 24] = -0.5
+    assert plausibility.t1(t1_ms, body, (50, 5000))[0].text == "T1 is negative in 1 pixels"
+
+
+def test_coherence_by_hand() -> None:
+    """Mean over both axes of the products of neighbours, over the mean square: here of the mean of two frames."""
+    rows, columns = np.array([2.0, 5, 3, 3, 4, 1]), np.array([1.0, -1, -1, 1, 1])
+    image = 20 + rows[:, None] + columns
+    other = image - image.mean()
+    along = np.mean([other[y, x] * other[y + 1, x] for y in range(5) for x in range(5)])
+    across = np.mean([other[y, x] * other[y, x + 1] for y in range(6) for x in range(4)])
+    coherence = (along + across) / 2 / np.mean(other**2)
+    assert -0.2 < coherence < 0.4
+    assert along != pytest.approx(across, abs=0.3)
+    (finding,) = plausibility.images("cine", np.stack([2 * image, 0 * image + 1]))
+    assert finding.text.endswith(f"correlate by {coherence:.2f}")
+    assert plausibility.images("cine", np.ones((4, 4)))[0].text.endswith("correlate by 0.00")
+    assert plausibility.images("cine", disc()) == []  # air may be exactly zero
+
+
+def test_two_faint_frames_are_a_cycle_too() -> None:
+    body = disc() > 0
+    (finding,) = plausibility.cycle(1e-6 * np.array([0.7, 1.3])[:, None, None] * disc(), body)
+    assert "by 60 % over" in finding.text
+    assert plausibility.cycle(np.zeros((2, 48, 48)), body) == []

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.special import j0
 
 from recon.errors import DataError
 from recon.readouts.density import area_weights, centre_share, ramp_weights
 from recon.readouts.trajectory import golden_angles_rad
+from recon.readouts.turning_spoke import spoke_angles
 from recon.spatial.encoding import coil_images
 from recon.spatial.nufft import plan_nufft
 from tests.support.linear import slow_dft
@@ -122,3 +124,99 @@ def test_weights_of_a_straight_spoke_by_hand() -> None:
         assert np.allclose(weights[away], np.pi * radius[away] / 2, rtol=5e-3)
     assert centre_share(np.array([4.0]))[0] == pytest.approx(centre_share(np.array([1.0]))[0])
     assert centre_share(np.array([1e-4]))[0] == pytest.approx(1 / 6, rel=1e-3)
+
+
+def weights_written_out(trajectory: np.ndarray, turning: np.ndarray) -> np.ndarray:
+    """Area swept by each sample, and two amounts near k = 0 that bring a Gaussian's kernel to what it should be."""
+    k = trajectory[..., 0].astype(float) + 1j * trajectory[..., 1]
+    along = np.gradient(k, axis=1)
+    spacing = np.mean(np.abs(k[:, -1] - k[:, 0])) / (k.shape[1] - 1)
+    outward = k.real * along.real + k.imag * along.imag
+    weights = np.pi * np.abs(along.real * turning.imag - along.imag * turning.real)
+    ends = np.array(
+        [
+            [np.max(np.abs(each[row < 0]), initial=0), np.max(np.abs(each[row > 0]))]
+            for each, row in zip(k, outward, strict=True)
+        ]
+    )
+    shorter, longer = ends.min(axis=1).mean(), ends.max(axis=1).mean()
+    if longer - shorter > 1.5 * spacing:  # beyond the shorter side it counts twice
+        weights *= 1 + np.clip((np.abs(k) - shorter) / spacing, 0, 1)
+    hats = np.zeros((2, *k.shape))
+    for spoke, row in enumerate(outward):
+        after = next(m for m in range(1, len(row)) if row[m] > 0)
+        closest = max(after - row[after] / (row[after] - row[after - 1]), after - 1)
+        for sample in range(len(row)):
+            away = abs(sample - closest)
+            hats[:, spoke, sample] = max(0, 1 - away), max(0, 1 - abs(away - 1))
+    hats *= np.abs(along) ** 2
+    near = np.abs(k) < 8
+    rows, wanted = [], []
+    for x in np.linspace(0, min(1, 0.65 / spacing), 24):
+        kernel = j0(2 * np.pi * x * np.abs(k)) * np.exp(-(np.abs(k) ** 2) / 8) * near
+        pairs = np.sqrt(x * (np.arccos(x) - x * np.sqrt(1 - x * x)))
+        rows.append([pairs * np.sum(kernel * hat) for hat in hats])
+        wanted.append(pairs * (len(k) * 8 * np.pi * np.exp(-8 * (np.pi * x) ** 2) - np.sum(kernel * weights)))
+    return weights + np.tensordot(np.linalg.lstsq(np.array(rows), np.array(wanted), rcond=None)[0], hats, 1)
+
+
+@pytest.mark.parametrize(
+    ("spokes", "oversampling", "first"),
+    [
+        (Spokes(), 2.0, 0),
+        (Spokes(shift=0.3, delays=(0.3, 0.15, -0.2), bend=2.0), 2.0, 0),
+        (Spokes(shift=-0.4), 1.25, 0),
+        (Spokes(shift=0.2), 0.9, 0),
+        (Spokes(samples=96, center=32, shift=0.1), 2.0, 0),
+        (Spokes(shift=0.2), 2.0, 32),  # from the centre outwards
+    ],
+    ids=str,
+)
+def test_area_weights_written_out(spokes: Spokes, oversampling: float, first: int) -> None:
+    angles = golden_angles_rad(np.arange(144))
+    trajectory, later, sooner = (
+        spokes.trajectory(angles + step, 32, oversampling)[:, first:].astype(np.float64) for step in (0, 1e-2, -1e-2)
+    )
+    turned = np.mod(spoke_angles(later) - spoke_angles(sooner) + 1, 2 * np.pi) - 1
+    expected = weights_written_out(trajectory, (later - sooner) @ [1, 1j] / turned[:, None])
+    found = area_weights(trajectory.astype(np.float32))
+    assert np.allclose(found, expected, rtol=5e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize(("half", "center", "gap_deg"), [(True, 55, 0), (False, 32, 90), (False, 55, 90)])
+def test_which_ends_count_twice(half: bool, center: int, gap_deg: float) -> None:
+    """A few samples that lack at the rim do not; opposite spokes may leave a gap of less than 135 degrees."""
+    angles = np.linspace(0, np.pi if half else 2 * np.pi - np.deg2rad(gap_deg), 90, endpoint=False)
+    trajectory = Spokes(samples=64 + center, center=center).trajectory(angles, MATRIX)
+    weights = area_weights(trajectory)
+    radius = np.linalg.norm(trajectory, axis=-1)
+    outer = (radius > center / 2 + 1) & (radius < 31)
+    share = 1 if half else 2
+    assert np.allclose(weights[outer], share * np.pi * radius[outer] / 2, rtol=2e-2)
+
+
+def test_plain_spokes_are_straight_and_as_long_to_both_sides_but_for_one_sample() -> None:
+    """A hundredth of a sample off the straight line, or two samples more on one side, are not plain."""
+    angles = golden_angles_rad(np.arange(144))
+    plain = Spokes().trajectory(angles, MATRIX)
+    closed = np.maximum(np.pi * np.linalg.norm(plain, axis=-1) / 2, np.pi * centre_share(np.array([0.5]))[0] / 4)
+    assert np.allclose(ramp_weights(plain), closed, rtol=1e-5)
+    for step, is_plain in ((0.004, True), (0.006, False)):
+        moved = plain.copy()
+        moved[3, 90] += step * np.float32([np.cos(angles[3]), np.sin(angles[3])])  # Δk is 0.5
+        searched = not np.allclose(ramp_weights(moved)[5], closed[5], rtol=1e-4)
+        assert searched != is_plain
+    for samples, is_plain in ((127, False), (128, True), (129, True), (130, True), (131, False)):
+        found = ramp_weights(Spokes(samples=samples, center=64).trajectory(angles, MATRIX))
+        size = min(samples, 128)
+        assert np.allclose(found[:, :size], closed[:, :size], rtol=1e-4) == is_plain
+
+
+def test_share_of_the_centre_by_the_sum_over_repetitions() -> None:
+    """Σ 1/(x+m)² over m ≠ 0 at the mean distance of two points of a disc, 64/45π of its diameter, over 2π²."""
+    for spacing in (0.2, 0.5, 1.0):
+        x = 64 / (45 * np.pi) * spacing
+        repetitions = np.r_[-200000:0, 1:200001]
+        assert centre_share(np.array([spacing]))[0] == pytest.approx(
+            np.sum((x + repetitions) ** -2.0) / (2 * np.pi**2), rel=1e-4
+        )

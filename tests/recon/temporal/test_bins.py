@@ -61,3 +61,23 @@ def test_a_beat_is_early_by_the_beats_around_it() -> None:
         assert mark_ectopic(np.cumsum(np.r_[0, mixed])).is_ectopic[21] == is_early
     first = np.r_[0.7, np.ones(9)]
     assert np.flatnonzero(mark_ectopic(np.cumsum(np.r_[0, first])).is_ectopic).tolist() == [1]
+    # the median at the start is that of the intervals there are: of 0.7, 0.7, 0.7, 1, 1, 1 it is 0.85
+    few = np.r_[0.7, 0.7, 0.7, 1, 1, np.ones(9)]
+    assert not mark_ectopic(np.cumsum(np.r_[0, few])).is_ectopic[1]
+
+
+@pytest.mark.parametrize(
+    ("origin", "start_s", "end_s"),
+    [(0.0, 14.0, 16.2), (0.3, 13.3, 14.6 + 0.3 * 1.6), (0.9, 13.9, 14.6 + 0.9 * 1.6)],
+)
+def test_the_cycle_that_an_early_beat_cuts_short_and_its_own_are_disturbed(
+    origin: float, start_s: float, end_s: float
+) -> None:
+    """The fifth interval is 0.6 s, the pause after it 1.6 s; cycles start some phase after their trigger."""
+    triggers_s = np.r_[10.0, 11, 12, 13, 14, 14.6, 16.2, 17.2, 18.2]
+    beats = Beats(triggers_s, np.arange(9) == 5)
+    time_s = np.linspace(9, 19.5, 2101) + 1e-4
+    assert np.array_equal(mark_ectopic(triggers_s).is_ectopic, beats.is_ectopic)
+    assert np.array_equal(beats.disturbed(time_s, origin), (time_s > start_s) & (time_s < end_s))
+    last = Beats(triggers_s[:6], np.arange(6) == 5)  # the next would come a median interval later
+    assert np.array_equal(last.disturbed(time_s), (time_s > 14.0) & (time_s < 15.6))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
 
 from recon.temporal.heart import (
     HeartPhase,
@@ -13,7 +14,7 @@ from recon.temporal.heart import (
     plausibility,
     track_heart,
 )
-from recon.temporal.motion import NavigatorSeries, band_components, navigator_series
+from recon.temporal.motion import Band, NavigatorSeries, band_components, navigator_series
 
 SETTINGS = HeartSettings()
 TIME_S = 1.0 + np.arange(1500) * 0.016
@@ -129,3 +130,97 @@ def test_first_phase_is_that_of_the_signal_with_the_rate(rate_hz: float) -> None
     assert np.std(against) < 0.02
     turns = np.mod(np.median(against) * 2, 1)  # a cosine's phase, up to the sign of the signal
     assert min(turns, 1 - turns) < 0.05
+
+
+def cheapest_path(cost: np.ndarray, pace: float) -> np.ndarray:
+    """All paths of least cost so far, one by one; a step costs 6 nats for each pace that it is off."""
+    phases = cost.shape[1]
+    paths = [(cost[0, phase], [phase]) for phase in range(phases)]
+    for block in cost[1:]:
+        longer = []
+        for phase in range(phases):
+            steps = range(int(np.ceil(3 * pace)) + 1)
+            ways = [(paths[(phase - step) % phases], step) for step in steps]
+            (total, path), step = min(ways, key=lambda way: way[0][0] + 6 * abs(way[1] - pace) / pace)
+            longer.append((total + 6 * abs(step - pace) / pace + block[phase], [*path, path[-1] + step]))
+        paths = longer
+    return np.array(min(paths, key=lambda path: path[0])[1])
+
+
+@pytest.mark.parametrize("terms", [0, 1])
+def test_one_round_against_a_fit_and_a_search_written_out(terms: int) -> None:
+    """A template of 6 knots, 12 phases, 3 navigators to a block, of which the last is not whole."""
+    settings = HeartSettings(template_knots=6, phase_steps=12, navigators_per_block=3, path_rounds=1)
+    series = series_of(beats(), 0.4)
+    series = NavigatorSeries(series.features[:200], series.recovery[:200], series.known[:200], series.time_s[:200])
+    known = np.concatenate([series.known, np.sin(TIME_S[:200, None])], axis=1)[:, : 2 + terms]
+    start = 1.0 * series.time_s + 0.2
+    found = follow_heart(series, known, start, settings)
+
+    model = np.concatenate([known, interpolation(start, 6)], axis=1)
+    rows = [np.kron(motion, recovery) for motion, recovery in zip(model, series.recovery, strict=True)]
+    # neighbouring knots differ little, 2 for each square of a difference, and none is large: 1e-3 for each square
+    differences = np.zeros((12, model.shape[1]))
+    for knot in range(6):
+        differences[knot, -6 + knot] = np.sqrt(2)
+        differences[knot, -6 + (knot + 1) % 6] = -np.sqrt(2)
+        differences[6 + knot, -6 + knot] = np.sqrt(1e-3)
+    for number in range(2):
+        energy = np.sum(series.recovery[:, number] ** 2) / 6
+        rows.extend(np.sqrt(energy) * np.kron(difference, np.eye(2)[number]) for difference in differences)
+    target = np.concatenate([series.features, np.zeros((24, 12))])
+    patterns = np.linalg.lstsq(np.array(rows), target, rcond=None)[0].reshape(-1, 2, 12)
+    template = np.einsum("pq,qlk->plk", interpolation(np.arange(12) / 12, 6), patterns[-6:])
+    rest = series.features - np.einsum("tj,tl,jlk->tk", known, series.recovery, patterns[:-6])
+    seen = np.einsum("tl,plk->tpk", series.recovery, template)
+    misfit = np.sum((rest[:, None] - seen) ** 2, axis=2) - np.sum(rest**2, axis=1)[:, None]
+    noise = np.median(np.sum((rest[:, None] - seen) ** 2, axis=2).min(axis=1)) / 12
+    cost = misfit[:198].reshape(66, 3, 12).sum(axis=1) / (2 * noise)
+    path = cheapest_path(cost, (start[-1] - start[0]) / 66 * 12) / 12
+    difference = found.phase - np.interp(np.arange(200), 1 + 3 * np.arange(66), path)
+    assert np.allclose(difference, np.round(difference[0]), atol=1e-9)  # whole cycles do not count
+    steps = [np.linalg.norm(template[(phase + 1) % 12] - template[phase]) for phase in range(12)]
+    assert np.allclose(found.change, gaussian_filter1d(steps, 1.0, mode="wrap"), rtol=1e-6)
+
+
+def test_a_path_may_start_from_a_heart_that_stands_still() -> None:
+    """The pace is then taken for a twentieth of a step for each block, and a step may be one."""
+    settings = HeartSettings(template_knots=6, phase_steps=12, navigators_per_block=3, path_rounds=1)
+    series = series_of(beats(), 0.05)
+    found = follow_heart(series, series.known, np.zeros(len(TIME_S)), settings)
+    assert np.isfinite(found.phase).all()
+    assert np.all(np.diff(found.phase) >= 0)
+
+
+def test_strongest_rates_of_the_range_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Peaks of the power, smoothed over 0.04 Hz, of cosines and sines and of all coefficients together."""
+    frequency_hz = np.arange(0.4, 3.6, 0.02)
+    peaks = {0.6: 9.0, 1.0: 3.0, 1.26: 1.2, 1.5: 2.5, 2.0: 4.0, 2.8: 9.0, 3.2: 9.0}
+    coefficients = np.zeros((2, len(frequency_hz), 4))
+    for number, (peak_hz, size) in enumerate(peaks.items()):
+        coefficients[number % 2, np.argmin(np.abs(frequency_hz - peak_hz)), number % 4] = np.sqrt(size)
+    coefficients[1, np.argmin(np.abs(frequency_hz - 1.5)), 0] = np.sqrt(1.0)  # now 3.5
+    coefficients[0, np.argmin(np.abs(frequency_hz - 1.02)), 1] = np.sqrt(2.0)  # together with its neighbour 5
+    functions = np.random.default_rng(1).standard_normal((300, 2 * len(frequency_hz)))
+    band = Band(functions, np.tile(frequency_hz, 2), coefficients.reshape(-1, 4))
+    series = series_of(beats(), 0.3)
+    series = NavigatorSeries(series.features[:300], series.recovery[:300], series.known[:300], series.time_s[:300])
+    followed, seen = [], []
+
+    def first(signals: np.ndarray, rate_hz: float, sampling_hz: float) -> np.ndarray:
+        followed.append(rate_hz)
+        seen.append(signals)
+        assert sampling_hz == pytest.approx(1 / 0.016)
+        return rate_hz * series.time_s
+
+    monkeypatch.setattr("recon.temporal.heart.first_phase", first)
+    quick = HeartSettings(path_rounds=1)
+    track_heart(series, series.known, band, (0.7, 2.5), quick)
+    assert np.allclose(followed, [1.0, 2.0, 1.5], atol=0.011)
+    assert np.allclose(seen[0], band.strongest(0.63, np.inf, 5))
+    followed.clear()
+    track_heart(series, series.known, band, (2.91, 3.09), quick)  # no peak but where the range cuts slopes
+    assert np.allclose(sorted(followed), [2.92, 3.08])
+    followed.clear()
+    track_heart(series, series.known, band, (2.001, 2.009), quick)  # too narrow: some rate is followed even so
+    assert np.allclose(followed, [0.4])

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
+from scipy.signal import butter, sosfiltfilt
 from scipy.special import jv
 
 from recon.errors import DataError
@@ -99,6 +101,7 @@ def timeline(spokes: int) -> Timeline:
 
 def test_static_basis_is_one_constant() -> None:
     basis = static_model(timeline(9)).basis
+    assert basis.shape == (1, 9)
     assert basis.dtype == np.complex64
     assert np.allclose(basis, 1 / 3)
     assert static_model(timeline(9)).singular_values.tolist() == [1]
@@ -217,3 +220,50 @@ def test_a_single_row_and_a_square_basis_are_bases_too() -> None:
     assert np.array_equal(given_model(nearly, timeline(4)).basis, nearly)
     nearly[0, 1] = 5e-4
     assert not np.array_equal(given_model(nearly, timeline(4)).basis, nearly)
+
+
+def test_breathing_against_filters_written_out() -> None:
+    """Strongest component from 0.1 to 0.5 Hz over all that is slower than 1.6 times 150 beats per minute."""
+    rng = np.random.default_rng(12)
+    time_s = 2 + np.arange(0, 40, 0.05)
+    displacement = np.sin(np.pi * 0.23 * time_s) ** 4
+    courses = [displacement, 0.7 * np.cos(6.9 * time_s), 0.5 * np.sin(2 * np.pi * 3.9 * time_s), 0.3 * np.sin(time_s)]
+    profiles = np.einsum("jt,jcx->tcx", courses, complex_normal(rng, (4, 2, 12)))
+    profiles = (5 + profiles + 0.3 * complex_normal(rng, profiles.shape)).astype(np.complex64)
+    real = profiles.reshape(len(time_s), -1).view(np.float32).astype(np.float64)
+    real -= real.mean(axis=0)
+
+    def filtered(edges_hz: float | list[float], kind: str, signal: np.ndarray) -> np.ndarray:
+        return sosfiltfilt(butter(3, edges_hz, kind, fs=20, output="sos"), signal, axis=0)
+
+    _, values, patterns = np.linalg.svd(filtered([0.1, 0.5], "band", real), full_matrices=False)
+    share = values[0] ** 2 / np.sum(filtered(1.6 * 2.5, "low", real) ** 2)
+    signal = filtered(1.4 * 0.5, "low", real @ patterns[0])
+    signal = signal / signal.std()
+    signal *= np.sign(np.mean((signal - signal.mean()) ** 3))
+    found = breathing_in(Windows(profiles, time_s), GatingSettings())
+    assert found.quality == pytest.approx(share / (share + 0.1), rel=1e-4)
+    assert np.allclose(found.signal, signal, atol=1e-3)
+
+
+def test_windows_must_come_twice_as_often_as_the_fastest_heart_turns() -> None:
+    windows, _ = moving_windows(2.0, heart=0.0)
+    for step_s, is_enough in ((0.12, True), (0.13, False)):  # 1.6 · 150 per minute are 4 Hz
+        slower = Windows(windows.profiles, 5 + step_s * np.arange(len(windows.time_s)))
+        found = breathing_in(slower, GatingSettings(respiration_hz=(0.05, 0.3)))
+        assert (found is not None) == is_enough
+
+
+def test_windowed_basis_is_the_splines_of_the_windows_principal_components() -> None:
+    profiles = complex_normal(np.random.default_rng(14), (30, 2, 12)) * np.linspace(3, 1, 12)
+    time_s = 1 + 0.1 * np.arange(30)
+    imaging = uninverted(np.linspace(0.8, 4.1, 200))
+    _, values, rows = np.linalg.svd(profiles.reshape(30, -1).T, full_matrices=False)
+    held = np.cumsum(values**2) / np.sum(values**2)
+    for energy, rank in ((None, 5), (0.5, int(np.flatnonzero(held >= 0.5)[0]) + 1)):
+        found = windowed_model(Windows(profiles, time_s), imaging, rank=5 if energy is None else 20, energy=energy)
+        splines = CubicSpline(time_s, rows[:rank], axis=1)(np.clip(imaging.time_s, 1.0, 3.9))
+        wanted = np.linalg.qr(splines.T)[0]
+        assert found.basis.shape == (rank, 200)
+        assert np.allclose(found.basis.T @ found.basis.conj(), wanted @ wanted.conj().T, atol=1e-4)
+        assert np.allclose(found.singular_values[:20], values[:20], rtol=1e-4)
