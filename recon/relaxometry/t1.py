@@ -152,6 +152,7 @@ def _noise_level(energy: NDArray, covariance: NDArray, mask: NDArray) -> NDArray
     image = np.zeros(mask.shape)
     image[mask] = energy / (np.trace(covariance) * (2 - 3 / len(covariance)))
     near, count = uniform_filter(image, 5), uniform_filter(mask.astype(float), 5)
+    near = np.maximum(near, 0)  # its running sums round
     return np.sqrt(near[mask] / count[mask])
 
 

@@ -276,3 +276,13 @@ def test_neither_phase_nor_sign_of_a_curve_matters() -> None:
     one, two = (fit_t1(each, BASIS, PULSES, SEQUENCE, everywhere(data), inflow=0.0) for each in (data, turned))
     assert one.efficiency == pytest.approx(two.efficiency, abs=1e-9)
     assert np.allclose(one.t1_ms, two.t1_ms, rtol=1e-4)
+
+
+def test_uncertainty_is_a_number_where_curves_have_no_noise() -> None:
+    """Running sums over a neighbourhood of zeros may round to less than zero."""
+    t1_ms = np.geomspace(60, 4900, 400).reshape(20, 20)
+    data = coordinates(t1_ms, 0.9)
+    data[:, :4] *= 1 + 0.3 * np.random.default_rng(0).standard_normal((5, 4, 20))
+    found = fit_t1(data, BASIS, PULSES, SEQUENCE, everywhere(data), inflow=0.0)
+    assert np.isfinite(found.uncertainty_ms).all()
+    assert found.uncertainty_ms[10:].max() < 1
