@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from recon.readouts.clock import (
+    Spacing,
+    commonest,
     excitations_by_clock,
     excitations_by_counter,
+    excitations_of_scan,
     nearest_turn,
     spacing_of,
     unwrapped,
@@ -114,3 +117,69 @@ def test_the_unit_of_time_stamps_is_told_by_the_repetition_time(tick_ms: float, 
 def test_a_repetition_time_that_no_unit_explains_is_told(tr_ms: float, ticks: int) -> None:
     period, excitation = periods_of([200, 200])
     assert spacing_of(ticks * np.arange(400), excitation, period).tick_ms(tr_ms) is None
+
+
+def test_spacing_by_hand() -> None:
+    """The mean over pairs ten readouts apart, of those within a tick of the median; the error is that of rounding."""
+    excitation = np.arange(100)
+    stamps = np.floor(1.44 * excitation).astype(np.int64)
+    stamps[60:] += 30  # a pause that ten pairs go across
+    pairs = (stamps[10:] - stamps[:-10])[np.r_[0:50, 60:90]]
+    found = spacing_of(stamps, excitation, np.zeros(100, int))
+    assert found.ticks == pytest.approx(pairs.mean() / 10)
+    assert found.relative_error == pytest.approx(0.5 / (pairs.mean() * np.sqrt(80)))
+    lost = np.r_[0:40, 45:100]
+    kept = spacing_of(np.floor(1.44 * lost).astype(np.int64), lost, np.zeros(95, int))
+    assert kept.ticks == pytest.approx(1.44, abs=5e-3)
+    short = spacing_of(3 * np.arange(24), np.tile(np.arange(8), 3), np.repeat(np.arange(3), 8))  # eight to a period
+    assert (short.ticks, short.relative_error) == (3, pytest.approx(0.5 / (3 * np.sqrt(21))))
+    none = spacing_of(np.arange(4), np.zeros(4, int), np.arange(4))
+    assert (none.ticks, none.relative_error) == (0, 1)
+    assert Spacing(0.0, 0.1).tick_ms(3.6) is None
+    still = spacing_of(np.zeros(30, int), np.arange(30), np.zeros(30, int))
+    assert still.ticks == pytest.approx(1e-10)
+    assert spacing_of(np.arange(0, 90, 3), np.arange(30), np.zeros(30, int)).meant().startswith("7.5 ms (ticks of 2.5")
+
+
+@pytest.mark.parametrize(("off", "unit"), [(1.029, 2.5), (1.031, None), (0.971, 2.5), (0.969, None)])
+def test_a_repetition_time_may_be_rounded_by_three_per_cent(off: float, unit: float | None) -> None:
+    assert Spacing(1.44, 0.0).tick_ms(3.6 * off) == unit
+    assert Spacing(1.44, 0.002).tick_ms(3.6 * (1.031 if off > 1 else 0.969)) == 2.5
+
+
+@pytest.mark.parametrize(
+    ("counter", "lengths", "late"),
+    [
+        ([*range(10), *range(12, 20)], [10, 8], [0, 0]),  # two periods tell nothing of the usual gap
+        ([*range(20), *range(22, 30), *range(30, 40)], [10, 10, 8, 10], [0, 0, 2, 0]),
+        ([*range(20), *range(25, 33), *range(33, 43)], [10, 10, 8, 10], [0, 0, 2, 0]),  # no more than a period lacks
+        ([*range(20), *range(20, 28), *range(30, 40)], [10, 10, 8, 10], [0, 0, 0, 0]),  # it lacks its end
+        (
+            [*range(10), *range(10, 18), *range(22, 30), *range(30, 40), *range(40, 50)],
+            [10, 8, 8, 10, 10],
+            [0, 0, 2, 0, 0],
+        ),
+        ([*range(10), *range(12, 19), *range(20, 29), *range(30, 41)], [10, 7, 9, 11], [0, 0, 0, 0]),  # none is usual
+    ],
+)
+def test_readouts_missing_at_the_start_of_a_period(counter: list[int], lengths: list[int], late: list[int]) -> None:
+    period, position = periods_of(lengths)
+    found = excitations_by_counter(np.array(counter), period)
+    assert np.array_equal(found, position + np.repeat(late, lengths))
+
+
+def test_the_commonest_of_equals_is_the_smallest() -> None:
+    assert commonest(np.array([5, 3, 3, 5, 9])) == 3
+    assert commonest(np.array([5, 3, 5])) == 5
+    assert excitations_of_scan(np.array([7, 9, 11, 17])).tolist() == [0, 1, 2, 5]
+    assert excitations_of_scan(np.zeros(3, int)).tolist() == [0, 1, 2]
+
+
+def test_a_wrap_is_one_of_a_clock_and_no_longer_than_ten_minutes() -> None:
+    day = 86_400_000
+    for pause, is_wrap in ((600_000, True), (600_001, False)):
+        stamps = np.array([day - 100_000, day - 50_000, pause - 50_000])
+        found = unwrapped(stamps)
+        assert (found is not None and found.tolist() == [day - 100_000, day - 50_000, day + pause - 50_000]) == is_wrap
+    assert nearest_turn(np.array([0, 3_600_000]), day).tolist() == [day, day + 3_600_000]
+    assert nearest_turn(np.array([0, 3_600_001]), day).tolist() == [0, 3_600_001]

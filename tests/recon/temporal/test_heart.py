@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import eigh
 from scipy.ndimage import gaussian_filter1d
+from scipy.signal import butter, hilbert, sosfiltfilt
 
 from recon.temporal.heart import (
     HeartPhase,
@@ -224,3 +226,21 @@ def test_strongest_rates_of_the_range_are_followed(monkeypatch: pytest.MonkeyPat
     followed.clear()
     track_heart(series, series.known, band, (2.001, 2.009), quick)  # too narrow: some rate is followed even so
     assert np.allclose(followed, [0.4])
+
+
+def test_first_phase_written_out() -> None:
+    """The combination with the most energy within 12 % of the rate, from 0.75 to 1.35 times the rate, and its angle."""
+    rng = np.random.default_rng(13)
+    time_s, rate_hz = np.arange(700) / 40, 1.3
+    sources = np.stack([np.cos(2 * np.pi * hz * time_s) for hz in (0.3, 1.1, 1.3, 1.48, 1.9)], axis=1)
+    signals = sources @ rng.standard_normal((5, 4)) + 0.3 * rng.standard_normal((700, 4))
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(700) / 699)
+    spectrum = np.fft.fft(signals * window[:, None], axis=0)[:351]
+    near = np.abs(np.arange(351) * 40 / 700 - rate_hz) < 0.12 * rate_hz
+    inside, total = ((part.conj().T @ part).real for part in (spectrum[near], spectrum))
+    signal = signals @ eigh(inside, total)[1][:, -1]
+    band = butter(3, [0.75 * rate_hz, 1.35 * rate_hz], "band", fs=40, output="sos")
+    expected = np.unwrap(np.angle(hilbert(sosfiltfilt(band, signal)))) / (2 * np.pi)
+    difference = first_phase(signals, rate_hz, 40.0) - expected
+    assert np.ptp(difference) < 1e-5
+    assert np.abs(2 * difference - np.round(2 * difference)).max() < 1e-5  # the signal has no sign

@@ -143,9 +143,9 @@ LEFT = {"none": 1.0, "breathing": 0.5, "heart": 0.4, "both": 0.1}
         # without a heart, breathing must explain three fifths of all
         (0.0, {"both": 0.49, "breathing": 0.5, "none": 1.26}, True, False, None),
         (0.0, {"both": 0.49, "breathing": 0.5, "none": 1.24}, False, False, 1 - 0.5 / 1.24),
-        # no heart without breathing: both are kept
-        (0.0, {"heart": 0.76}, True, True, None),
-        # breathing must gain 0.15 nats over the heart alone
+        # where the heart alone explains less than a quarter, breathing need not gain anything; else 0.15 nats
+        (0.0, {"breathing": 0.94, "both": 0.7, "heart": 0.76}, True, True, None),
+        (0.0, {"breathing": 0.94, "both": 0.7, "heart": 0.74}, False, True, 1 - 0.7 / 0.74),
         (0.0, {"heart": 0.1 * np.exp(0.16)}, True, True, None),
         (0.0, {"heart": 0.1 * np.exp(0.14)}, False, True, 1 - np.exp(-0.14)),
     ],
@@ -272,3 +272,21 @@ def test_where_each_motion_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> Non
     assert np.allclose(bands, expected)
     assert np.allclose(parts, [(0.05, 0.7, 2), (0.7, np.inf, 2), (0.05, 0.7, 3)])
     assert np.allclose(widths, [(4, 0.03), (3, 0.1)])
+
+
+@pytest.mark.parametrize("own", [75.0, 90.0], ids=["confirmed", "overruled"])
+@pytest.mark.parametrize(("factor", "is_enough"), [(1 - 4e-4, True), (1 + 4e-4, False)])
+def test_scans_count_from_their_first_navigator_to_their_last(
+    own: float, factor: float, is_enough: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In beats of the slowest heart, and in the slowest breaths: by less than half of a navigator."""
+    plausible = beating(75, CHEST.time_s)
+    Told(beating(own, CHEST.time_s), evidence(plausible, 75.0, 1.0), LEFT).install(monkeypatch)
+    duration_s = CHEST.time_s[-1] - CHEST.time_s[0]
+    found = self_gate(CHEST.series, GatingSettings(least_breaths=0.1 * duration_s * factor))
+    assert (found.respiration is not None) == is_enough
+    assert found.heart is not None
+    assert ("too few to resolve breathing" in caplog.text) != is_enough
+    found = self_gate(CHEST.series, GatingSettings(least_beats=0.7 * duration_s * factor))
+    assert (found.heart is not None) == is_enough
+    assert ("too few for self-gating" in caplog.text) != is_enough
