@@ -252,8 +252,8 @@ WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
     "recon/temporal/breathing.py": ("return signal * (1.0 if",),
     # two neighbouring samples are never both peaks
     "recon/temporal/ecg.py": ("apart = max(1",),
-    # all windows have one shape
-    "recon/temporal/plain.py": ("most = min(rank",),
+    # all windows have one shape; of the patterns only the first is taken
+    "recon/temporal/plain.py": ("most = min(rank", "patterns = np.linalg.svd(band"),
     # one sample more or less to choose the least misfit from
     "recon/readouts/clock.py": ("near = level[first",),
 }

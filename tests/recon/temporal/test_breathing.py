@@ -64,3 +64,16 @@ def test_trust_by_hand() -> None:
     expected = agreement * (1 - 0.5 * np.exp(-skewness / 0.1))
     assert 0.4 < agreement < 0.6
     assert breathing_trust(3 * signal + 2, guess) == pytest.approx(expected, rel=1e-2)
+
+
+@pytest.mark.parametrize("signals", [2, 3, 4])
+def test_respiratory_signal_of_any_number_of_motions(signals: int) -> None:
+    """Whatever mixes them: the one with the largest share of its variance in the band."""
+    time_s = np.arange(0, 60, 0.05)
+    breathing = np.sin(np.pi * 0.24 * time_s) ** 4
+    others = [np.sin(2 * np.pi * hz * time_s + 1) for hz in (1.2, 0.02, 0.9)]
+    motion = np.stack([breathing, *others[: signals - 1]], axis=1)
+    motion = motion @ np.random.default_rng(signals).standard_normal((signals, signals))
+    found = respiratory_signal(motion, 20.0, (0.1, 0.5), 0.7)
+    assert np.corrcoef(found, breathing)[0, 1] > 0.98
+    assert found.std() == pytest.approx(1)
