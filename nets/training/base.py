@@ -120,9 +120,10 @@ class Training(lightning.LightningModule):
         """Whether all steps are done."""
         return self.steps is not None and self.steps_done >= self.steps
 
-    def on_train_batch_start(self, *_: Any) -> int | None:
+    def on_train_start(self) -> None:
         """Take no step of a training that is resumed after its end."""
-        return -1 if self.is_over else None
+        if self.is_over:
+            self.trainer.should_stop = True
 
     def on_train_batch_end(self, *_: Any) -> None:
         """End the training after its steps; the epoch's validation still runs."""

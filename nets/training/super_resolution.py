@@ -10,6 +10,9 @@ from nets.architectures.blocks import BatchStatistics, batch_norms
 from nets.training.base import Batch, Training
 from nets.training.losses import measured_error
 
+_MOMENTUM = 0.1
+"""How fast running statistics follow those of a batch: torch's default."""
+
 INTENDED_INPUT = "magnitude volume (z, y, x), zero-filled from the centre of its k-space; over its 99.9th percentile"
 
 
@@ -61,7 +64,13 @@ class SuperResolutionTraining(Training):
         self.eval()
         if self.batch_statistics == "patch":
             for layer in batch_norms(self.network):
-                layer.train()
+                layer.train().momentum = 0.0  # what is judged leaves nothing behind
+
+    def on_validation_model_train(self) -> None:
+        """Go on learning, and following batch statistics."""
+        self.train()
+        for layer in batch_norms(self.network):
+            layer.momentum = _MOMENTUM
 
     def on_test_model_eval(self) -> None:
         """As in validation."""

@@ -53,6 +53,13 @@ def test_judged_with_the_statistics_that_inference_will_use() -> None:
         norms = [module for module in training.modules() if isinstance(module, torch.nn.BatchNorm3d)]
         assert {module.training for module in norms} == {by_patch}
         assert not training.network.training
+        before = [module.running_mean.clone() for module in norms]
+        training.judged((torch.rand(1, 1, 8, 8, 8) + 3, torch.rand(1, 1, 8, 8, 8)))
+        assert all(torch.equal(module.running_mean, mean) for module, mean in zip(norms, before, strict=True))
+        training.on_validation_model_train()
+        training.network(torch.rand(1, 1, 8, 8, 8) + 3)
+        assert not torch.equal(norms[0].running_mean, before[0]), "they follow again"
+        assert {(module.training, module.momentum) for module in norms} == {(True, 0.1)}
 
 
 def test_domains_are_drawn_for_dragan_alone(tmp_path: Path) -> None:
