@@ -126,6 +126,7 @@ def test_maps_move_by_as_many_places_as_asked_at_most() -> None:
 
 def test_coil_noise_is_added_to_the_input_alone_and_grows_with_frequency() -> None:
     pair = torch.full((2, 8, 64, 64), 3.0, dtype=torch.complex64)
+    pair[1] = 2.0
     noisy = CoilNoise(0.5)(pair, rng(0))
     assert torch.equal(noisy[1], pair[1])
     noise = (noisy[0] - pair[0]).numpy()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -226,6 +227,9 @@ def test_second_stage_gets_the_output_of_the_first_which_does_not_learn(tmp_path
         assert torch.allclose(training.generate(volume), training.network(training.first_stage.eval()(volume)))
     assert not any(weight.requires_grad for weight in training.first_stage.parameters())
     assert "the first stage's output" in training.intended_input
+    data = SimpleNamespace(preprocessing=lambda: {"factors": [[4, 4, 1]]})
+    assert training.preprocessing(data) == {"factors": [[4, 4, 1]], "stage": 2}
+    assert training_of("vanilla").preprocessing(data)["stage"] == 1
     assert training.generate(volume).requires_grad
     card = replace(load_weights(path).card, preprocessing={"factors": [[4, 4, 1]], "batch_statistics": "patch"})
     save_weights(path, training.first_stage, card)

@@ -67,6 +67,17 @@ def test_the_best_epoch_is_that_of_the_least_or_greatest_figure(tmp_path: Path, 
     assert f"of 6 validations, of step {best + 1}" in loaded.card.chosen
 
 
+def test_checkpoints_are_read_without_running_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    load = torch.load
+    monkeypatch.setattr(
+        torch, "load", lambda *files, **options: given.append(options.get("weights_only")) or load(*files, **options)
+    )
+    train(tmp_path)
+    assert given
+    assert set(given) == {True}
+
+
 def test_the_last_weights_are_those_of_the_last_step(tmp_path: Path) -> None:
     kept = train(tmp_path, best=False)
     loaded, log = load_weights(exported(tmp_path, "chosen")), log_of(tmp_path, "chosen")

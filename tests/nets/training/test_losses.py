@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nets.architectures.registry import build
-from nets.training.losses import LOSSES, METRICS, measured_error, weight_penalty
+from nets.training.losses import LOSSES, METRICS, measured_error, named, weight_penalty
 
 ESTIMATE, LABEL = torch.tensor([[1.0, 2.0], [5.0, -2.0]]), torch.tensor([[1.0, 4.0], [2.0, -1.0]])
 
@@ -65,3 +65,9 @@ def test_error_among_measured_lines_is_weighed_and_that_beside_them_is_not() -> 
     assert float(measured_error(outside, factors)) < 1e-6
     both = measured_error(torch.cat([inside, outside]), torch.tensor([[2.0, 1, 1], [1, 2, 1]]))
     assert float(both) == pytest.approx(float((inside.abs().mean() + outside.abs().mean()) / 2), rel=1e-4)
+
+
+def test_names_are_looked_up_and_unknown_ones_told() -> None:
+    assert named(LOSSES, "loss", "l2") is LOSSES["l2"]
+    with pytest.raises(ValueError, match="loss 'huber' is not known; known are l1, l2"):
+        named(LOSSES, "loss", "huber")
