@@ -84,11 +84,11 @@ class Training(lightning.LightningModule):
         """
         if stage != "fit":
             return
-        self.trainer.datamodule.describe()  # type: ignore[attr-defined]  # what the card will say: it may lack files
         if not self.has_end and self.trainer.max_epochs == -1 and self.trainer.max_steps == -1:
             raise EndlessTrainingError(
                 "the recipe does not say when training ends; set model.steps (of a GAN, model.turns.generator_steps)"
             )
+        self.trainer.datamodule.describe()  # type: ignore[attr-defined]  # what the card will say: it may lack files
 
     @property
     def steps_done(self) -> int:
