@@ -94,6 +94,8 @@ _QUANTILE = 0.999
 def intensity_scale(volume: Tensor) -> float:
     """What a volume is divided by before a network sees it: its 99.9th percentile, which one bright voxel cannot move.
 
+    Of a volume that is empty but for fewer voxels, it is their maximum.
+
     Parameters
     ----------
     volume : (z, y, x) float32 Tensor
@@ -104,4 +106,5 @@ def intensity_scale(volume: Tensor) -> float:
     float
     """
     rank = max(1, round(_QUANTILE * volume.numel()))
-    return float(volume.flatten().kthvalue(rank).values)
+    scale = float(volume.flatten().kthvalue(rank).values)
+    return scale if scale > 0 else float(volume.max())

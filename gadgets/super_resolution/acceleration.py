@@ -79,7 +79,7 @@ def check_trained_for(factors: tuple[float, float], trained: Sequence[tuple[floa
     DataError
         If it is none of these.
     """
-    if not any(_alike(factors, known[:2]) for known in trained):
+    if not _is_known(factors, trained):
         raise DataError(
             f"the lines were cut by {_text(factors)} (slice x phase), those of the network's training by "
             f"{_texts(trained)}; give weights for that as first_stage (`malibu nets` lists those shipped), or set "
@@ -89,8 +89,11 @@ def check_trained_for(factors: tuple[float, float], trained: Sequence[tuple[floa
 
 def trained_mark(factors: tuple[float, float], trained: Sequence[tuple[float, float, float]]) -> str:
     """What stands beside the name of a network that was not trained for an acceleration; else nothing."""
-    known = any(_alike(factors, each[:2]) for each in trained)
-    return "" if known else f" (trained for {_texts(trained)})"
+    return "" if _is_known(factors, trained) else f" (trained for {_texts(trained)})"
+
+
+def _is_known(factors: tuple[float, float], trained: Sequence[tuple[float, float, float]]) -> bool:
+    return any(_alike(factors, known[:2]) for known in trained)
 
 
 def _texts(trained: Sequence[tuple[float, float, float]]) -> str:

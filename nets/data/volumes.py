@@ -10,6 +10,7 @@ from torch import Tensor
 from nets.data.augmentation import Augmentation, Flips
 from nets.data.degradation import Degradation, MeasuredTexture, RandomPhase, degraded
 from nets.data.formats.errors import VolumeError
+from nets.data.formats.nifti_files import NIFTI_SUFFIXES
 from nets.data.training_samples import Sample, Samples
 from nets.data.volume_files import read_magnitude, volumes_in
 from nets.scaling import Factors, intensity_scale
@@ -44,15 +45,10 @@ def degraded_pair(
     full = read_magnitude(path).voxels
     if not full.any():
         raise VolumeError(f"{path.name} is empty: all voxels are zero; leave it out")
-    full = full / _scale(full)
+    full = full / intensity_scale(full)
     low, label = degraded(full, factors, degradations, torch.Generator().manual_seed(seed))
-    scale = _scale(low)
+    scale = intensity_scale(low)
     return low / scale, label / scale
-
-
-def _scale(volume: Tensor) -> float:
-    """As inference has it: the maximum, where nearly all voxels are empty."""
-    return intensity_scale(volume) or float(volume.max())
 
 
 class VolumesData(Samples):
@@ -104,9 +100,8 @@ class VolumesData(Samples):
 
     def subject_of(self, path: Path) -> str:
         """The whole name of a DICOM folder, that of a file without what says its format."""
-        return (
-            path.name if path.is_dir() else path.name.removesuffix(".gz").removesuffix(path.suffix).removesuffix(".nii")
-        )
+        known = () if path.is_dir() else (*NIFTI_SUFFIXES, ".h5")
+        return next((path.name.removesuffix(suffix) for suffix in known if path.name.endswith(suffix)), path.name)
 
     def read(self, path: Path, number: int) -> Sample:
         """Degraded and original volume in half precision, (2, z, y, x), and how it was cut."""

@@ -124,9 +124,11 @@ def apply_in_patches(
     margins = (margin,) * len(sizes) if isinstance(margin, int) else margin
     if any(length > extent and extent <= 2 * cut for length, extent, cut in zip(sizes, patch, margins, strict=True)):
         raise ValueError(f"patches of {patch} voxels leave nothing inside margins of {margin}; take larger patches")
-    axes = zip(sizes, patch, margins, box or (1,) * len(sizes), strict=True)
-    placed = _spans if merge == "cut" else _overlapping
-    spans = [placed(length, extent, cut, multiple) for length, extent, cut, multiple in axes]
+    if merge == "cut":
+        spans = [_spans(*axis) for axis in zip(sizes, patch, margins, strict=True)]
+    else:
+        steps = box or (1,) * len(sizes)
+        spans = [_overlapping(*axis) for axis in zip(sizes, patch, margins, steps, strict=True)]
     total: Tensor | None = None
     counts = torch.zeros(sizes)
     for place in itertools.product(*spans):
@@ -143,8 +145,8 @@ def apply_in_patches(
     return total if merge == "cut" else total / counts
 
 
-def _spans(length: int, extent: int, margin: int, multiple: int) -> list[tuple[range, range]]:
-    """What each patch sees along an axis, and what of it is kept; lengths are multiples already."""
+def _spans(length: int, extent: int, margin: int) -> list[tuple[range, range]]:
+    """What each patch sees along an axis, and what of it is kept."""
     if length <= extent:
         return [(range(length), range(length))]
     starts = [*range(0, length - extent, extent - 2 * margin), length - extent]

@@ -14,7 +14,7 @@ from nets.architectures.registry import ARCHITECTURES
 from nets.inference import ATTENTION_MARGIN, ATTENTION_PATCH, PATCH
 from nets.inference.patches import Merge, Precision, Runner, apply_in_patches
 from nets.scaling import Factors, intensity_scale
-from nets.weights import LoadedNetwork, WeightsError, load_weights
+from nets.weights import LoadedNetwork, ModelCard, WeightsError, load_weights
 
 log = logging.getLogger(__name__)
 
@@ -73,13 +73,13 @@ class SuperResolution:
         self.patches = [patch or _patch(*each) for each in zip(self.stages, self.margins, strict=True)]
         for stage, seen in zip(self.stages, self.patches, strict=True):
             _check_places(stage, seen)
-        told = ["patch" if _by_patch(stage) else "stored" for stage in self.stages]
+        told = ["patch" if has_patch_statistics(stage.card) else "stored" for stage in self.stages]
         self.batch_statistics = told if batch_statistics == "card" else [batch_statistics] * len(told)
         for stage, kind in zip(self.stages, self.batch_statistics, strict=True):
             if kind == "patch":
                 use_statistics_of_patch(stage.network)
         self.merge: Merge = merge
-        self._boxes = [getattr(stage.network.config, "fold", (1, 1, 1)) for stage in self.stages]
+        self._boxes = [_box(stage) for stage in self.stages]
         self.runners = [Runner(stage.network, device, precision, name=stage.card.architecture) for stage in self.stages]
 
     @property
@@ -108,7 +108,6 @@ class SuperResolution:
             log.warning("the volume is constant: there is nothing to restore")
             return [volume.clone() for _ in self.stages]
         scale = intensity_scale(volume)
-        scale = scale if scale > 0 else float(high)
         results, current = [], volume[None] / scale
         for number, stage in enumerate(self.stages):
             current = self._apply(number, current)
@@ -145,8 +144,7 @@ def _patch(stage: LoadedNetwork, margins: tuple[int, ...]) -> tuple[int, int, in
 
 def _check_places(stage: LoadedNetwork, patch: tuple[int, int, int]) -> None:
     """Refuse patches that self-attention would take hours for, before a scan comes."""
-    box = getattr(stage.network.config, "fold", (1, 1, 1))
-    places = math.prod(extent // (2 * step) for extent, step in zip(patch, box, strict=True))
+    places = math.prod(extent // (2 * step) for extent, step in zip(patch, _box(stage), strict=True))
     if stage.network.receptive_field is None and places > MOST_PLACES:
         raise WeightsError(
             f"{stage.card.architecture} compares all places of a patch with each other, {places} in one of "
@@ -155,8 +153,14 @@ def _check_places(stage: LoadedNetwork, patch: tuple[int, int, int]) -> None:
         )
 
 
-def _by_patch(stage: LoadedNetwork) -> bool:
-    return stage.card.preprocessing.get("batch_statistics") == "patch"
+def _box(stage: LoadedNetwork) -> tuple[int, ...]:
+    """Voxels (z, y, x) that are one place inside the network."""
+    return getattr(stage.network.config, "fold", (1, 1, 1))
+
+
+def has_patch_statistics(card: ModelCard) -> bool:
+    """Whether a network's batch norm is to use mean and deviation of the patch at hand."""
+    return card.preprocessing.get("batch_statistics") == "patch"
 
 
 def _common_factors(stages: list[LoadedNetwork]) -> list[Factors]:

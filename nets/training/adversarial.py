@@ -12,6 +12,7 @@ from nets.architectures.blocks import use_statistics_of_patch
 from nets.architectures.discriminators import DraganDiscriminator
 from nets.architectures.registry import build
 from nets.data.formats.errors import VolumeError
+from nets.inference.super_resolution import has_patch_statistics
 from nets.training.base import Batch, Training
 from nets.training.schedules import Turns
 from nets.training.super_resolution import INTENDED_INPUT
@@ -226,7 +227,7 @@ class GanTraining(Training):
 def _first_stage(path: Path) -> nn.Module:
     """The network whose output the generator gets: it does not learn, and has the batch statistics of its card."""
     loaded = load_weights(path)
-    if loaded.card.preprocessing.get("batch_statistics") == "patch":
+    if has_patch_statistics(loaded.card):
         use_statistics_of_patch(loaded.network)
     return loaded.network.requires_grad_(False)
 

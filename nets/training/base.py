@@ -65,8 +65,7 @@ class Training(lightning.LightningModule):
         self.network: nn.Module = starting_network(architecture, self.network_config, weights)
         self.learning_rate, self.loss = learning_rate, named(LOSSES, "loss", loss)
         self.metrics = {name: named(METRICS, "metric", name) for name in metrics}
-        if schedule not in SCHEDULES:
-            raise ValueError(f"schedule {schedule!r} is not known; known are {', '.join(SCHEDULES)}")
+        named(SCHEDULES, "schedule", schedule)  # told now, not when the training starts
         self.schedule, self.steps, self.intended_input = schedule, steps, intended_input
 
     @property

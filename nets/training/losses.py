@@ -1,6 +1,7 @@
 """Losses and metrics by the names that recipes give them, and penalties that are more than one call of torch."""
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from nets.data.degradation import measured_part
 
+Entry = TypeVar("Entry")
 Measure = Callable[[Tensor, Tensor], Tensor]
 """Estimate and label → one number."""
 
@@ -29,8 +31,8 @@ METRICS: Mapping[str, Measure] = {**LOSSES, "nrmse": relative_error, "psnr": pea
 """What validation may measure."""
 
 
-def named(table: Mapping[str, Measure], kind: str, name: str) -> Measure:
-    """Look up a loss or a metric.
+def named(table: Mapping[str, Entry], kind: str, name: str) -> Entry:
+    """Look up what a recipe names: a loss, a metric, a schedule.
 
     Raises
     ------
