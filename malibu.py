@@ -109,7 +109,7 @@ def read_volume(path: str | Path, group: str = "dataset", **parameters: Any) -> 
         If the file cannot be read, or holds no such volume.
     """
     from gadgets.mrd.files import ScanFile, open_source
-    from gadgets.mrd.measurement import Measurement
+    from gadgets.mrd.intake.measurement import Measurement
     from gadgets.super_resolution.gadget import measured_volumes
     from gadgets.super_resolution.parameters import SuperResolutionParameters
 

@@ -19,7 +19,7 @@ from gadgets.evaluation.regions import block_medians, compare_regions
 from gadgets.evaluation.truth import Truth, cine_quality, known_truth
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.header import read_header
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 from gadgets.multitasking.network import load_network
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.readouts import slices_of

@@ -10,7 +10,7 @@ import sigpy
 from numpy.typing import NDArray
 
 from gadgets.mrd.header import read_header
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.readouts import MeasuredSlice, slices_of
 from gadgets.simulated.radial import acquisitions, scan_header

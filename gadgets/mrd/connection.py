@@ -14,13 +14,15 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 import ismrmrd
-from gadgetron.external import constants
 from gadgetron.external.connection import Connection
 
 from gadgets.errors import OPERATOR_ERRORS, ParameterError, Stopped, StreamError, shortened, signals_as_errors
 from gadgets.mrd.header import parse_header
 from gadgets.mrd.headers.numbers import as_gadgetron_writes
+from gadgets.mrd.intake.receiver import Receiver
 from gadgets.mrd.wire.items import SENDABLE_TYPES, sendable
+from gadgets.mrd.wire.opening import GuardedConnection
+from gadgets.mrd.wire.reading import END, ItemReader
 from gadgets.mrd.wire.sockets import CLOSE_BYTES, LINGER_S, ExactSocket, send_error
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,10 @@ class GadgetStream:
         self._gadget = gadget
         taken = connection.socket
         self._socket = taken if isinstance(taken, ExactSocket) else ExactSocket(taken.socket)
-        self._ended = False
+        self._reader = ItemReader(self._socket, connection.readers)
+        self._receiver: Receiver | None = None
+        if isinstance(connection, GuardedConnection):
+            self._reader, self._receiver = connection.reader, connection.receiver
         self._signals = signals_as_errors()
         connection.socket = self._socket
 
@@ -86,6 +91,12 @@ class GadgetStream:
         self._socket.message_timeout_s = message_timeout_s
         self._socket.idle_timeout_s = idle_timeout_s
 
+    def receive_ahead(self) -> Receiver:
+        """Take items in from now on, in a thread of its own, whatever this one does; a second call does nothing."""
+        if self._receiver is None:
+            self._receiver = Receiver(self._reader, self._socket)
+        return self._receiver
+
     def __iter__(self) -> Iterator[Any]:
         """Yield the deserialised items until CLOSE.
 
@@ -94,32 +105,13 @@ class GadgetStream:
         StreamError
             On an unknown message, a cut or stalled stream, or an end without CLOSE.
         """
-        while True:
-            message_id = self._socket.next_id()
-            if message_id == constants.GADGET_MESSAGE_CLOSE:
-                self._ended = True
-                return
-            reader = self._connection.readers.get(message_id)
-            if reader is None:
-                raise StreamError(f"unknown message id {message_id} after {self._socket.messages} messages")
-            yield self._item(message_id, reader)
-
-    def _item(self, message_id: int, reader: Any) -> Any:
-        try:
-            item = reader(self._socket)
-        except OPERATOR_ERRORS:
-            raise
-        except Exception as error:
-            number = self._socket.messages + 1
-            raise StreamError(
-                f"message {number} (id {message_id}) cannot be understood: {type(error).__name__}: {shortened(error)}"
-            ) from error
-        self._socket.message_done()
-        return item
+        receiver = self.receive_ahead()
+        while (item := receiver.take(self._socket.idle_timeout_s)) is not END:
+            yield item
 
     def waits(self, seconds: float) -> bool:
         """Whether a message comes within some seconds; it is not taken."""
-        return self._socket.waits(seconds)
+        return self.receive_ahead().has(seconds)
 
     def send(self, image: ismrmrd.Image) -> None:
         """Send an image.
@@ -159,6 +151,8 @@ class GadgetStream:
         if error is not None:
             self._report(error)
             return
+        if self._receiver is not None:
+            self._receiver.drop(LINGER_S, LINGER_S)
         self._socket.close()
         rest = self._socket.trailing
         if rest.replace(CLOSE_BYTES, b""):
@@ -172,18 +166,16 @@ class GadgetStream:
         log.error("%s: %s", self._gadget, text)
         with contextlib.suppress(StreamError):
             send_error(self._socket, f"malibu {self._gadget}: {text}")
-        if isinstance(error, Stopped):
-            self._socket.discard_until_silence(LINGER_S, _STOPPED_DRAIN_S)
-        else:
-            self._drain()
+        self._drain(*((LINGER_S, _STOPPED_DRAIN_S) if isinstance(error, Stopped) else (_DRAIN_PAUSE_S, None)))
 
-    def _drain(self) -> None:
-        if self._ended:
-            return
-        self._socket.idle_timeout_s = min(self._socket.idle_timeout_s, _DRAIN_PAUSE_S)
-        if self._socket.in_step:
-            with contextlib.suppress(Exception):  # the first error is the one to report
-                for _ in self:
-                    pass
-                return
-        self._socket.discard_until_silence(LINGER_S)
+    def _drain(self, pause_s: float, longest_s: float | None) -> None:
+        """Read and drop the rest of the stream, so that the peer does not block, and end the receiving thread."""
+        if self._socket.in_step and not self._reader.has_ended:
+            self.receive_ahead()
+        if self._receiver is not None:
+            self._receiver.drop(min(pause_s, self._socket.idle_timeout_s), longest_s)
+            if self._receiver.is_receiving:  # inside a message that does not go on
+                self._socket.drop()
+                self._receiver.join()
+        if not self._reader.has_ended:
+            self._socket.discard_until_silence(LINGER_S, longest_s)

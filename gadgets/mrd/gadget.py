@@ -12,7 +12,7 @@ from gadgets.configuration import StreamParameters
 from gadgets.device import choose_device
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.header import counter_limits
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 from gadgets.mrd.rescue import check_rescue_folder, loaded_early, rescued
 from recon.stages import StageClock
 
@@ -39,6 +39,7 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
         with GadgetStream(connection, type(self).__name__) as stream:
             parameters = self.parse(stream.configuration)
             stream.set_timeouts(parameters.message_timeout_s, parameters.idle_timeout_s)
+            stream.receive_ahead()
             check_rescue_folder(parameters.rescue_folder)
             device = choose_device(parameters.device)
             network = loaded_early(

@@ -37,6 +37,8 @@ _ERROR_TEXT = re.compile(
     r"\s*malibu \w+:|(?!\s*(DEBUG|DBG|INFO|WARN|WRN)).*\b\w*(error|exception|failed|failure)\b", re.I | re.S
 )
 _LONGEST_TEXT = 1000
+# Readouts between two calls of Progress.sent: drawing a bar takes longer than sending a readout.
+_TOLD_EVERY = 64
 # A gadget in this process whose client is gone is not waited for any longer.
 _END_S = 5.0
 
@@ -56,7 +58,7 @@ class Progress:
     Attributes
     ----------
     sent : callable
-        Called after each readout with how many were sent in all.
+        Called after every few readouts with how many were sent in all.
     image : callable
         Called with each image that came back.
     """
@@ -177,7 +179,9 @@ class _Sender(threading.Thread):
             writers.write_byte_string(connection, text)
         for number, item in enumerate(self._scan.items(), start=1):
             _WRITERS[type(item)](connection, item)
-            self._progress.sent(number)
+            if number % _TOLD_EVERY == 0:
+                self._progress.sent(number)
+        self._progress.sent(self._scan.item_count)
         connection.write(constants.GadgetMessageIdentifier.pack(constants.GADGET_MESSAGE_CLOSE))
 
     def finish(self) -> None:

@@ -14,7 +14,7 @@ from gadgets.errors import ParameterError, ScanFileError, shortened
 from gadgets.files import check_folder
 from gadgets.mrd.files import write_scan
 from gadgets.mrd.headers.identifiers import anonymous
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 
 log = logging.getLogger(__name__)
 

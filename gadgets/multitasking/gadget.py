@@ -15,7 +15,7 @@ from gadgets.errors import StreamError
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.gadget import StreamGadget
 from gadgets.mrd.header import expected_matrix, read_header
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 from gadgets.multitasking.images import multitasking_images
 from gadgets.multitasking.network import ArrayNetwork, load_network
 from gadgets.multitasking.parameters import MultitaskingParameters, parse_parameters

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.header import ScanHeader, read_header
 from gadgets.mrd.headers.roles import Roles, is_flagged, roles_of
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 from gadgets.multitasking.feasibility import check_wishes, inverts
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.readouts import slices_of

@@ -1,10 +1,10 @@
 """Which readouts of a slice are navigators, and whether these share the angle that they must share."""
 
-import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.mrd.headers.roles import is_flagged
+from gadgets.mrd.intake.store import StoredReadouts
 from gadgets.multitasking.parameters import MultitaskingParameters
 from recon.errors import DataError
 from recon.readouts.clock import excitations_of_scan
@@ -16,17 +16,13 @@ _ZERO_ANGLE = 1e-3
 """Sine of the largest angle of a spoke at 0 or 180 degrees: a twentieth of a degree."""
 
 
-def find_navigators(
-    readouts: list[ismrmrd.Acquisition], heads: NDArray, parameters: MultitaskingParameters
-) -> NDArray[np.bool_]:
+def find_navigators(readouts: StoredReadouts, parameters: MultitaskingParameters) -> NDArray[np.bool_]:
     """Find the navigators of one slice by the rule that is set.
 
     Parameters
     ----------
-    readouts : list of ismrmrd.Acquisition
+    readouts : StoredReadouts
         Imaging readouts and navigators, in the order of acquisition.
-    heads : (readouts,) structured array
-        Their heads.
     parameters : MultitaskingParameters
 
     Returns
@@ -38,14 +34,12 @@ def find_navigators(
     DataError
         If the rule needs a trajectory and there is none, or the navigators do not share an angle.
     """
-    is_navigator = _by_rule(readouts, heads, parameters)
-    _check_angle([readouts[row] for row in np.flatnonzero(is_navigator)], parameters)
+    is_navigator = _by_rule(readouts, readouts.heads, parameters)
+    _check_angle(readouts.at(np.flatnonzero(is_navigator)), parameters)
     return is_navigator
 
 
-def _by_rule(
-    readouts: list[ismrmrd.Acquisition], heads: NDArray, parameters: MultitaskingParameters
-) -> NDArray[np.bool_]:
+def _by_rule(readouts: StoredReadouts, heads: NDArray, parameters: MultitaskingParameters) -> NDArray[np.bool_]:
     if parameters.navigator == "none":
         return np.zeros(len(readouts), dtype=bool)
     if parameters.navigator == "flag":
@@ -61,14 +55,15 @@ def _by_rule(
     return level & (backwards if 2 * np.count_nonzero(backwards) > np.count_nonzero(level) else ~backwards)
 
 
-def _ends(readouts: list[ismrmrd.Acquisition]) -> NDArray[np.float64]:
+def _ends(readouts: StoredReadouts) -> NDArray[np.float64]:
     """(readouts, 2): from the first to the last sample of each."""
-    return np.stack([readout.traj[-1, :2] - readout.traj[0, :2] for readout in readouts]).astype(np.float64)
+    first, last = (readouts.trajectory(slice(2), samples=place)[:, 0] for place in (slice(1), slice(-1, None)))
+    return (last - first).astype(np.float64)
 
 
-def _check_angle(navigators: list[ismrmrd.Acquisition], parameters: MultitaskingParameters) -> None:
-    measured = [readout for readout in navigators if readout.trajectory_dimensions >= 2]
-    if not measured:
+def _check_angle(navigators: StoredReadouts, parameters: MultitaskingParameters) -> None:
+    measured = navigators.at(np.flatnonzero(navigators.heads["trajectory_dimensions"] >= 2))
+    if not len(measured):
         return
     x, y = _ends(measured).T
     moving = np.hypot(x, y) > 0  # some sequences export no trajectory for navigators: all zeros

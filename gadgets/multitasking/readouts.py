@@ -11,11 +11,12 @@ from gadgets.mrd.files import ScanFile
 from gadgets.mrd.header import ScanHeader, read_header
 from gadgets.mrd.headers.places import check_one_place, geometry_of, oriented
 from gadgets.mrd.headers.roles import is_flagged
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
+from gadgets.mrd.intake.store import StoredReadouts
 from gadgets.multitasking.feasibility import check_wishes, given_basis, inverts, remarks_on, settled
 from gadgets.multitasking.navigators import find_navigators
 from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.multitasking.samples import kept_samples, stack, trajectory_of
+from gadgets.multitasking.samples import finite_samples, kept_samples, trajectory_of
 from gadgets.multitasking.timing import Timing, log_passed_over, timing_of
 from gadgets.multitasking.waveforms import waveform
 from recon.errors import DataError
@@ -79,7 +80,6 @@ def slices_of(measurement: Measurement, header: ScanHeader, parameters: Multitas
         _slice(
             number,
             readouts,
-            selected.heads[number],
             selected.counters[number],
             measurement,
             NoiseScan(*noise) if noise else None,
@@ -99,16 +99,16 @@ def read_slices(scan: ScanFile, parameters: MultitaskingParameters) -> list[Meas
 
 def _slice(
     number: int,
-    readouts: list[ismrmrd.Acquisition],
-    heads: NDArray,
+    readouts: StoredReadouts,
     counter: NDArray,
     measurement: Measurement,
     noise: NoiseScan | None,
     header: ScanHeader,
     parameters: MultitaskingParameters,
 ) -> MeasuredSlice:
+    heads = readouts.heads
     _check_two_dimensional(heads, number)
-    is_navigator = find_navigators(readouts, heads, parameters)
+    is_navigator = find_navigators(readouts, parameters)
     is_imaging = ~is_navigator & ~_passed_over(heads, is_navigator, parameters)
     timing = timing_of(heads, header, parameters, counter)
     has_navigators, is_inverting = bool(is_navigator.any()), inverts(timing, bool(is_navigator.any()))
@@ -123,16 +123,15 @@ def _slice(
     if not len(imaging):
         raise DataError(f"slice {number}: all {len(readouts)} readouts are navigators; check the navigator rule")
     kept, spokes = kept_samples(heads), np.flatnonzero(is_imaging)
-    trajectory, unit = trajectory_of(
-        [readouts[row] for row in spokes], heads[spokes], max(timing.missing, timing.placed.jumps), parameters, header
-    )
+    missing = max(timing.missing, timing.placed.jumps)
+    trajectory, unit = trajectory_of(readouts.at(spokes), heads[spokes], missing, parameters, header)
     check_one_place(heads[imaging], f"slice {number}")
-    headers = [readouts[row].getHead() for row in imaging]
+    headers = [ismrmrd.AcquisitionHeader.from_buffer_copy(head.tobytes()) for head in heads[imaging]]
     _orient(headers)
 
     def kind(rows: NDArray) -> Readouts:
         timeline = Timeline(timing.time_s[rows], timing.excitation[rows], timing.period[rows])
-        return Readouts(stack(readouts, rows, kept), timeline, rows)
+        return Readouts(finite_samples(readouts.at(rows), kept), timeline, rows)
 
     measured = kind(imaging)
     ecg, respiration = _signals(measurement, timing, imaging, measured.timeline, parameters)

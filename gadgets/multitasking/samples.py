@@ -2,12 +2,12 @@
 
 import logging
 
-import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.mrd.header import ScanHeader
 from gadgets.mrd.headers.roles import is_flagged
+from gadgets.mrd.intake.store import StoredReadouts
 from gadgets.multitasking.parameters import MultitaskingParameters
 from recon.errors import DataError
 from recon.readouts.trajectory import golden_angles_rad, radial_trajectory, recognise_unit
@@ -55,7 +55,7 @@ def kept_samples(heads: NDArray) -> slice:
     return kept
 
 
-def stack(readouts: list[ismrmrd.Acquisition], rows: NDArray, kept: slice) -> NDArray[np.complex64]:
+def finite_samples(readouts: StoredReadouts, kept: slice) -> NDArray[np.complex64]:
     """Samples of some readouts: ``(readouts, coils, samples)`` complex64.
 
     Raises
@@ -63,19 +63,19 @@ def stack(readouts: list[ismrmrd.Acquisition], rows: NDArray, kept: slice) -> ND
     DataError
         If they are not finite.
     """
-    data = np.stack([readouts[row].data[:, kept] for row in rows])
+    data = readouts.samples(kept)
     finite = np.isfinite(data.view(np.float32).sum(axis=(1, 2), dtype=np.float64))
     if not finite.all():
-        bad = readouts[rows[np.argmin(finite)]]
+        bad = readouts.heads[np.argmin(finite)]
         raise DataError(
             f"{np.count_nonzero(~finite)} readouts hold NaN or Inf samples, the first with scan counter "
-            f"{bad.scan_counter} (slice {bad.idx.slice}); check the receiver or leave them out"
+            f"{bad['scan_counter']} (slice {bad['idx']['slice']}); check the receiver or leave them out"
         )
     return data
 
 
 def trajectory_of(
-    imaging: list[ismrmrd.Acquisition],
+    imaging: StoredReadouts,
     heads: NDArray,
     missing: int,
     parameters: MultitaskingParameters,
@@ -85,7 +85,7 @@ def trajectory_of(
 
     Parameters
     ----------
-    imaging : list of ismrmrd.Acquisition
+    imaging : StoredReadouts
         Imaging readouts of the slice, all of them.
     heads : (imaging,) structured array
     missing : int
@@ -106,13 +106,13 @@ def trajectory_of(
     if np.all(heads["trajectory_dimensions"] >= 2):
         if is_flagged(heads, "ACQ_IS_REVERSE").any():
             log.info("readouts are flagged ACQ_IS_REVERSE: their trajectory says where each sample lies")
-        _refuse_three_dimensional(imaging)
-        written = np.stack([readout.traj[:, :2] for readout in imaging])
+        _refuse_three_dimensional(imaging, heads)
+        written = imaging.trajectory(slice(2))
         still = np.flatnonzero(~written.any(axis=(1, 2)))
         if len(still):
             raise DataError(
                 f"{len(still)} imaging readouts have a trajectory of zeros, the first with scan counter "
-                f"{imaging[still[0]].scan_counter}: where they lie is not known; leave them out, or flag what they are"
+                f"{heads['scan_counter'][still[0]]}: where they lie is not known; leave them out, or flag what they are"
             )
         unit = recognise_unit(written, header.resolved_matrix, header.encoded_matrix)
         return (written * np.float32(unit.cycles_per_fov)).astype(np.float32), unit.name
@@ -128,17 +128,20 @@ def trajectory_of(
     return spokes, f"computed: {parameters.golden_angle_deg:g} degrees per spoke"
 
 
-def _refuse_three_dimensional(imaging: list[ismrmrd.Acquisition]) -> None:
+def _refuse_three_dimensional(imaging: StoredReadouts, heads: NDArray) -> None:
     """Refuse spokes that leave the plane; a third column without negative values is a density weight."""
-    for readout in imaging:
-        if readout.trajectory_dimensions > 2:
-            reach = float(np.abs(readout.traj[:, :2]).max())
-            if readout.traj[:, 2].min() < -_IN_PLANE * reach and readout.traj[:, 2].max() > _IN_PLANE * reach:
-                raise DataError(
-                    f"the spoke with scan counter {readout.scan_counter} leaves the plane (kz from "
-                    f"{readout.traj[:, 2].min():.3g} to {readout.traj[:, 2].max():.3g}): malibu reconstructs radial "
-                    "slices, not three-dimensional radial scans"
-                )
+    deep = np.flatnonzero(heads["trajectory_dimensions"] > 2)
+    if not len(deep):
+        return
+    trajectory = imaging.at(deep).trajectory()
+    reach, depth = np.abs(trajectory[..., :2]).max(axis=(1, 2)), trajectory[..., 2]
+    leaves = (depth.min(axis=1) < -_IN_PLANE * reach) & (depth.max(axis=1) > _IN_PLANE * reach)
+    for row in np.flatnonzero(leaves)[:1]:
+        raise DataError(
+            f"the spoke with scan counter {heads['scan_counter'][deep[row]]} leaves the plane (kz from "
+            f"{depth[row].min():.3g} to {depth[row].max():.3g}): malibu reconstructs radial slices, not "
+            "three-dimensional radial scans"
+        )
 
 
 def _check_computable(heads: NDArray, missing: int, header: ScanHeader) -> None:

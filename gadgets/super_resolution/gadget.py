@@ -14,7 +14,7 @@ from gadgetron.types.image_array import ImageArray
 from gadgets.errors import StreamError
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.gadget import StreamGadget
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 from gadgets.super_resolution.acceleration import check_acceleration
 from gadgets.super_resolution.images import volume_images
 from gadgets.super_resolution.kinds import split_by_kind

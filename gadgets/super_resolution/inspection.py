@@ -10,7 +10,7 @@ import sigpy
 
 from gadgets.errors import MalibuError
 from gadgets.mrd.files import ImageSource, ScanFile, Source
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 from gadgets.super_resolution.acceleration import check_acceleration
 from gadgets.super_resolution.gadget import measured_volumes
 from gadgets.super_resolution.kinds import grouped, other_kind

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gadgets.mrd.header import as_carried, relative_noise_bandwidth
 from gadgets.mrd.headers.places import check_one_place, geometry_of, oriented
 from gadgets.mrd.headers.roles import Rules, heads_of
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 from gadgets.super_resolution.slices import MeasuredVolume
 from recon.cartesian import centre_region, combine_coils, lines_in_image, zero_fill
 from recon.errors import DataError

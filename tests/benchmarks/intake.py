@@ -14,7 +14,7 @@ from gadgetron.external.connection import Connection
 
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.header import parse_header, read_header
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 from gadgets.multitasking.gadget import MultitaskingGadget
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.readouts import slices_of

@@ -60,10 +60,7 @@ def read_acquisition(source: Exact) -> ismrmrd.Acquisition:
         raise StreamError(f"a readout claims {samples} samples of {coils} coils: the stream is corrupt")
     trajectory = np.frombuffer(source.read(4 * values), np.float32)
     data = np.frombuffer(source.read(8 * samples * coils), np.complex64)
-    acquisition = ismrmrd.Acquisition(header)
-    acquisition.traj[:] = trajectory.reshape(samples, -1)
-    acquisition.data[:] = data.reshape(coils, samples)
-    return acquisition
+    return ismrmrd.Acquisition(header, data.reshape(coils, samples), trajectory.reshape(samples, -1))
 
 
 def read_image(source: Exact) -> ismrmrd.Image:

@@ -16,7 +16,9 @@ from gadgetron.external.connection import Connection
 
 from gadgets.errors import StreamError
 from gadgets.mrd.header import parse_header
+from gadgets.mrd.intake.receiver import Receiver
 from gadgets.mrd.wire.items import read_acquisition, read_image
+from gadgets.mrd.wire.reading import ItemReader
 from gadgets.mrd.wire.sockets import ExactSocket, send_error
 
 # Configurations are kilobytes, headers with many user parameters a megabyte.
@@ -29,6 +31,12 @@ class GuardedConnection(Connection):
     Parameters
     ----------
     sock : socket.socket
+
+    Attributes
+    ----------
+    reader : ItemReader
+    receiver : Receiver
+        Takes the items from the moment on at which the header was read.
 
     Raises
     ------
@@ -53,6 +61,9 @@ class GuardedConnection(Connection):
             self.socket.close()
             raise
         self.raw_bytes = Connection.Struct(config=config, header=header)
+        # Readouts are taken while the gadget and its libraries are still being loaded.
+        self.reader = ItemReader(self.socket, self.readers)
+        self.receiver = Receiver(self.reader, self.socket)
 
     @cached_property
     def config(self) -> ElementTree.Element | None:

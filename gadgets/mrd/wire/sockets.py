@@ -1,12 +1,12 @@
 """A socket that reads exactly, waits for a bounded time, and closes so that the peer can read everything."""
 
 import contextlib
-import io
+import math
 import select
 import socket
 import struct
 import time
-from typing import Any, cast
+from typing import Any
 
 from gadgetron.external import constants
 
@@ -18,6 +18,8 @@ LARGEST_FIELD = 2**30
 
 # Memory is taken as the data come, so that a claimed length costs nothing.
 _READ_AT_ONCE = 2**24
+# Bytes taken from the socket at a time: some 40 readouts of 8 coils × 320 samples.
+_BUFFERED = 2**20
 # A write waits for a pause of the reader, not for the whole image: it goes out in pieces of this size.
 _WRITTEN_AT_ONCE = 2**18
 # A closing socket reads on until the peer is silent for this long: closing early resets it.
@@ -27,6 +29,8 @@ _LONGEST_ERROR = 2000
 
 class ExactSocket:
     """Reads exactly, with timeouts, and closes once; takes the place of gadgetron's ``SocketWrapper``.
+
+    One thread may read while another writes: the socket itself never blocks, and each side waits by ``poll``.
 
     Parameters
     ----------
@@ -44,8 +48,10 @@ class ExactSocket:
         self.messages = 0
         self.in_step = True
         self.trailing = b""
-        self._stream = cast(io.BufferedReader, sock.makefile("rb", buffering=2**20))
+        self._buffer = memoryview(bytearray(_BUFFERED))
+        self._first = self._stop = 0
         self._closed = False
+        sock.setblocking(False)
 
     def next_id(self) -> int:
         """Wait for the next message and return its id.
@@ -55,26 +61,24 @@ class ExactSocket:
         StreamError
             If the peer ends the stream without CLOSE, or nothing comes within the idle timeout.
         """
-        self.socket.settimeout(self.idle_timeout_s)
+        first = bytearray(1)
         try:
-            first = self._stream.read(1)
+            count = self._take(memoryview(first), self.idle_timeout_s)
         except TimeoutError as error:
             self.in_step = False
             raise StreamError(f"no message for {self.idle_timeout_s:g} s (idle_timeout_s)") from error
         except OSError as error:
             raise self._lost(error) from error
-        if not first:
-            self.in_step = False
+        self.in_step = False
+        if not count:
             raise StreamError(
                 f"the stream ended without CLOSE after {self.messages} messages: the peer died or was cut"
             )
-        self.in_step = False
-        self.socket.settimeout(self.message_timeout_s)
-        return struct.unpack("<H", first + self.read(1))[0]
+        return struct.unpack("<H", bytes(first) + self.read(1))[0]
 
     def waits(self, seconds: float) -> bool:
         """Whether something comes within some seconds, CLOSE or the end of the stream included; nothing is taken."""
-        return bool(self._buffered()) or bool(select.select([self.socket], [], [], seconds)[0])
+        return self._first < self._stop or self._ready(select.POLLIN, seconds)
 
     def message_done(self) -> None:
         """Note that a whole message was read."""
@@ -91,27 +95,56 @@ class ExactSocket:
         """
         if count > LARGEST_FIELD:
             raise StreamError(f"message {self.messages + 1} claims a field of {count} bytes: the stream is corrupt")
-        if count <= _READ_AT_ONCE:
-            return self._part(count, 0, count)
-        parts: list[bytes] = []
-        for start in range(0, count, _READ_AT_ONCE):
-            parts.append(self._part(min(_READ_AT_ONCE, count - start), start, count))
-        return b"".join(parts)
+        if count <= self._stop - self._first:
+            self._first += count
+            return bytes(self._buffer[self._first - count : self._first])
+        data = bytearray()
+        while len(data) < count:
+            part = bytearray(min(_READ_AT_ONCE, count - len(data)))
+            self._fill(memoryview(part), len(data), count)
+            data += part
+        return bytes(data)
 
-    def _part(self, size: int, before: int, count: int) -> bytes:
-        try:
-            data = self._stream.read(size)
-        except TimeoutError as error:
-            raise StreamError(
-                f"message {self.messages + 1} stalled: no data for {self.message_timeout_s:g} s (message_timeout_s)"
-            ) from error
-        except OSError as error:
-            raise self._lost(error) from error
-        if len(data) < size:
-            raise StreamError(
-                f"the stream was cut inside message {self.messages + 1}: {before + len(data)} of {count} bytes came"
-            )
-        return data
+    def _fill(self, part: memoryview, before: int, count: int) -> None:
+        done = 0
+        while done < len(part):
+            try:
+                got = self._take(part[done:], self.message_timeout_s)
+            except TimeoutError as error:
+                raise StreamError(
+                    f"message {self.messages + 1} stalled: no data for {self.message_timeout_s:g} s (message_timeout_s)"
+                ) from error
+            except OSError as error:
+                raise self._lost(error) from error
+            if not got:
+                raise StreamError(
+                    f"the stream was cut inside message {self.messages + 1}: {before + done} of {count} bytes came"
+                )
+            done += got
+
+    def _take(self, into: memoryview, timeout_s: float) -> int:
+        """Take some bytes, at least one; 0 at the end of the stream, TimeoutError where nothing comes."""
+        if self._first == self._stop:
+            if len(into) >= len(self._buffer):
+                return self._received(into, timeout_s)
+            self._first, self._stop = 0, self._received(self._buffer, timeout_s)
+        count = min(len(into), self._stop - self._first)
+        into[:count] = self._buffer[self._first : self._first + count]
+        self._first += count
+        return count
+
+    def _received(self, into: memoryview, timeout_s: float) -> int:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                return self.socket.recv_into(into)
+            if not self._ready(select.POLLIN, timeout_s):
+                raise TimeoutError
+
+    def _ready(self, event: int, timeout_s: float) -> bool:
+        """Wait until the socket can be read or written, or is broken, for a bounded time."""
+        waiting = select.poll()
+        waiting.register(self.socket, event)
+        return bool(waiting.poll(max(0, math.ceil(1000 * timeout_s))))
 
     def _lost(self, error: OSError) -> StreamError:
         self.in_step = False
@@ -127,20 +160,23 @@ class ExactSocket:
         """
         rest = memoryview(data).cast("B")
         try:
-            self.socket.settimeout(self.message_timeout_s)
             while len(rest):
-                rest = rest[self.socket.send(rest[:_WRITTEN_AT_ONCE]) :]
-        except OSError as error:
+                with contextlib.suppress(BlockingIOError):
+                    rest = rest[self.socket.send(rest[:_WRITTEN_AT_ONCE]) :]
+                    continue
+                if not self._ready(select.POLLOUT, self.message_timeout_s):
+                    raise TimeoutError(f"nothing was taken for {self.message_timeout_s:g} s")
+        except (OSError, ValueError) as error:
             raise StreamError(f"the peer no longer takes data: {error}") from error
 
     def discard_until_silence(self, pause_s: float, longest_s: float | None = None) -> bytes:
         """Read and drop whatever comes until the peer closes or pauses; return the first bytes of it."""
-        start = b""
+        start = bytes(self._buffer[self._first : self._stop][:64])
+        self._first = self._stop = 0
         deadline = time.monotonic() + (self.idle_timeout_s if longest_s is None else longest_s)
-        with contextlib.suppress(OSError):
-            self.socket.settimeout(pause_s)
-            while time.monotonic() < deadline and (data := self.socket.recv(2**16)):
-                start = (start + data)[:64]
+        with contextlib.suppress(OSError, ValueError):
+            while time.monotonic() < deadline and (count := self._received(self._buffer, pause_s)):
+                start = (start + bytes(self._buffer[: min(count, 64)]))[:64]
         return start
 
     def close(self) -> None:
@@ -152,12 +188,10 @@ class ExactSocket:
         if self._closed:
             return
         self._closed = True
-        with contextlib.suppress(OSError):
-            self.socket.settimeout(self.message_timeout_s)
-            self.socket.sendall(CLOSE_BYTES)
+        with contextlib.suppress(StreamError, OSError):
+            self.write(CLOSE_BYTES)
             self.socket.shutdown(socket.SHUT_WR)
-        self.trailing = self._buffered() + self.discard_until_silence(LINGER_S)
-        self._stream.close()
+        self.trailing = self.discard_until_silence(LINGER_S)
         self.socket.close()
 
     def drop(self) -> None:
@@ -165,15 +199,7 @@ class ExactSocket:
         self._closed = True
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.close()
         self.socket.close()
-
-    def _buffered(self) -> bytes:
-        with contextlib.suppress(OSError):
-            self.socket.settimeout(0)
-            return self._stream.peek()[:64]
-        return b""
 
 
 def send_error(destination: ExactSocket, text: str) -> None:

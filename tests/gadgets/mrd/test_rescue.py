@@ -11,7 +11,7 @@ import pytest
 
 from gadgets.errors import ParameterError
 from gadgets.mrd.files import ScanFile
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 from gadgets.mrd.rescue import check_rescue_folder, rescued
 from tests.support.peer import CLOSE, Peer, message, scan_messages
 

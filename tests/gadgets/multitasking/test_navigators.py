@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from gadgets.mrd.headers.roles import heads_of
+from gadgets.mrd.intake.store import ReadoutStore
 from gadgets.multitasking.navigators import find_navigators
 from gadgets.multitasking.parameters import parse_parameters
 from recon.errors import DataError
@@ -25,7 +25,7 @@ def spoke(angle_deg: float | None, is_navigator: bool = False) -> ismrmrd.Acquis
 
 
 def found(readouts: list[ismrmrd.Acquisition], **rule: str) -> list[int]:
-    return np.flatnonzero(find_navigators(readouts, heads_of(readouts), parse_parameters(None, rule))).tolist()
+    return np.flatnonzero(find_navigators(ReadoutStore.of(readouts).all(), parse_parameters(None, rule))).tolist()
 
 
 @settings(max_examples=40, deadline=None)

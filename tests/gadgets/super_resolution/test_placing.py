@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from gadgets.mrd.headers.roles import DefaultRules
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 from gadgets.super_resolution.readouts import fill_kspace, volumes_of_readouts
 from recon.errors import DataError
 

@@ -15,7 +15,7 @@ import malibu
 from gadgets import RESEARCH_LABEL
 from gadgets.errors import ParameterError, RemoteError
 from gadgets.mrd.files import ScanFile, write_scan
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 from gadgets.registry import gadget_entry
 from gadgets.simulated.cartesian import VolumeProtocol, write_volume_scan
 from gadgets.simulated.radial import truth_path

@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -11,40 +10,21 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
-from gadgets.mrd.headers.roles import NOT_IMAGING, DefaultRules, Roles, Rules, heads_of, roles_of
+from gadgets.mrd.headers.roles import NOT_IMAGING, DefaultRules, Rules
+from gadgets.mrd.intake.selected import Selected, check_shape, selected_readouts
+from gadgets.mrd.intake.store import ReadoutStore
 from recon.errors import DataError
 
 log = logging.getLogger(__name__)
 
 _SPECIAL_MASK = sum(1 << (getattr(ismrmrd, flag) - 1) for flag in NOT_IMAGING)
 _NOISE_MASK = 1 << (ismrmrd.ACQ_IS_NOISE_MEASUREMENT - 1)
+_NAVIGATOR_MASK = 1 << (ismrmrd.ACQ_IS_NAVIGATION_DATA - 1)
 _LAST_MASK = 1 << (ismrmrd.ACQ_LAST_IN_MEASUREMENT - 1)
 
 _GRACE_S = 1.0
 """How long to wait after a readout flagged as last, where nothing tells whether more will come: readouts of a scan
 that goes on follow within a repetition time, or an inversion time."""
-
-
-@dataclass(frozen=True)
-class Selected:
-    """The readouts of a measurement that are used.
-
-    Attributes
-    ----------
-    slices : dict of int to list of ismrmrd.Acquisition
-        Imaging readouts and navigators by slice index, each in the order of acquisition.
-    heads : dict of int to (readouts,) structured array
-        Their heads.
-    counters : dict of int to (readouts,) int64
-        Their scan counters, less those of dropped echoes, which are no excitations of their own.
-    roles : Roles
-        How they were chosen.
-    """
-
-    slices: dict[int, list[ismrmrd.Acquisition]]
-    heads: dict[int, NDArray]
-    counters: dict[int, NDArray[np.int64]]
-    roles: Roles
 
 
 class Measurement:
@@ -70,9 +50,17 @@ class Measurement:
         Largest value of each counter, from the header. Converters flag the last readout of each repetition or slice,
         too: it ends the scan at once only where repetitions alone are counted and all came.
     number, volumes_before : int
+    limit_bytes : int, optional
+        Memory that the readouts may take.
     """
 
-    def __init__(self, limits: dict[str, int] | None = None, number: int = 0, volumes_before: int = 0) -> None:
+    def __init__(
+        self,
+        limits: dict[str, int] | None = None,
+        number: int = 0,
+        volumes_before: int = 0,
+        limit_bytes: int | None = None,
+    ) -> None:
         self.number = number
         self.volumes_before, self.volumes = volumes_before, 0
         self.images: list[ismrmrd.Image] = []
@@ -82,8 +70,9 @@ class Measurement:
         self._limits = {name: limit for name, limit in (limits or {}).items() if limit > 0}
         self._repetition = 0
         self._noise: list[ismrmrd.Acquisition] = []
-        self._readouts: list[ismrmrd.Acquisition] = []
+        self._readouts = ReadoutStore(limit_bytes)
         self._plain: ismrmrd.Acquisition | None = None
+        self._latest: ismrmrd.Acquisition | None = None
         self._following: list[Any] = []
         self._deadline_s = 0.0
 
@@ -101,7 +90,7 @@ class Measurement:
     @property
     def acquisitions(self) -> list[ismrmrd.Acquisition]:
         """All readouts that came, noise first."""
-        return self._noise + self._readouts
+        return [*self._noise, *self._readouts.all()]
 
     def add(self, acquisition: ismrmrd.Acquisition) -> None:
         """Take a readout.
@@ -109,14 +98,16 @@ class Measurement:
         Raises
         ------
         DataError
-            If it is an imaging readout whose length or coil count differs from the ones before it.
+            If it is an imaging readout whose length or coil count differs from the ones before it, or the memory that
+            readouts may take is full.
         """
         self.received += 1
         flags = acquisition.flags
         if flags & _NOISE_MASK:
             self._noise.append(acquisition)
             return
-        self._readouts.append(acquisition)
+        self._readouts.append(acquisition, kind=bool(flags & _NAVIGATOR_MASK))
+        self._latest = acquisition
         self._repetition = max(self._repetition, acquisition.idx.repetition)
         self.complete = bool(flags & _LAST_MASK)
         if self.complete:
@@ -125,7 +116,7 @@ class Measurement:
             first = self._plain = self._plain or acquisition
             same = first.encoding_space_ref, first.idx.contrast
             if same == (acquisition.encoding_space_ref, acquisition.idx.contrast):
-                _check_shape(acquisition, first)
+                check_shape(acquisition, first.data.shape)
 
     def receive(
         self,
@@ -165,7 +156,7 @@ class Measurement:
                 return True
         if self.holds_data or self.number == 0:
             log.info("received %d readouts, %d images and the end of the stream", self.received, len(self.images))
-        if self._readouts and not self.complete:
+        if len(self._readouts) and not self.complete:
             log.warning("the stream ended without ACQ_LAST_IN_MEASUREMENT: the scan may be incomplete")
         return False
 
@@ -179,9 +170,9 @@ class Measurement:
 
     def _begins_another(self, item: Any) -> bool:
         """Whether an item after a readout flagged as last belongs to another scan: its counters start anew."""
-        if not isinstance(item, ismrmrd.Acquisition):
+        last = self._latest
+        if last is None or not isinstance(item, ismrmrd.Acquisition):
             return False
-        last = self._readouts[-1]
         if item.measurement_uid != last.measurement_uid or item.is_flag_set(ismrmrd.ACQ_IS_NOISE_MEASUREMENT):
             return True
         if item.scan_counter or last.scan_counter:
@@ -191,7 +182,7 @@ class Measurement:
     @property
     def holds_data(self) -> bool:
         """Whether there is anything to reconstruct."""
-        return bool(self._readouts or self.images)
+        return bool(len(self._readouts) or self.images)
 
     def select(self, rules: Rules | None = None) -> Selected:
         """Choose the readouts that belong to the image, and say what is not used.
@@ -210,34 +201,14 @@ class Measurement:
         DataError
             If there are no imaging readouts, if they differ in length or coils, or come from several measurements.
         """
-        if not self._readouts:
+        if not len(self._readouts):
             raise DataError(f"no imaging readouts among the {self.received} that came: the stream is empty")
-        heads = heads_of(self._readouts)
-        roles = roles_of(heads, rules or DefaultRules())
-        for name, count in roles.dropped.items():
-            log.warning("%d readouts of kind %s are not used", count, name)
-        for note in roles.notes:
-            log.info(note)
-        rows = np.flatnonzero(roles.used)
-        uids = np.unique(heads["measurement_uid"][rows])
-        if len(uids) > 1:
-            raise DataError(
-                f"readouts of {len(uids)} measurements are mixed (measurement_uid {', '.join(map(str, uids[:4]))}); "
-                "send or convert one measurement at a time"
-            )
-        ordered = rows[_order(heads["scan_counter"][rows])]
-        for row in ordered:
-            _check_shape(self._readouts[row], self._readouts[rows[0]])
-        number = heads["idx"]["slice"][ordered]
-        of_slice = {int(one): ordered[number == one] for one in np.unique(number)}
-        excited = _without_echoes(heads["scan_counter"], roles)
-        slices = {one: [self._readouts[row] for row in mine] for one, mine in of_slice.items()}
-        counters = {one: excited[mine] for one, mine in of_slice.items()}
-        return Selected(slices, {one: heads[mine] for one, mine in of_slice.items()}, counters, roles)
+        return selected_readouts(self._readouts.all(), rules or DefaultRules())
 
     def following(self) -> "Measurement":
         """Start the next measurement of the stream; it keeps the noise scan."""
-        following = Measurement(self._limits, self.number + 1, self.volumes_before + self.volumes)
+        before, limit_bytes = self.volumes_before + self.volumes, self._readouts.limit_bytes
+        following = Measurement(self._limits, self.number + 1, before, limit_bytes)
         following._noise, following._following = list(self._noise), self._following
         return following
 
@@ -259,9 +230,9 @@ class Measurement:
         DataError
             If its coils are not those of the imaging readouts, or it is not finite.
         """
-        if not self._noise or not self._readouts:
+        if not self._noise or not len(self._readouts):
             return None
-        imaging = self._plain or self._readouts[0]
+        imaging = self._plain or self._readouts.all()[0]
         if {readout.data.shape[0] for readout in self._noise} != {imaging.data.shape[0]}:
             raise DataError(f"the noise scan does not have the {imaging.data.shape[0]} coils of the imaging readouts")
         samples = np.concatenate([readout.data for readout in self._noise], axis=1)
@@ -270,31 +241,3 @@ class Measurement:
         dwell_us, noise_dwell_us = imaging.sample_time_us, self._noise[0].sample_time_us
         ratio = float(dwell_us / noise_dwell_us) if dwell_us > 0 and noise_dwell_us > 0 else 1.0
         return samples, relative_bandwidth * ratio
-
-
-def _without_echoes(counters: NDArray, roles: Roles) -> NDArray[np.int64]:
-    """Scan counters as if dropped echoes had none, unless echoes share the counter of their excitation anyway."""
-    wide = counters.astype(np.int64)
-    echoes = np.sort(wide[roles.other_echoes])
-    if not len(echoes) or np.isin(wide[roles.used], echoes).any():
-        return wide
-    return wide - np.searchsorted(echoes, wide)
-
-
-def _order(counters: NDArray) -> NDArray:
-    """Order of acquisition: that of the scan counters where each readout has its own, else that of arrival."""
-    increasing = np.arange(len(counters))
-    wide = counters.astype(np.int64)
-    if len(np.unique(wide)) < len(wide) or np.all(np.diff(wide) > 0):
-        return increasing
-    log.warning("readouts arrived in another order than their scan counters have: they are put in that order")
-    return np.argsort(wide, kind="stable")
-
-
-def _check_shape(readout: ismrmrd.Acquisition, first: ismrmrd.Acquisition) -> None:
-    shape, expected = readout.data.shape, first.data.shape
-    if shape != expected:
-        raise DataError(
-            f"the readout with scan counter {readout.scan_counter} has {shape[0]} coils of {shape[1]} samples, those "
-            f"before it {expected[0]} of {expected[1]}; send one encoding per measurement, or set encoding_space"
-        )

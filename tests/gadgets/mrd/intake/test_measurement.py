@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gadgets.mrd.headers.roles import DefaultRules
-from gadgets.mrd.measurement import Measurement
+from gadgets.mrd.intake.measurement import Measurement
 from recon.errors import DataError
 
 LAST = ismrmrd.ACQ_LAST_IN_MEASUREMENT
