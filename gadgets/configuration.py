@@ -36,6 +36,9 @@ class StreamParameters(BaseModel):
     idle_timeout_s: float = Field(
         600.0, gt=0, le=LONGEST_TIMEOUT_S, allow_inf_nan=False, description="longest pause between messages"
     )
+    receive_gb: float | None = Field(
+        None, gt=0, le=65536, description="memory that a scan's readouts may take; default: half of the machine's"
+    )
     rescue_folder: str | None = Field(
         None, description="where to keep the raw data of a failed reconstruction, without patient data"
     )

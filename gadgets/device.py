@@ -1,7 +1,10 @@
 """The one place where devices are chosen: for arrays, and for networks."""
 
+import contextlib
 import importlib.util
 import logging
+import os
+from pathlib import Path
 
 import sigpy
 
@@ -50,6 +53,22 @@ def _gpu_count() -> int:
     except cupy.cuda.runtime.CUDARuntimeError as error:
         log.info("CuPy is installed but finds no GPU: %s", error)
         return 0
+
+
+def memory_limit_bytes(given_gb: float | None) -> int:
+    """Memory that the readouts of a scan may take: what was set, else half of the machine's or of its container's.
+
+    Parameters
+    ----------
+    given_gb : float or None
+        GiB.
+    """
+    if given_gb is not None:
+        return int(given_gb * 2**30)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
+        memory = min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return memory // 2
 
 
 def require_torch(instead: str = "") -> None:

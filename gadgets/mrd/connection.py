@@ -7,6 +7,7 @@ This module takes the place of gadgetron-python's loop, which ends quietly on an
 import contextlib
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from functools import cached_property
 from types import TracebackType
@@ -20,6 +21,7 @@ from gadgets.errors import OPERATOR_ERRORS, ParameterError, Stopped, StreamError
 from gadgets.mrd.header import parse_header
 from gadgets.mrd.headers.numbers import as_gadgetron_writes
 from gadgets.mrd.intake.receiver import Receiver
+from gadgets.mrd.later import Job, LaterWork
 from gadgets.mrd.wire.items import SENDABLE_TYPES, sendable
 from gadgets.mrd.wire.opening import GuardedConnection
 from gadgets.mrd.wire.reading import END, ItemReader
@@ -56,6 +58,7 @@ class GadgetStream:
         self._socket = taken if isinstance(taken, ExactSocket) else ExactSocket(taken.socket)
         self._reader = ItemReader(self._socket, connection.readers)
         self._receiver: Receiver | None = None
+        self._later, self._sending = LaterWork(), threading.Lock()
         if isinstance(connection, GuardedConnection):
             self._reader, self._receiver = connection.reader, connection.receiver
         self._signals = signals_as_errors()
@@ -123,7 +126,8 @@ class GadgetStream:
         """
         if image.data_type not in SENDABLE_TYPES:
             raise TypeError(f"images of ISMRMRD data type {image.data_type} fail in Gadgetron; send uint16 or float32")
-        self._connection.send(image)
+        with self._sending:
+            self._connection.send(image)
 
     def send_as_received(self, image: ismrmrd.Image) -> None:
         """Send on an image that came from the peer; pixel types that Gadgetron does not carry become float32.
@@ -133,7 +137,12 @@ class GadgetStream:
         DataError
             If a value is too large for that.
         """
-        self._connection.send(sendable(image))
+        with self._sending:
+            self._connection.send(sendable(image))
+
+    def later(self, job: Job) -> None:
+        """Run a job beside what still comes; the stream ends after it, and with its error if it fails."""
+        self._later.add(job)
 
     def __enter__(self) -> "GadgetStream":
         self._signals.__enter__()
@@ -143,8 +152,15 @@ class GadgetStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            if error is None:
+                try:
+                    self._later.finish()
+                except BaseException as failure:
+                    self._end(failure)
+                    raise
             self._end(error)
         finally:
+            self._later.cancel()
             self._signals.__exit__(None, None, None)
 
     def _end(self, error: BaseException | None) -> None:

@@ -1,6 +1,7 @@
 """What all gadgets of malibu share: one stream, its measurements one after the other, and what must not be lost."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 from xml.etree.ElementTree import Element
 
@@ -9,7 +10,7 @@ import sigpy
 from gadgetron.external.connection import Connection
 
 from gadgets.configuration import StreamParameters
-from gadgets.device import choose_device
+from gadgets.device import choose_device, memory_limit_bytes
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.header import counter_limits
 from gadgets.mrd.intake.measurement import Measurement
@@ -45,15 +46,35 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
             network = loaded_early(
                 lambda: self.load(parameters, device, stream.header), keep_error=parameters.rescue_folder is not None
             )
-            measurement, goes_on = Measurement(counter_limits(stream.header)), True
+            limit_bytes = memory_limit_bytes(parameters.receive_gb)
+            measurement, goes_on = Measurement(counter_limits(stream.header), limit_bytes=limit_bytes), True
             while goes_on:
                 clock = StageClock()
                 with rescued(measurement, stream.header, parameters.rescue_folder):
                     with clock.stage("receive"):
-                        goes_on = measurement.receive(stream, self.accept, stream.waits)
+                        show = self.preview(stream, measurement, parameters, device, network)
+                        goes_on = measurement.receive(stream, self._accepting(show), stream.waits)
                     if measurement.holds_data or measurement.number == 0:
                         self.serve(stream, measurement, parameters, device, network(), clock)
                 measurement = measurement.following()
+
+    def _accepting(self, show: Callable[[], None]) -> Callable[[Measurement, Any], None]:
+        def accept(measurement: Measurement, item: Any) -> None:
+            self.accept(measurement, item)
+            show()
+
+        return accept
+
+    def preview(
+        self,
+        stream: GadgetStream,
+        measurement: Measurement,
+        parameters: Parameters,
+        device: sigpy.Device,
+        network: Callable[[], Network],
+    ) -> Callable[[], None]:
+        """Make what is called after each item of a measurement, to show it while it arrives; by default nothing is."""
+        return lambda: None
 
     @abstractmethod
     def parse(self, configuration: Element | None) -> Parameters:

@@ -4,6 +4,7 @@ Gadgetron runs it as ``python3 -m gadgetron PORT gadgets.multitasking Multitaski
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -16,17 +17,23 @@ from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.gadget import StreamGadget
 from gadgets.mrd.header import expected_matrix, read_header
 from gadgets.mrd.intake.measurement import Measurement
-from gadgets.multitasking.images import multitasking_images
+from gadgets.mrd.later import Job
+from gadgets.mrd.rescue import rescued
+from gadgets.multitasking.images import FOLLOWING_SERIES, multitasking_images
+from gadgets.multitasking.live.preview import Preview
 from gadgets.multitasking.network import ArrayNetwork, load_network
 from gadgets.multitasking.parameters import MultitaskingParameters, parse_parameters
 from gadgets.multitasking.readouts import MeasuredSlice, slices_of
 from recon.errors import DataError
-from recon.multitasking import Result, reconstruct
+from recon.multitasking import EncodedScan, Result, encode, solve
 from recon.multitasking.findings import implausible
 from recon.spatial.nufft import choose_backend
 from recon.stages import StageClock
 
 log = logging.getLogger(__name__)
+
+_NOT_STATED = {"rescue_folder", "weights", "basis"}
+"""Parameters that are no part of an image's Meta: paths of the console."""
 
 
 class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | None]):
@@ -41,7 +48,7 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
     ) -> ArrayNetwork | None:
         """Load and warm up the network; None where the parameters want none."""
         choose_backend(parameters.nufft, on_gpu=device.id >= 0)
-        return load_network(parameters, device, parameters.matrix or expected_matrix(header))
+        return load_network(parameters.at_once(), device, parameters.matrix or expected_matrix(header))
 
     def accept(self, measurement: Measurement, item: Any) -> None:
         """Keep a readout or a waveform."""
@@ -55,6 +62,19 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
                 "put it directly after the readers"
             )
 
+    def preview(
+        self,
+        stream: GadgetStream,
+        measurement: Measurement,
+        parameters: MultitaskingParameters,
+        device: sigpy.Device,
+        network: Callable[[], ArrayNetwork | None],
+    ) -> Callable[[], None]:
+        """Show the scan while it arrives, if the parameters ask for it."""
+        if not parameters.preview:
+            return super().preview(stream, measurement, parameters, device, network)
+        return Preview(stream, measurement, parameters, device, network())
+
     def serve(
         self,
         stream: GadgetStream,
@@ -64,20 +84,52 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
         network: ArrayNetwork | None,
         clock: StageClock,
     ) -> None:
-        """Reconstruct a measurement slice by slice and send each slice's images."""
+        """Reconstruct a measurement slice by slice and send each slice's images as soon as they are made."""
         header = read_header(stream.header, parameters.encoding_space, parameters.matrix)
-        stated = parameters.model_dump(mode="json", exclude={"rescue_folder", "weights", "basis"})
         with clock.stage("sort readouts"):
             slices = slices_of(measurement, header, parameters)
         spokes = max(len(measured.scan.imaging) for measured in slices)
         size = (parameters.rank, spokes) if len(slices) > 1 else None
+        first = parameters.at_once()
         for measured in slices:
-            result = reconstruct(measured.scan, parameters.settings(), network, device, clock)
-            if network is None and parameters.reconstruction == "mdcn":
+            encoded = encode(measured.scan, parameters.settings(), device, clock)
+
+            def send(
+                result: Result, made: StageClock, stated: MultitaskingParameters, measured: MeasuredSlice = measured
+            ) -> None:
+                judged, shown = _judged(result, measured), stated.model_dump(mode="json", exclude=_NOT_STATED)
+                offset = 0 if stated is first else FOLLOWING_SERIES
+                for image in multitasking_images(
+                    result, judged, parameters, shown, made, measurement.number, size, offset
+                ):
+                    stream.send(image)
+
+            result = solve(encoded, first.settings(), network, clock)
+            if network is None and first.reconstruction == "mdcn":
                 result = replace(result, method=f"{result.method} (no usable weights)")
-            measured = _judged(result, measured)
-            for image in multitasking_images(result, measured, parameters, stated, clock, measurement.number, size):
-                stream.send(image)
+            send(result, clock, first)
+            if first is not parameters:
+                stream.later(_following(encoded, parameters, send, measurement, stream.header))
+
+
+Send = Callable[[Result, StageClock, MultitaskingParameters], None]
+
+
+def _following(
+    encoded: EncodedScan,
+    parameters: MultitaskingParameters,
+    send: Send,
+    measurement: Measurement,
+    header: ismrmrd.xsd.ismrmrdHeader,
+) -> Job:
+    """ADMM of a slice whose fast result was sent."""
+
+    def follow(watch: Callable[[], None]) -> None:
+        clock = StageClock()
+        with rescued(measurement, header, parameters.rescue_folder):
+            send(solve(encoded, parameters.settings(), None, clock, watch), clock, parameters)
+
+    return follow
 
 
 def _judged(result: Result, measured: MeasuredSlice) -> MeasuredSlice:

@@ -25,8 +25,11 @@ log = logging.getLogger(__name__)
 _OF_SPOKES = ("temporal_basis", "gating")
 """Series whose images have a column for each spoke."""
 
-_SERIES_PER_MEASUREMENT = 20
+SERIES_PER_MEASUREMENT = 20
 """Series numbers that each measurement of a stream has to itself."""
+
+FOLLOWING_SERIES = 1000
+"""Added to the series numbers of results that follow the first ones."""
 
 
 def multitasking_images(
@@ -37,6 +40,7 @@ def multitasking_images(
     clock: StageClock,
     measurement: int = 0,
     size: tuple[int, int] | None = None,
+    first_series: int = 0,
 ) -> Iterator[ismrmrd.Image]:
     """Make the images of one slice that are chosen, in the order of their series.
 
@@ -56,6 +60,8 @@ def multitasking_images(
     size : (2,) tuple of int, optional
         Rows and columns of temporal basis and gating of all slices: readers of ISMRMRD files need one size in a series,
         and ectopic beats leave slices with fewer columns, which are filled with zeros.
+    first_series : int
+        Added to the numbers of the series.
 
     Yields
     ------
@@ -84,8 +90,9 @@ def multitasking_images(
                 meta["MalibuStageSeconds"] = json.dumps({name: round(value, 4) for name, value in seconds.items()})
                 seconds = None
             number = measured.scan.slice_index * len(pictures) + index + 1
-            series = SERIES[kind].number + _SERIES_PER_MEASUREMENT * measurement
-            yield _image(picture, kind, (series, number), measured, meta)
+            series = first_series + SERIES[kind].number + SERIES_PER_MEASUREMENT * measurement
+            head, fov_mm = measured.headers[picture.spoke], measured.scan.geometry.fov_mm
+            yield image_of(picture, SERIES[kind].description, (series, number), head, fov_mm, meta)
 
 
 def _filled(picture: Picture, size: tuple[int, int]) -> Picture:
@@ -126,22 +133,50 @@ def write_series(path: Path, scan: RadialScan, result: Result, chosen: Mapping[s
     return path
 
 
-def _image(
-    picture: Picture, kind: str, series_and_number: tuple[int, int], measured: MeasuredSlice, meta: dict[str, Any]
+def image_of(
+    picture: Picture,
+    description: str,
+    series_and_number: tuple[int, int],
+    reference: ismrmrd.AcquisitionHeader,
+    fov_mm: tuple[float, float, float],
+    meta: dict[str, Any],
 ) -> ismrmrd.Image:
-    (series, number), reference = series_and_number, measured.headers[picture.spoke]
+    """Make one ISMRMRD image.
+
+    Parameters
+    ----------
+    picture : Picture
+    description : str
+        Of its series, for people.
+    series_and_number : (2,) tuple of int
+    reference : ismrmrd.AcquisitionHeader
+        Of the readout whose place, counters and times it takes.
+    fov_mm : (3,) tuple of float
+    meta : dict
+        With ``MalibuReconstruction``.
+
+    Returns
+    -------
+    ismrmrd.Image
+
+    Raises
+    ------
+    DataError
+        If its number does not fit ISMRMRD's header.
+    """
+    series, number = series_and_number
     if number > COUNTER_LIMIT:
-        raise DataError(f"series {kind} would have more than {COUNTER_LIMIT} images; send fewer frames")
+        raise DataError(f"series {description!r} would have more than {COUNTER_LIMIT} images; send fewer frames")
     image = ismrmrd.Image.from_array(
         np.ascontiguousarray(picture.array),
         acquisition=reference,
         transpose=False,
-        field_of_view=measured.scan.geometry.fov_mm,
+        field_of_view=fov_mm,
         image_type=ismrmrd.IMTYPE_COMPLEX if np.iscomplexobj(picture.array) else ismrmrd.IMTYPE_MAGNITUDE,
         image_index=number,
         image_series_index=series,
     )
-    description = f"malibu {SERIES[kind].description}"
+    description = f"malibu {description}"
     named = {
         "DataRole": meta.pop("DataRole", "Image"),
         "ImageComments": f"{description}, {meta['MalibuReconstruction']}, {RESEARCH_LABEL}",

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from gadgets.configuration import as_list, checked, hint_at, named_once, of_those, read_parameters
 from gadgets.errors import ParameterError
-from gadgets.mrd.headers.roles import ReadoutParameters
+from gadgets.multitasking.live.options import LiveParameters
 from gadgets.multitasking.series import SERIES
 from recon.multitasking.settings import Settings
 
@@ -28,7 +28,7 @@ def _one_spelling(value: Any) -> Any:
     return "realtime" if value in ("real_time", "real-time") else value
 
 
-class MultitaskingParameters(ReadoutParameters):
+class MultitaskingParameters(LiveParameters):
     """Parameters of the Multitasking gadget.
 
     Raises
@@ -117,7 +117,9 @@ class MultitaskingParameters(ReadoutParameters):
         2, ge=0, le=65535, description="leading inversion periods to drop: not in steady state"
     )
     reconstruction: Literal["mdcn", "backprojection", "admm"] = Field(
-        "mdcn", description="spatial factor: a network on the back-projection, the latter alone, or iterative ADMM"
+        "mdcn",
+        validate_default=True,
+        description="spatial factor: a network on the back-projection, the latter alone, or iterative ADMM",
     )
     weights: str | None = Field(None, description="weights of the network (.safetensors); default: those of malibu")
     without_weights: Literal["error", "backprojection"] = Field(

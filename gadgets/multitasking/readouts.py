@@ -126,7 +126,7 @@ def _slice(
     missing = max(timing.missing, timing.placed.jumps)
     trajectory, unit = trajectory_of(readouts.at(spokes), heads[spokes], missing, parameters, header)
     check_one_place(heads[imaging], f"slice {number}")
-    headers = [ismrmrd.AcquisitionHeader.from_buffer_copy(head.tobytes()) for head in heads[imaging]]
+    headers = [header_like(head) for head in heads[imaging]]
     _orient(headers)
 
     def kind(rows: NDArray) -> Readouts:
@@ -150,6 +150,11 @@ def _slice(
     )
     remarks = _remarks(measurement, timing) + remarks_on(has_navigators, is_inverting, parameters)
     return MeasuredSlice(scan, headers, unit, remarks)
+
+
+def header_like(head: np.void) -> ismrmrd.AcquisitionHeader:
+    """Copy a row of an array of heads as the object that images take their counters and times from."""
+    return ismrmrd.AcquisitionHeader.from_buffer_copy(head.tobytes())
 
 
 def _passed_over(heads: NDArray, is_navigator: NDArray, parameters: MultitaskingParameters) -> NDArray[np.bool_]:

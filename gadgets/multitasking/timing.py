@@ -91,7 +91,7 @@ def timing_of(
     DataError
         If inversions cannot be told apart, TR is not known, or TR or TI contradict the time stamps.
     """
-    period = _periods(heads, parameters, header)
+    period = inversion_periods(heads, parameters, header)
     stamps = _clock(heads, period)
     counter = heads["scan_counter"] if counter is None else counter
     placed = place(counter, period, stamps)
@@ -182,8 +182,14 @@ def _one_of(values: tuple[float, ...], name: str, parameter: str, fits) -> float
     return fitting[0]
 
 
-def _periods(heads: NDArray, parameters: MultitaskingParameters, header: ScanHeader) -> NDArray[np.int_]:
-    """Number of the inversion period of each readout: it rises wherever the counter changes."""
+def inversion_periods(heads: NDArray, parameters: MultitaskingParameters, header: ScanHeader) -> NDArray[np.int_]:
+    """Number the inversion period of each readout, from 0: it rises wherever the counter changes.
+
+    Raises
+    ------
+    DataError
+        If another counter than the one that is set seems to count the inversions.
+    """
     if parameters.readouts_per_inversion is not None:
         return excitations_of_scan(heads["scan_counter"]) // parameters.readouts_per_inversion
     name = parameters.inversion_counter

@@ -1,4 +1,10 @@
-from .reconstruction import EncodedScan as EncodedScan, encode as encode, map_t1 as map_t1, reconstruct as reconstruct
+from .reconstruction import (
+    EncodedScan as EncodedScan,
+    encode as encode,
+    map_t1 as map_t1,
+    reconstruct as reconstruct,
+    solve as solve,
+)
 from .result import Frames as Frames, Result as Result
 from .scan import (
     Geometry as Geometry,

@@ -1,6 +1,7 @@
 """MR Multitasking of one slice, from readouts to spatial factor and T1 map: arrays in, arrays out."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,12 +54,14 @@ class EncodedScan:
         Prewhitening and compression.
     gradient_delays : str
         What was found and done about them.
+    prewhitened : bool
     """
 
     problem: SubspaceProblem
     temporal: TemporalModel
     to_coils: NDArray[np.complex64]
     gradient_delays: str
+    prewhitened: bool
 
 
 def reconstruct(
@@ -92,9 +95,39 @@ def reconstruct(
         If the scan cannot be reconstructed; the message names cause and remedy.
     """
     settings, clock = settings or Settings(), clock or StageClock()
-    encoded = encode(scan, settings, device, clock)
+    return solve(encode(scan, settings, device, clock), settings, network, clock)
+
+
+def solve(
+    encoded: EncodedScan,
+    settings: Settings,
+    network: Network | None = None,
+    clock: StageClock | None = None,
+    watch: Callable[[], None] = lambda: None,
+) -> Result:
+    """Estimate the spatial factor of an encoded scan, and map T1.
+
+    Parameters
+    ----------
+    encoded : EncodedScan
+        May be solved more than once, by several methods.
+    settings, network, clock
+        As in :func:`reconstruct`.
+    watch : callable
+        Called after each iteration of ADMM; what it raises ends the work.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    DataError
+        If the result is not finite.
+    """
+    clock, device = clock or StageClock(), sigpy.get_device(encoded.problem.kspace)
     with device:
-        estimated = estimate(encoded.problem, settings, clock, network)
+        estimated = estimate(encoded.problem, settings, clock, network, watch)
     with clock.stage("T1 map"):
         t1_map = map_t1(estimated.maps, encoded.temporal, settings)
     return Result(
@@ -106,7 +139,7 @@ def reconstruct(
         coil_maps=sigpy.to_device(encoded.problem.coil_maps, sigpy.cpu_device),
         settings=settings,
         provenance={"MalibuGradientDelays": encoded.gradient_delays, **estimated.provenance},
-        prewhitened=scan.noise is not None,
+        prewhitened=encoded.prewhitened,
         nufft=encoded.problem.backend,
         device="cpu" if device.id < 0 else f"cuda:{device.id}",
         seconds=clock.seconds,
@@ -159,7 +192,8 @@ def encode(
         if not temporal.kept.all():
             spokes = sigpy.to_device(np.flatnonzero(temporal.kept), device)
             kspace, trajectory = kspace[:, spokes], trajectory[spokes]
-    return EncodedScan(SubspaceProblem(kspace, trajectory, basis, coil_maps, backend), temporal, to_coils, delays)
+    problem = SubspaceProblem(kspace, trajectory, basis, coil_maps, backend)
+    return EncodedScan(problem, temporal, to_coils, delays, prewhitened=scan.noise is not None)
 
 
 def _played_out(scan: RadialScan, to_coils: NDArray, setting: str) -> tuple[NDArray, str]:

@@ -50,7 +50,11 @@ class SpatialFactor:
 
 
 def estimate(
-    problem: SubspaceProblem, settings: Settings, clock: StageClock, network: Network | None = None
+    problem: SubspaceProblem,
+    settings: Settings,
+    clock: StageClock,
+    network: Network | None = None,
+    watch: Callable[[], None] = lambda: None,
 ) -> SpatialFactor:
     """Estimate the spatial factor by the method that the settings name.
 
@@ -62,6 +66,8 @@ def estimate(
     clock : StageClock
     network : callable, optional
         U₀ → U; without it, the back-projection stands in.
+    watch : callable
+        Called after each iteration of ADMM; what it raises ends the work.
 
     Returns
     -------
@@ -73,7 +79,7 @@ def estimate(
         If the result is not finite.
     """
     if settings.reconstruction == "admm":
-        result = _iterated(problem, settings, clock)
+        result = _iterated(problem, settings, clock, watch)
     elif settings.reconstruction == "network" and network is not None:
         result = _by_network(problem, settings, clock, network)
     else:
@@ -124,13 +130,15 @@ def _checked(maps: NDArray, initial: NDArray, name: str) -> NDArray:
     return maps.astype(initial.dtype, copy=False)
 
 
-def _iterated(problem: SubspaceProblem, settings: Settings, clock: StageClock) -> SpatialFactor:
+def _iterated(
+    problem: SubspaceProblem, settings: Settings, clock: StageClock, watch: Callable[[], None]
+) -> SpatialFactor:
     with clock.stage("back-projection"):
         initial, adjoint_data = back_project_and_adjoint(problem)
     with clock.stage("Toeplitz kernel"):
         normal = normal_operator(problem, settings.memory_bytes)
     with clock.stage("ADMM"):
-        progress = _log_progress(settings.iterations)
+        progress = _log_progress(settings.iterations, watch)
         maps = admm(normal, adjoint_data, initial, settings.admm, progress).spatial_factor
     return _on_host(maps, initial, "admm")
 
@@ -144,5 +152,9 @@ def _back_projection(problem: SubspaceProblem, settings: Settings) -> NDArray:
     return back_project_exactly(problem) if settings.gridding == "exact" else back_project(problem)
 
 
-def _log_progress(total: int) -> Callable[[int, float], None]:
-    return lambda iteration, residual: log.info("ADMM %d of %d, residual %.1e", iteration, total, residual)
+def _log_progress(total: int, watch: Callable[[], None]) -> Callable[[int, float], None]:
+    def progress(iteration: int, residual: float) -> None:
+        log.info("ADMM %d of %d, residual %.1e", iteration, total, residual)
+        watch()
+
+    return progress

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gadgets.mrd.headers.roles import NOT_IMAGING, DefaultRules, Rules
 from gadgets.mrd.intake.selected import Selected, check_shape, selected_readouts
-from gadgets.mrd.intake.store import ReadoutStore
+from gadgets.mrd.intake.store import ReadoutStore, StoredReadouts
 from recon.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,11 @@ class Measurement:
             else:
                 measurement.add(item)
         return measurement
+
+    @property
+    def stored(self) -> StoredReadouts:
+        """All readouts that came so far but noise, in the order of arrival."""
+        return self._readouts.all()
 
     @property
     def acquisitions(self) -> list[ismrmrd.Acquisition]:

@@ -6,6 +6,7 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Callable
 from typing import Any
 
 from gadgetron.external import constants
@@ -18,6 +19,8 @@ LARGEST_FIELD = 2**30
 
 # Memory is taken as the data come, so that a claimed length costs nothing.
 _READ_AT_ONCE = 2**24
+# How long a thread waits for data before it looks at the timeout again.
+_ASKED_EVERY_S = 0.25
 # Bytes taken from the socket at a time: some 40 readouts of 8 coils × 320 samples.
 _BUFFERED = 2**20
 # A write waits for a pause of the reader, not for the whole image: it goes out in pieces of this size.
@@ -63,7 +66,7 @@ class ExactSocket:
         """
         first = bytearray(1)
         try:
-            count = self._take(memoryview(first), self.idle_timeout_s)
+            count = self._take(memoryview(first), lambda: self.idle_timeout_s)
         except TimeoutError as error:
             self.in_step = False
             raise StreamError(f"no message for {self.idle_timeout_s:g} s (idle_timeout_s)") from error
@@ -109,7 +112,7 @@ class ExactSocket:
         done = 0
         while done < len(part):
             try:
-                got = self._take(part[done:], self.message_timeout_s)
+                got = self._take(part[done:], lambda: self.message_timeout_s)
             except TimeoutError as error:
                 raise StreamError(
                     f"message {self.messages + 1} stalled: no data for {self.message_timeout_s:g} s (message_timeout_s)"
@@ -122,7 +125,7 @@ class ExactSocket:
                 )
             done += got
 
-    def _take(self, into: memoryview, timeout_s: float) -> int:
+    def _take(self, into: memoryview, timeout_s: Callable[[], float]) -> int:
         """Take some bytes, at least one; 0 at the end of the stream, TimeoutError where nothing comes."""
         if self._first == self._stop:
             if len(into) >= len(self._buffer):
@@ -133,12 +136,16 @@ class ExactSocket:
         self._first += count
         return count
 
-    def _received(self, into: memoryview, timeout_s: float) -> int:
+    def _received(self, into: memoryview, timeout_s: Callable[[], float]) -> int:
+        """Read what is there; the timeout is asked for again and again, since it may be set while a thread waits."""
+        start_s = time.monotonic()
         while True:
             with contextlib.suppress(BlockingIOError):
                 return self.socket.recv_into(into)
-            if not self._ready(select.POLLIN, timeout_s):
+            rest_s = start_s + timeout_s() - time.monotonic()
+            if rest_s <= 0:
                 raise TimeoutError
+            self._ready(select.POLLIN, min(rest_s, _ASKED_EVERY_S))
 
     def _ready(self, event: int, timeout_s: float) -> bool:
         """Wait until the socket can be read or written, or is broken, for a bounded time."""
@@ -175,7 +182,7 @@ class ExactSocket:
         self._first = self._stop = 0
         deadline = time.monotonic() + (self.idle_timeout_s if longest_s is None else longest_s)
         with contextlib.suppress(OSError, ValueError):
-            while time.monotonic() < deadline and (count := self._received(self._buffer, pause_s)):
+            while time.monotonic() < deadline and (count := self._received(self._buffer, lambda: pause_s)):
                 start = (start + bytes(self._buffer[: min(count, 64)]))[:64]
         return start
 
