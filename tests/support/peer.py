@@ -55,6 +55,67 @@ def _as_a_server_starts_it() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+class Reader:
+    """Reads what a gadget sends off a socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+
+    def _read(self, count: int) -> bytes:
+        data = bytearray()
+        while len(data) < count:
+            part = self.socket.recv(count - len(data))
+            if not part:
+                raise EOFError(f"{len(data)} of {count} bytes")
+            data += part
+        return bytes(data)
+
+    def everything(self) -> Answer:
+        """Read until the gadget closes the connection."""
+        answer = Answer()
+        while True:
+            try:
+                (number,) = struct.unpack("<H", self._read(2))
+            except (EOFError, ConnectionError):
+                return answer
+            if number == CLOSE:
+                answer.closes += 1
+            elif number == ERROR:
+                (length,) = struct.unpack("<Q", self._read(8))
+                answer.errors.append(self._read(length).decode())
+            else:
+                assert number == IMAGE, f"unexpected message id {number}"
+                answer.images.append(self._read_image())
+
+    def image(self) -> tuple[bytes, str, np.ndarray]:
+        """Read one message, which must be an image."""
+        assert struct.unpack("<H", self._read(2)) == (IMAGE,)
+        return self._read_image()
+
+    def _read_image(self) -> tuple[bytes, str, np.ndarray]:
+        header = self._read(IMAGE_HEADER_BYTES)
+        (length,) = struct.unpack("<Q", self._read(8))
+        attributes = self._read(length).decode()
+        (pixel_type,) = struct.unpack_from("<H", header, 2)
+        matrix = struct.unpack_from("<3H", header, 16)
+        (channels,) = struct.unpack_from("<H", header, 34)
+        dtype = np.dtype(PIXELS[pixel_type])
+        count = channels * int(np.prod(matrix))
+        pixels = np.frombuffer(self._read(count * dtype.itemsize), dtype)
+        return header, attributes, pixels.reshape(channels, *reversed(matrix))
+
+    def error(self) -> str:
+        """Read one message, which must be an error."""
+        assert struct.unpack("<H", self._read(2)) == (ERROR,)
+        (length,) = struct.unpack("<Q", self._read(8))
+        return self._read(length).decode()
+
+
+def series_of(header: bytes) -> int:
+    """Series number in the head of an image."""
+    return int(struct.unpack_from("<H", header, 128)[0])
+
+
 class Peer:
     """Starts the gadget as Gadgetron does, and talks to it."""
 
@@ -78,48 +139,13 @@ class Peer:
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
 
-    def _read(self, count: int) -> bytes:
-        data = bytearray()
-        while len(data) < count:
-            part = self.socket.recv(count - len(data))
-            if not part:
-                raise EOFError(f"{len(data)} of {count} bytes")
-            data += part
-        return bytes(data)
-
     def receive(self) -> Answer:
         """Read until the gadget closes the connection."""
-        answer = Answer()
-        while True:
-            try:
-                (number,) = struct.unpack("<H", self._read(2))
-            except (EOFError, ConnectionError):
-                return answer
-            if number == CLOSE:
-                answer.closes += 1
-            elif number == ERROR:
-                (length,) = struct.unpack("<Q", self._read(8))
-                answer.errors.append(self._read(length).decode())
-            else:
-                assert number == IMAGE, f"unexpected message id {number}"
-                answer.images.append(self._read_image())
+        return Reader(self.socket).everything()
 
     def receive_message(self) -> tuple[bytes, str, np.ndarray]:
         """Read one message, which must be an image."""
-        assert struct.unpack("<H", self._read(2)) == (IMAGE,)
-        return self._read_image()
-
-    def _read_image(self) -> tuple[bytes, str, np.ndarray]:
-        header = self._read(IMAGE_HEADER_BYTES)
-        (length,) = struct.unpack("<Q", self._read(8))
-        attributes = self._read(length).decode()
-        (pixel_type,) = struct.unpack_from("<H", header, 2)
-        matrix = struct.unpack_from("<3H", header, 16)
-        (channels,) = struct.unpack_from("<H", header, 34)
-        dtype = np.dtype(PIXELS[pixel_type])
-        count = channels * int(np.prod(matrix))
-        pixels = np.frombuffer(self._read(count * dtype.itemsize), dtype)
-        return header, attributes, pixels.reshape(channels, *reversed(matrix))
+        return Reader(self.socket).image()
 
     def finish(self, timeout_s: float = 60) -> tuple[int, str, float]:
         """Wait for the process: its exit code, stderr, and the seconds it took from now."""

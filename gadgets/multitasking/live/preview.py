@@ -34,8 +34,8 @@ REALTIME_SERIES, CINE_SERIES = 13, 14
 """Series numbers of the preview: real-time frames, and the first cine."""
 
 _FRAME_S = 1.0
-_GATED_AT_S = (16.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0)
-"""Scan times at which the gating is tried: less than 15 s hold too few breaths (GatingSettings.least_breaths), and each
+_GATED_AT_S = (21.0, 26.0, 32.0, 40.0, 50.0, 60.0)
+"""Scan times at which the gating is tried: 15 s after two inversion periods (GatingSettings.least_breaths); each
 trial costs as much as the temporal model of the scan."""
 
 _UNKNOWN_TR_MS = 3.6

@@ -42,7 +42,7 @@ def test_blocks_are_filled_one_after_the_other_and_nothing_is_moved() -> None:
     for number in range(1, 2 * BLOCK + 1):
         store.append(readout(number), kind=number % 2 == 0 and number > BLOCK)
     assert np.shares_memory(first, store.all()[0].data)
-    assert [block.count for block in store.blocks] == [BLOCK, BLOCK // 2, BLOCK // 2 + 1]
+    assert [block.count for block in store.blocks] == [BLOCK, BLOCK // 2 + 1, BLOCK // 2]
     assert np.array_equal(store.all().samples()[:, 0, 0], [readout(number).data[0, 0] for number in range(len(store))])
 
 
