@@ -1,18 +1,17 @@
 """The ``malibu`` command."""
 
-import json
 import logging
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
 from gadgets import RESEARCH_LABEL, __version__
+from gadgets.cli.benchmarks import benchmark
 from gadgets.cli.ending import one_line_errors
 from gadgets.cli.gadgetron import install_gadgetron
 from gadgets.cli.networks import nets, prepare_pairs
@@ -26,7 +25,6 @@ from gadgets.cli.options import (
     ConfigOption,
     DeviceOption,
     GroupOption,
-    JsonOption,
     NewScanArgument,
     Preset,
     ReportFolder,
@@ -194,46 +192,6 @@ def info(
         console.print(f"[red]problem:[/red] {escape(problem)}", highlight=False)
     if result.problems:
         raise typer.Exit(1)
-
-
-def benchmark(
-    scan: ScanArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write.")] = Path("benchmark.html"),
-    methods: Annotated[
-        str, typer.Option(help="exact, backprojection, mdcn, mdcn+data, admm; separated by commas.")
-    ] = "backprojection,mdcn,admm",
-    repeat: Annotated[int, typer.Option(min=1, help="Runs of each method; seconds are medians.")] = 1,
-    json_: JsonOption = None,
-    config: ConfigOption = None,
-    set_: SetOption = None,
-    device: DeviceOption = None,
-    weights: WeightsOption = None,
-    group: GroupOption = "dataset",
-) -> None:
-    """Compare reconstruction methods on one scan, and with the truth where there is one."""
-    from gadgets.configuration import configuration_of
-    from gadgets.evaluation.multitasking import run_benchmark
-    from gadgets.files import complete_file
-    from gadgets.mrd.files import ScanFile
-    from gadgets.multitasking.parameters import parse_parameters
-    from gadgets.reports.benchmark import COLUMN_GROUPS, HEADER, cells, write_benchmark_page
-
-    element = configuration_of(configuration_text(config), "MultitaskingGadget")
-    names = methods.replace(",", " ").split()
-    check_outputs([scan, *([config] if config else [])], output, json_)
-    with ScanFile(scan, group) as file:
-        result = run_benchmark(file, parse_parameters(element, overrides_of(set_, device, weights)), names, repeat)
-    for group_ in COLUMN_GROUPS:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-        for column in group_:
-            table.add_column(HEADER[column], no_wrap=True, justify="right" if column else "left")
-        for row in result.rows:
-            table.add_row(*(cells(row)[column] for column in group_))
-        print_table(table)
-    if json_:
-        with complete_file(json_) as partial:
-            partial.write_text(json.dumps(result.to_json(), indent=2))
-    out.print(f"wrote {write_benchmark_page(result, output)} ({RESEARCH_LABEL})")
 
 
 def parameters(

@@ -1,5 +1,6 @@
 """However a stream arrives, its images are the same, bit for bit; and a broken one ends as it did."""
 
+import signal
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ import pytest
 
 from gadgets.mrd.replay import hosted
 from gadgets.multitasking.gadget import MultitaskingGadget
-from tests.support.peer import ACQUISITION, CLOSE, Reader, message, scan_messages, series_of
+from tests.support.peer import ACQUISITION, CLOSE, Peer, Reader, message, scan_messages, series_of
 
 CONFIGURATION = (
     b"<configuration><reconstruction>backprojection</reconstruction><rank>8</rank><preview>true</preview>"
@@ -33,8 +34,8 @@ def in_bursts(sock: socket.socket, data: bytes) -> None:
 
 
 def slowly(sock: socket.socket, data: bytes) -> None:
-    for start in range(0, len(data), 40_000):
-        sock.sendall(data[start : start + 40_000])
+    for start in range(0, len(data), 200_000):
+        sock.sendall(data[start : start + 200_000])
         time.sleep(0.01)
 
 
@@ -80,3 +81,21 @@ def test_a_stream_that_breaks_while_work_is_under_way_ends_with_its_error(moving
     assert [text in error for error in answer.errors] == [True], answer.errors
     assert all(series_of(header) in (13, 14) for header, _, _ in answer.images)
     assert not [thread.name for thread in threading.enumerate() if thread.name == "malibu-receiver"]
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "the peer is gone"])
+def test_an_interruption_leaves_no_process_and_no_file(moving_file: Path, tmp_path: Path, how: str) -> None:
+    """While previews are computed and readouts come."""
+    messages = scan_messages(moving_file, CONFIGURATION)
+    with Peer(TMPDIR=str(tmp_path)) as peer:
+        peer.send(b"".join(messages[: len(messages) // 2]))
+        series = series_of(peer.receive_message()[0])
+        if how == "SIGTERM":
+            peer.process.send_signal(signal.SIGTERM)
+        else:
+            peer.socket.close()
+        code, stderr, seconds = peer.finish()
+    assert series == 13
+    assert code == (143 if how == "SIGTERM" else 1), stderr
+    assert seconds < 30
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,147 @@
+"""``malibu benchmark``: methods side by side, and how long a console waits."""
+
+import json
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from gadgets import RESEARCH_LABEL
+from gadgets.cli.options import (
+    ConfigOption,
+    DeviceOption,
+    GroupOption,
+    JsonOption,
+    ScanArgument,
+    SetOption,
+    WeightsOption,
+    check_outputs,
+    configuration_text,
+    out,
+    overrides_of,
+    print_table,
+)
+from gadgets.errors import ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def benchmark(
+    scan: ScanArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write.")] = Path("benchmark.html"),
+    methods: Annotated[
+        str, typer.Option(help="exact, backprojection, mdcn, mdcn+data, admm; separated by commas.")
+    ] = "backprojection,mdcn,admm",
+    repeat: Annotated[int, typer.Option(min=1, help="Runs of each method; seconds are medians.")] = 1,
+    latency: Annotated[
+        bool, typer.Option("--latency", help="Send the scan through the wire, to a fresh process and to a warm one.")
+    ] = False,
+    speed: Annotated[float, typer.Option(min=0.01, max=1e6, help="With --latency: times the console's rate.")] = 1.0,
+    json_: JsonOption = None,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    device: DeviceOption = None,
+    weights: WeightsOption = None,
+    group: GroupOption = "dataset",
+) -> None:
+    """Compare reconstruction methods on one scan, and with the truth where there is one; or see how long it waits."""
+    check_outputs([scan, *([config] if config else [])], output, json_)
+    overrides = overrides_of(set_, device, weights)
+    document = configuration_text(config)
+    if latency:
+        _latency(scan, group, output, json_, document, overrides, speed, repeat)
+    else:
+        _methods(scan, group, output, json_, document, overrides, methods.replace(",", " ").split(), repeat)
+
+
+def _methods(
+    scan: Path,
+    group: str,
+    output: Path,
+    json_: Path | None,
+    document: str,
+    overrides: dict[str, str],
+    methods: list[str],
+    repeat: int,
+) -> None:
+    from gadgets.configuration import configuration_of
+    from gadgets.evaluation.multitasking import run_benchmark
+    from gadgets.mrd.files import ScanFile
+    from gadgets.multitasking.parameters import parse_parameters
+    from gadgets.reports.benchmark import COLUMN_GROUPS, HEADER, cells, write_benchmark_page
+
+    element = configuration_of(document, "MultitaskingGadget")
+    with ScanFile(scan, group) as file:
+        result = run_benchmark(file, parse_parameters(element, overrides), methods, repeat)
+    for columns in COLUMN_GROUPS:
+        _print(
+            [HEADER[column] for column in columns], [[cells(row)[column] for column in columns] for row in result.rows]
+        )
+    _write_json(json_, result.to_json())
+    out.print(f"wrote {write_benchmark_page(result, output)} ({RESEARCH_LABEL})")
+
+
+def _latency(
+    scan: Path,
+    group: str,
+    output: Path,
+    json_: Path | None,
+    document: str,
+    overrides: dict[str, str],
+    speed: float,
+    repeat: int,
+) -> None:
+    from dataclasses import asdict
+
+    from gadgets.configuration import configuration_of
+    from gadgets.evaluation.latency import measure_latency
+    from gadgets.mrd.files import ScanFile
+    from gadgets.mrd.replay import configuration_message
+    from gadgets.multitasking.parameters import parse_parameters
+    from gadgets.reports.latency import HEADER, cells, stage_rows, write_latency_page
+    from recon.threads import available_cpus
+
+    element = configuration_of(document, "MultitaskingGadget")
+    wanted = parse_parameters(element, overrides)
+    if wanted.fast_first:
+        raise ParameterError("the latency of fast_first=true is that of its first result: leave it out")
+    devices = [wanted.device] if wanted.device != "auto" else _devices()
+    runs = []
+    with ScanFile(scan, group) as file:
+        for device in devices:
+            message = configuration_message(element, overrides | {"device": device})
+            runs += measure_latency(file, message, speed, repeat)
+    machine = f"{platform.machine()}, {available_cpus()} CPU cores"
+    _print(HEADER, [cells(run) for run in runs])
+    _print(("stage", *(f"{run.name} {run.device}" for run in runs)), stage_rows(runs))
+    _write_json(json_, {"machine": machine, "speed": speed, "runs": [asdict(run) for run in runs]})
+    out.print(f"wrote {write_latency_page(runs, scan.name, machine, output)} ({RESEARCH_LABEL})")
+
+
+def _devices() -> list[str]:
+    """The CPU, and the first GPU if there is one."""
+    from gadgets.device import choose_device
+
+    found = choose_device("auto")
+    return ["cpu"] if found.id < 0 else ["cpu", f"cuda:{found.id}"]
+
+
+def _print(header: "Sequence[str]", rows: "Sequence[Sequence[str]]") -> None:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for column, name in enumerate(header):
+        table.add_column(name, no_wrap=True, justify="right" if column else "left")
+    for row in rows:
+        table.add_row(*row)
+    print_table(table)
+
+
+def _write_json(path: Path | None, values: object) -> None:
+    from gadgets.files import complete_file
+
+    if path:
+        with complete_file(path) as partial:
+            partial.write_text(json.dumps(values, indent=2))
