@@ -102,7 +102,7 @@ def _latency(
     from gadgets.mrd.files import ScanFile
     from gadgets.mrd.replay import configuration_message
     from gadgets.multitasking.parameters import parse_parameters
-    from gadgets.reports.latency import HEADER, cells, stage_rows, write_latency_page
+    from gadgets.reports.latency_page import HEADER, cells, stage_rows, write_latency_page
     from recon.threads import available_cpus
 
     element = configuration_of(document, "MultitaskingGadget")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from gadgets.configuration import as_list, checked, hint_at, named_once, of_those, read_parameters
 from gadgets.errors import ParameterError
-from gadgets.multitasking.live.options import LiveParameters
+from gadgets.multitasking.live.live_parameters import LiveParameters
 from gadgets.multitasking.series import SERIES
 from recon.multitasking.settings import Settings
 

@@ -8,7 +8,7 @@ import pytest
 from gadgets.errors import RemoteError
 from gadgets.evaluation.latency import measure_latency
 from gadgets.mrd.files import ScanFile
-from gadgets.reports.latency import HEADER, cells, stage_rows, write_latency_page
+from gadgets.reports.latency_page import HEADER, cells, stage_rows, write_latency_page
 from tests.support.command import malibu
 from tests.support.replays import replay_here
 
