@@ -1,6 +1,13 @@
 """The one owner of thread counts: too many threads hurt."""
 
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 
 def available_cpus() -> int:
@@ -8,3 +15,46 @@ def available_cpus() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) > 0 else cores
+
+
+def in_parallel(function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
+    """Compute tasks that do not need each other, on as many cores as there are.
+
+    Each task is computed by one thread, so that its result is the same however many there are.
+
+    Parameters
+    ----------
+    function : callable
+        Spends its time without Python's lock.
+    tasks : iterable
+
+    Returns
+    -------
+    list
+        Results in the order of the tasks.
+    """
+    waiting = list(tasks)
+    threads = min(available_cpus(), len(waiting))
+    if threads < 2:
+        return [function(task) for task in waiting]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, waiting))
+
+
+def at_once(first: Callable[[], Result], second: Callable[[], Other]) -> tuple[Result, Other]:
+    """Compute two things that do not need each other.
+
+    Parameters
+    ----------
+    first, second : callable
+
+    Returns
+    -------
+    tuple
+        Their results.
+    """
+    if available_cpus() < 2:
+        return first(), second()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(second)
+        return first(), waiting.result()

@@ -15,7 +15,7 @@ from recon.multitasking.selection import t1_state
 from recon.multitasking.settings import Settings
 from recon.multitasking.spatial_factor import Network, estimate
 from recon.multitasking.temporal_basis import temporal_basis
-from recon.readouts.coils import compression_matrix, estimate_maps
+from recon.readouts.coils import coil_covariance, compression_matrix, estimate_maps, over_coils
 from recon.readouts.density import ramp_weights
 from recon.readouts.gradient_delays import (
     LARGEST_DELAY,
@@ -179,8 +179,7 @@ def encode(
         played_out, delays = _played_out(scan, to_coils, settings.gradient_delays)
     with clock.stage("prewhiten and compress coils"):
         inside = samples_within(played_out, matrix)
-        imaging = apply_to_coils(to_coils, scan.imaging.kspace[:, :, inside])
-        kspace = sigpy.to_device(np.ascontiguousarray(imaging.swapaxes(0, 1)), device)
+        kspace = sigpy.to_device(over_coils(to_coils, scan.imaging.kspace, inside), device)
         trajectory = sigpy.to_device(np.ascontiguousarray(played_out[:, inside]), device)
     with clock.stage("temporal basis"):
         temporal = temporal_basis(to_coils, scan, settings)
@@ -237,7 +236,9 @@ def _to_virtual_coils(scan: RadialScan, coils: int) -> NDArray:
         whitening = np.eye(scan.imaging.kspace.shape[1], dtype=np.complex64)
     else:
         whitening = prewhitening_matrix(scan.noise.samples, scan.noise.dwell_ratio)
-    return compression_matrix(apply_to_coils(whitening, scan.imaging.kspace), coils) @ whitening
+    measured = coil_covariance(scan.imaging.kspace)
+    # that of prewhitened data, W (Σ d dᴴ) Wᴴ
+    return compression_matrix(whitening @ measured @ whitening.conj().T, coils) @ whitening
 
 
 def map_t1(spatial_factor: NDArray, temporal: TemporalModel, settings: Settings) -> T1Map | None:

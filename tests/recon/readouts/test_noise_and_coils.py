@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from recon.errors import DataError
-from recon.readouts.coils import compression_matrix, espirit_maps, estimate_maps, walsh_maps
+from recon.readouts.coils import (
+    coil_covariance,
+    compression_matrix,
+    espirit_maps,
+    estimate_maps,
+    over_coils,
+    walsh_maps,
+)
 from recon.readouts.noise import apply_to_coils, prewhitening_matrix
 from tests.support.linear import complex_normal
 from tests.support.problems import smooth_maps
@@ -43,7 +50,7 @@ def test_bad_noise_scans_are_refused(spoil, message: str) -> None:
 def test_compression_keeps_the_signal_of_fewer_sources() -> None:
     rng = np.random.default_rng(3)
     kspace = complex_normal(rng, (8, 3)) @ complex_normal(rng, (50, 3, 32))
-    matrix = compression_matrix(kspace, 3)
+    matrix = compression_matrix(coil_covariance(kspace), 3)
     assert np.allclose(matrix @ matrix.conj().T, np.eye(3), atol=1e-5)
     restored = apply_to_coils(matrix.conj().T, apply_to_coils(matrix, kspace))
     assert np.linalg.norm(restored - kspace) < 1e-4 * np.linalg.norm(kspace)
@@ -72,7 +79,7 @@ def test_virtual_coils_come_by_energy_and_turned_to_one_phase() -> None:
     rng = np.random.default_rng(5)
     kspace = complex_normal(rng, (40, 4, 16)) * np.array([1, 4, 2, 0.5])[:, None]
     kspace = np.linalg.qr(complex_normal(rng, (4, 4)))[0] @ kspace
-    matrix = compression_matrix(kspace, 3)
+    matrix = compression_matrix(coil_covariance(kspace), 3)
     assert matrix.shape == (3, 4)
     energy = np.sum(np.abs(apply_to_coils(matrix, kspace)) ** 2, axis=(0, 2))
     flat = np.moveaxis(kspace, 1, 0).reshape(4, -1)
@@ -80,7 +87,7 @@ def test_virtual_coils_come_by_energy_and_turned_to_one_phase() -> None:
     largest = matrix[np.arange(3), np.argmax(np.abs(matrix), axis=1)]
     assert np.allclose(largest.imag, 0, atol=1e-6)
     assert np.all(largest.real > 0)
-    assert compression_matrix(kspace, 9).shape == (4, 4)
+    assert compression_matrix(coil_covariance(kspace), 9).shape == (4, 4)
 
 
 def test_walsh_maps_are_first_eigenvectors_of_the_local_covariance() -> None:
@@ -123,3 +130,23 @@ def test_whitening_is_the_inverse_of_the_lower_cholesky_factor() -> None:
     assert prewhitening_matrix(noise[:, :12]).shape == (3, 3)
     with pytest.raises(DataError, match="at least 12"):
         prewhitening_matrix(noise[:, :11])
+
+
+@pytest.mark.parametrize("readouts", [3, 256, 700])
+def test_covariance_and_product_over_coils_are_those_of_all_readouts_at_once(
+    readouts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(readouts)
+    kspace = (rng.standard_normal((readouts, 4, 22)) + 1j * rng.standard_normal((readouts, 4, 22))).astype(np.complex64)
+    matrix = (rng.standard_normal((3, 4)) + 1j * rng.standard_normal((3, 4))).astype(np.complex64)
+    wide = kspace.astype(np.complex128)
+    expected = np.einsum("rcs,rds->cd", wide, wide.conj())
+    results = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        results.append((coil_covariance(kspace), over_coils(matrix, kspace, slice(2, -3))))
+    np.testing.assert_allclose(results[0][0], expected, atol=1e-6 * np.abs(expected).max())
+    np.testing.assert_allclose(results[0][1], np.einsum("vc,rcs->vrs", matrix, wide[..., 2:-3]), atol=1e-5)
+    assert results[0][1].flags.c_contiguous
+    for one, other in zip(*results, strict=True):
+        assert np.array_equal(one, other)
