@@ -1,8 +1,8 @@
 """The one owner of thread counts: too many threads hurt."""
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Task = TypeVar("Task")
@@ -58,3 +58,27 @@ def at_once(first: Callable[[], Result], second: Callable[[], Other]) -> tuple[R
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(second)
         return first(), waiting.result()
+
+
+def one_ahead(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+    """Compute tasks one by one, the next while the caller uses the last.
+
+    Parameters
+    ----------
+    function : callable
+    tasks : iterable
+
+    Yields
+    ------
+    object
+        Results in the order of the tasks; an error is raised in the place of its result.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        waiting: Future[Result] | None = None
+        for task in tasks:
+            following = pool.submit(function, task)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = following
+        if waiting is not None:
+            yield waiting.result()

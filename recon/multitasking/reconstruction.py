@@ -34,6 +34,7 @@ from recon.spatial.frames import body_mask, frames, time_average
 from recon.spatial.nufft import choose_backend, plan_nufft
 from recon.stages import StageClock
 from recon.temporal.model import TemporalModel
+from recon.threads import at_once
 
 log = logging.getLogger(__name__)
 
@@ -181,12 +182,20 @@ def encode(
         inside = samples_within(played_out, matrix)
         kspace = sigpy.to_device(over_coils(to_coils, scan.imaging.kspace, inside), device)
         trajectory = sigpy.to_device(np.ascontiguousarray(played_out[:, inside]), device)
-    with clock.stage("temporal basis"):
-        temporal = temporal_basis(to_coils, scan, settings)
-    with device, clock.stage("coil maps"):
-        plan = plan_nufft(trajectory, matrix, backend)
-        coil_maps = estimate_maps(coil_images(plan, ramp_weights(trajectory), kspace), settings.coil_maps)
-        _blank_aliases(coil_maps, played_out)
+
+    def maps() -> NDArray:
+        with device, clock.stage("coil maps"):
+            plan = plan_nufft(trajectory, matrix, backend)
+            coil_maps = estimate_maps(coil_images(plan, ramp_weights(trajectory), kspace), settings.coil_maps)
+            _blank_aliases(coil_maps, played_out)
+        return coil_maps
+
+    def time_model() -> TemporalModel:
+        with clock.stage("temporal basis"):
+            return temporal_basis(to_coils, scan, settings)
+
+    coil_maps, temporal = at_once(maps, time_model)
+    with device:
         basis = sigpy.to_device(temporal.basis, device)
         if not temporal.kept.all():
             spokes = sigpy.to_device(np.flatnonzero(temporal.kept), device)

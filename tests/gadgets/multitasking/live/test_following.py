@@ -9,9 +9,9 @@ import pytest
 
 from gadgets.errors import ParameterError
 from gadgets.mrd.replay import hosted
-from gadgets.multitasking import gadget
 from gadgets.multitasking.gadget import MultitaskingGadget
 from gadgets.multitasking.images import FOLLOWING_SERIES
+from gadgets.multitasking.live import answers
 from gadgets.multitasking.parameters import parse_parameters
 from gadgets.registry import gadget_entry
 from recon.multitasking import solve
@@ -50,7 +50,7 @@ def test_the_next_scan_is_answered_while_admm_runs(short_file: Path, monkeypatch
             time.sleep(0.01)
         return solve(encoded, settings, network, clock)
 
-    monkeypatch.setattr(gadget, "solve", endless)
+    monkeypatch.setattr(answers, "solve", endless)
     messages = scan_messages(short_file, configuration(images="time_average"))
     with hosted(MultitaskingGadget()) as sock:
         sock.settimeout(60)

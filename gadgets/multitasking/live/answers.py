@@ -1,0 +1,105 @@
+"""The answer to a scan, slice by slice: its images at once, and those of a slower method after them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from gadgets.mrd.connection import GadgetStream
+from gadgets.mrd.intake.measurement import Measurement
+from gadgets.mrd.rescue import rescued
+from gadgets.multitasking.images import FOLLOWING_SERIES, multitasking_images
+from gadgets.multitasking.network import ArrayNetwork
+from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.multitasking.readouts import MeasuredSlice
+from recon.errors import DataError
+from recon.multitasking import EncodedScan, Result, solve
+from recon.multitasking.findings import implausible
+from recon.stages import StageClock
+
+log = logging.getLogger(__name__)
+
+_NOT_STATED = {"rescue_folder", "weights", "basis"}
+"""Parameters that are no part of an image's Meta: paths of the console."""
+
+
+class Answers:
+    """Solves the slices of one measurement and sends their images.
+
+    Parameters
+    ----------
+    stream : GadgetStream
+    measurement : Measurement
+    slices : sequence of MeasuredSlice
+        All of it, since series of several slices share one size.
+    parameters : MultitaskingParameters
+    network : ArrayNetwork or None
+    """
+
+    def __init__(
+        self,
+        stream: GadgetStream,
+        measurement: Measurement,
+        slices: Sequence[MeasuredSlice],
+        parameters: MultitaskingParameters,
+        network: ArrayNetwork | None,
+    ) -> None:
+        self._stream, self._measurement = stream, measurement
+        self._parameters, self._network = parameters, network
+        spokes = max(len(measured.scan.imaging) for measured in slices)
+        self._size = (parameters.rank, spokes) if len(slices) > 1 else None
+
+    def answer(self, measured: MeasuredSlice, encoded: EncodedScan, clock: StageClock) -> None:
+        """Send the images of a slice; where ADMM's are to follow, it goes on beside what comes next.
+
+        Raises
+        ------
+        DataError
+            If the result is not finite, or can only be wrong.
+        """
+        first = self._parameters.at_once()
+        result = solve(encoded, first.settings(), self._network, clock)
+        if self._network is None and first.reconstruction == "mdcn":
+            result = replace(result, method=f"{result.method} (no usable weights)")
+        self._send(result, measured, first, clock)
+        if first is self._parameters:
+            return
+
+        def follow(watch: Callable[[], None]) -> None:
+            later = StageClock()
+            with rescued(self._measurement, self._stream.header, self._parameters.rescue_folder):
+                slow = solve(encoded, self._parameters.settings(), None, later, watch)
+                self._send(slow, measured, self._parameters, later, FOLLOWING_SERIES)
+
+        self._stream.later(follow)
+
+    def _send(
+        self,
+        result: Result,
+        measured: MeasuredSlice,
+        parameters: MultitaskingParameters,
+        clock: StageClock,
+        first_series: int = 0,
+    ) -> None:
+        judged = _judged(result, measured)
+        stated = parameters.model_dump(mode="json", exclude=_NOT_STATED)
+        number = self._measurement.number
+        for image in multitasking_images(result, judged, parameters, stated, clock, number, self._size, first_series):
+            self._stream.send(image)
+
+
+def _judged(result: Result, measured: MeasuredSlice) -> MeasuredSlice:
+    """Mark a slice whose result can hardly be true.
+
+    Raises
+    ------
+    DataError
+        If it can only be wrong: then nothing of the slice is sent.
+    """
+    found = implausible(result)
+    for finding in found:
+        log.warning("slice %d: %s", measured.scan.slice_index, finding.text)
+    if certain := [finding.text for finding in found if finding.certain]:
+        raise DataError(
+            f"slice {measured.scan.slice_index}: {'; '.join(certain)}. The images are not sent: they cannot be right"
+        )
+    return replace(measured, remarks=measured.remarks + [finding.text for finding in found])
