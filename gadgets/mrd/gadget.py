@@ -52,20 +52,20 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
                 clock = StageClock()
                 with rescued(measurement, stream.header, parameters.rescue_folder):
                     with clock.stage("receive"):
-                        show = self.preview(stream, measurement, parameters, device, network)
-                        goes_on = measurement.receive(stream, self._accepting(show), stream.waits)
+                        attend = self.attend(stream, measurement, parameters, device, network)
+                        goes_on = measurement.receive(stream, self._accepting(attend), stream.waits)
                     if measurement.holds_data or measurement.number == 0:
                         self.serve(stream, measurement, parameters, device, network(), clock)
                 measurement = measurement.following()
 
-    def _accepting(self, show: Callable[[], None]) -> Callable[[Measurement, Any], None]:
+    def _accepting(self, attend: Callable[[], None]) -> Callable[[Measurement, Any], None]:
         def accept(measurement: Measurement, item: Any) -> None:
             self.accept(measurement, item)
-            show()
+            attend()
 
         return accept
 
-    def preview(
+    def attend(
         self,
         stream: GadgetStream,
         measurement: Measurement,
@@ -73,7 +73,7 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
         device: sigpy.Device,
         network: Callable[[], Network],
     ) -> Callable[[], None]:
-        """Make what is called after each item of a measurement, to show it while it arrives; by default nothing is."""
+        """Make what is called after each item of a measurement: work and previews while it arrives; by default none."""
         return lambda: None
 
     @abstractmethod

@@ -14,8 +14,9 @@ import sigpy
 from gadgets.errors import StreamError
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.gadget import StreamGadget
-from gadgets.mrd.header import expected_matrix, read_header
+from gadgets.mrd.header import ScanHeader, expected_matrix, read_header
 from gadgets.mrd.intake.measurement import Measurement
+from gadgets.multitasking.live.ahead import Ahead
 from gadgets.multitasking.live.answers import Answers
 from gadgets.multitasking.live.preview import Preview
 from gadgets.multitasking.network import ArrayNetwork, load_network
@@ -55,7 +56,7 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
                 "put it directly after the readers"
             )
 
-    def preview(
+    def attend(
         self,
         stream: GadgetStream,
         measurement: Measurement,
@@ -63,10 +64,21 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
         device: sigpy.Device,
         network: Callable[[], ArrayNetwork | None],
     ) -> Callable[[], None]:
-        """Show the scan while it arrives, if the parameters ask for it."""
+        """Work on the scan while it arrives, and show it if the parameters ask for it."""
+
+        def header() -> ScanHeader:
+            return read_header(stream.header, parameters.encoding_space, parameters.matrix)
+
+        ahead = measurement.ahead = Ahead(measurement, parameters, header)
         if not parameters.preview:
-            return super().preview(stream, measurement, parameters, device, network)
-        return Preview(stream, measurement, parameters, device, network())
+            return ahead
+        preview = Preview(stream, measurement, parameters, device, network())
+
+        def attend() -> None:
+            ahead()
+            preview()
+
+        return attend
 
     def serve(
         self,
@@ -80,7 +92,7 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
         """Reconstruct a measurement slice by slice and send each slice's images as soon as they are made."""
         header = read_header(stream.header, parameters.encoding_space, parameters.matrix)
         with clock.stage("sort readouts"):
-            slices = slices_of(measurement, header, parameters)
+            slices = [measurement.ahead.lent_to(one) for one in slices_of(measurement, header, parameters)]
         answers = Answers(stream, measurement, slices, parameters, network)
 
         def encoded(measured: MeasuredSlice) -> tuple[MeasuredSlice, EncodedScan]:

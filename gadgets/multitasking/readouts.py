@@ -36,6 +36,8 @@ class MeasuredSlice:
         Headers of the imaging spokes.
     trajectory_unit : str
         How the trajectory was written.
+    navigator_rows : (navigators,) int or None
+        Places of the navigators among all readouts of the stream.
     remarks : list of str
         What a user of the images must know of the scan.
     """
@@ -44,6 +46,7 @@ class MeasuredSlice:
     headers: list[ismrmrd.AcquisitionHeader]
     trajectory_unit: str
     remarks: list[str] = field(default_factory=list)
+    navigator_rows: NDArray[np.int_] | None = None
 
 
 def slices_of(measurement: Measurement, header: ScanHeader, parameters: MultitaskingParameters) -> list[MeasuredSlice]:
@@ -149,7 +152,7 @@ def _slice(
         basis=given_basis(parameters, number, keep[spokes]),
     )
     remarks = _remarks(measurement, timing) + remarks_on(has_navigators, is_inverting, parameters)
-    return MeasuredSlice(scan, headers, unit, remarks)
+    return MeasuredSlice(scan, headers, unit, remarks, readouts.rows[navigators])
 
 
 def header_like(head: np.void) -> ismrmrd.AcquisitionHeader:

@@ -2,6 +2,7 @@ from .reconstruction import (
     EncodedScan as EncodedScan,
     encode as encode,
     map_t1 as map_t1,
+    prewhitening_of as prewhitening_of,
     reconstruct as reconstruct,
     solve as solve,
 )

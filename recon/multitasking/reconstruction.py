@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from recon.errors import DataError
 from recon.multitasking.result import Result
-from recon.multitasking.scan import RadialScan
+from recon.multitasking.scan import NoiseScan, RadialScan
 from recon.multitasking.selection import t1_state
 from recon.multitasking.settings import Settings
 from recon.multitasking.spatial_factor import Network, estimate
@@ -175,7 +175,8 @@ def encode(
     matrix = settings.matrix or scan.matrix
     backend = choose_backend(settings.nufft, on_gpu=device.id >= 0)
     with clock.stage("prewhiten and compress coils"):
-        to_coils = _to_virtual_coils(scan, settings.coils)
+        whitening = prewhitening_of(scan.noise, scan.imaging.kspace.shape[1])
+        to_coils = _compression(scan, whitening, settings.coils) @ whitening
     with clock.stage("gradient delays"):
         played_out, delays = _played_out(scan, to_coils, settings.gradient_delays)
     with clock.stage("prewhiten and compress coils"):
@@ -192,7 +193,9 @@ def encode(
 
     def time_model() -> TemporalModel:
         with clock.stage("temporal basis"):
-            return temporal_basis(to_coils, scan, settings)
+            # components over time are those of any rotation of the coils: where none is dropped, whitening will do
+            seen_by = whitening if len(to_coils) == len(whitening) else to_coils
+            return temporal_basis(seen_by, scan, settings)
 
     coil_maps, temporal = at_once(maps, time_model)
     with device:
@@ -239,15 +242,24 @@ def _blank_aliases(coil_maps: NDArray, trajectory: NDArray) -> None:
         coil_maps *= sigpy.get_array_module(coil_maps).asarray(seen)
 
 
-def _to_virtual_coils(scan: RadialScan, coils: int) -> NDArray:
-    """Prewhitening, then compression: ``(virtual coils, coils)`` complex64."""
-    if scan.noise is None:
-        whitening = np.eye(scan.imaging.kspace.shape[1], dtype=np.complex64)
-    else:
-        whitening = prewhitening_matrix(scan.noise.samples, scan.noise.dwell_ratio)
+def prewhitening_of(noise: NoiseScan | None, coils: int) -> NDArray[np.complex64]:
+    """Give the matrix that prewhitens the coils: ``(coils, coils)``; without a noise scan it changes nothing.
+
+    Raises
+    ------
+    DataError
+        If the noise scan is too short, or a coil is silent in it.
+    """
+    if noise is None:
+        return np.eye(coils, dtype=np.complex64)
+    return prewhitening_matrix(noise.samples, noise.dwell_ratio)
+
+
+def _compression(scan: RadialScan, whitening: NDArray, coils: int) -> NDArray:
+    """Principal components of the prewhitened coils: ``(virtual coils, coils)`` complex64."""
     measured = coil_covariance(scan.imaging.kspace)
     # that of prewhitened data, W (Σ d dᴴ) Wᴴ
-    return compression_matrix(whitening @ measured @ whitening.conj().T, coils) @ whitening
+    return compression_matrix(whitening @ measured @ whitening.conj().T, coils)
 
 
 def map_t1(spatial_factor: NDArray, temporal: TemporalModel, settings: Settings) -> T1Map | None:

@@ -10,6 +10,7 @@ from recon.errors import DataError
 from recon.readouts.geometry import Geometry
 from recon.readouts.timeline import Timeline
 from recon.temporal.navigator import navigator_of_spokes
+from recon.temporal.profiles import NavigatorProfiles
 
 _TR_MS = (0.5, 1000.0)
 """No FLASH readout is shorter, and a smaller number is one of seconds; longer ones are microseconds."""
@@ -202,6 +203,8 @@ class RadialScan:
         Waveforms; used only if the settings ask for them.
     basis : (L, spokes) array or None
         A temporal basis that is used in place of one from the scan.
+    profiles : NavigatorProfiles or None
+        Of the navigators, where they were made while these came; else they are made of ``navigators``, with equal bits.
     slice_index : int
         Number of the slice in the scan, from 0.
 
@@ -222,6 +225,7 @@ class RadialScan:
     respiration: Signal | None = None
     slice_index: int = 0
     basis: NDArray | None = None
+    profiles: NavigatorProfiles | None = None
 
     def __post_init__(self) -> None:
         spokes, coils, samples = self.imaging.kspace.shape

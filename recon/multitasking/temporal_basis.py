@@ -16,6 +16,7 @@ from recon.relaxometry.inversion_recovery import InversionRecovery
 from recon.temporal.ecg import r_wave_times_s
 from recon.temporal.model import GatedTensor, TemporalModel, realtime_model, tensor_model
 from recon.temporal.navigator import readout_profiles
+from recon.temporal.profiles import NavigatorProfiles
 from recon.temporal.plain import (
     COMPONENTS,
     WINDOWS,
@@ -103,7 +104,7 @@ def _realtime(
         rank = COMPONENTS
         log.info("rank %d: a sliding window shows no more above its streaks; set another rank to have it so", rank)
     if windows is None:
-        profiles = _profiles(to_coils, scan)
+        profiles = readout_profiles(apply_to_coils(to_coils, _navigators(scan).kspace), scan.matrix)
         model = realtime_model(profiles, scan.navigator_of_spoke, imaging, rank, settings.energy)
     else:
         model = windowed_model(windows, imaging, rank, settings.energy)
@@ -123,9 +124,12 @@ def _navigators(scan: RadialScan) -> Readouts:
     return scan.navigators
 
 
-def _profiles(to_coils: NDArray, scan: RadialScan) -> NDArray:
-    """Prewhitened navigators across the field of view: ``(navigators, coils, pixels)`` complex64."""
-    return readout_profiles(apply_to_coils(to_coils, _navigators(scan).kspace), scan.matrix)
+def _profiles(to_coils: NDArray, scan: RadialScan) -> NavigatorProfiles:
+    """Prewhitened navigators across the field of view: those that were made while they came, or the same anew."""
+    ready = scan.profiles
+    if ready is not None and np.array_equal(ready.to_coils, to_coils):
+        return ready
+    return NavigatorProfiles.of(_navigators(scan).kspace, scan.matrix, to_coils)
 
 
 def _windows(to_coils: NDArray, scan: RadialScan) -> Windows:
@@ -139,7 +143,8 @@ def _tensor(to_coils: NDArray, scan: RadialScan, settings: Settings) -> Temporal
     ti_ms, angle_deg = sequence.known_ti_ms, sequence.known_flip_angle_deg
     pulses = int(max(navigators.timeline.pulse.max(), imaging.pulse.max())) + 1
     flash = InversionRecovery(sequence.known_tr_ms, angle_deg * settings.flip_angle_scale, ti_ms, pulses)
-    return _gated(_profiles(to_coils, scan), (navigators.timeline, imaging), flash, scan, settings)
+    seen = _profiles(to_coils, scan)
+    return _gated(seen.values, (navigators.timeline, imaging), flash, scan, settings, gram=seen.gram)
 
 
 def _without_recovery(
@@ -148,8 +153,10 @@ def _without_recovery(
     """The tensor over cardiac phase and respiration alone; None if neither was resolved."""
     level = logging.INFO if scan.navigators is None else logging.WARNING  # who measures navigators expects T1
     log.log(level, "the scan has no inversions: the temporal model is one of motion alone, and there is no T1")
+    gram = None
     if windows is None:
-        profiles, times = _profiles(to_coils, scan), _navigators(scan).timeline.time_s
+        seen, times = _profiles(to_coils, scan), _navigators(scan).timeline.time_s
+        profiles, gram = seen.values, seen.gram
     else:
         profiles, times = windows.profiles, windows.time_s
     timelines = (settling(times), uninverted(scan.imaging.timeline.time_s))
@@ -157,7 +164,7 @@ def _without_recovery(
     breathing = None
     if windows is not None and settings.respiration_source == "self":
         breathing = breathing_in(windows, settings.tensor.gating)
-    model = _gated(profiles, timelines, flash, scan, settings, breathing)
+    model = _gated(profiles, timelines, flash, scan, settings, breathing, gram)
     if model.gated is None or len(model.gated.gating.unresolved) == 2:
         log.warning("without states of motion there is no tensor: the real-time basis is used")
         return None
@@ -171,6 +178,7 @@ def _gated(
     scan: RadialScan,
     settings: Settings,
     breathing: Breathing | None = None,
+    gram: NDArray | None = None,
 ) -> TemporalModel:
     seen, imaging = timelines
     triggers_s, respiration = None, None if breathing is None else breathing.signal
@@ -180,7 +188,7 @@ def _gated(
     if settings.respiration_source == "waveform":
         signal = _asked_for(scan.respiration, "respiration_source=waveform", "a respiration signal")
         respiration = np.interp(seen.time_s, signal.time_s, signal.values)
-    model = tensor_model(profiles, seen, imaging, flash, settings.tensor, respiration, triggers_s)
+    model = tensor_model(profiles, seen, imaging, flash, settings.tensor, respiration, triggers_s, gram)
     if model.gated is not None and breathing is not None:
         gating = replace(model.gated.gating, respiration_quality=breathing.quality)
         model = replace(model, gated=replace(model.gated, gating=gating))

@@ -41,6 +41,8 @@ class Measurement:
         What came instead of readouts.
     number : int
         Position in the stream, from 0.
+    ahead : object
+        What a gadget has computed of the readouts while they came.
     volumes, volumes_before : int
         Volumes that were made of this measurement, and of those before it.
 
@@ -62,6 +64,7 @@ class Measurement:
         limit_bytes: int | None = None,
     ) -> None:
         self.number = number
+        self.ahead: Any = None
         self.volumes_before, self.volumes = volumes_before, 0
         self.images: list[ismrmrd.Image] = []
         self.complete = False
