@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks, hilbert
 
-from recon.temporal.motion import Band, NavigatorSeries, band_pass, products, unexplained
+from recon.temporal.kernels.path import cheapest_path
+from recon.temporal.kernels.template import knot_sums, misfit
+from recon.temporal.motion import Band, NavigatorSeries, band_pass, products, solve_ridge
+from recon.temporal.kernels.parallel import in_parallel
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,19 @@ class HeartPhase:
 
 def interpolation(phase: NDArray, knots: int) -> NDArray:
     """Periodic linear interpolation between knots at ``i / knots``: ``(times, knots)``, rows add to one."""
-    place = np.mod(phase, 1.0) * knots
-    low = np.floor(place).astype(int)
+    low, share = _beside(phase, knots)
     weights = np.zeros((len(phase), knots))
     rows = np.arange(len(phase))
-    weights[rows, low % knots] = 1 - (place - low)
-    weights[rows, (low + 1) % knots] += place - low
+    weights[rows, low] = 1 - share
+    weights[rows, (low + 1) % knots] += share
     return weights
+
+
+def _beside(phase: NDArray, knots: int) -> tuple[NDArray, NDArray]:
+    """The knot before each phase, and the weight of the one behind it."""
+    place = np.mod(phase, 1.0) * knots
+    low = np.floor(place).astype(int)
+    return low % knots, place - low
 
 
 def track_heart(
@@ -130,11 +138,13 @@ def track_heart(
     HeartPhase
     """
     signals = band.strongest(0.9 * range_hz[0], np.inf, 5)
-    found = []
-    for rate_hz in _rates(band, range_hz, settings.rate_candidates):
+    terms = known[:, series.known.shape[1] :]
+
+    def followed(rate_hz: float) -> tuple[float, HeartPhase]:
         heart = follow_heart(series, known, first_phase(signals, rate_hz, series.rate_hz), settings)
-        extra = np.concatenate([known[:, series.known.shape[1] :], heart.terms], axis=1)
-        found.append((plausibility(unexplained(series, extra), heart, series), heart))
+        return plausibility(unexplained_by(series, terms, heart), heart, series), heart
+
+    found = in_parallel(followed, _rates(band, range_hz, settings.rate_candidates))
     _, heart = max(found, key=lambda candidate: candidate[0])
     return follow_heart(series, known, heart.phase, settings)
 
@@ -184,41 +194,84 @@ def follow_heart(series: NavigatorSeries, known: NDArray, phase: NDArray, settin
     -------
     HeartPhase
     """
-    phases = np.arange(settings.phase_steps) / settings.phase_steps
+    static = products(known, series.recovery)
+    fixed = static.T @ static, static.T @ series.features
     for _ in range(settings.path_rounds):
-        patterns = _fit_template(series, known, phase, settings.template_knots)
-        static = patterns[: known.shape[1]]
-        # template(p) = Σ_q h_q(p) C_q: the patterns of the knots, interpolated to every phase
-        template = np.einsum("pq,qlk->plk", interpolation(phases, settings.template_knots), patterns[len(static) :])
-        # S_j(t) = C_j u(t): each term's pattern, at the recovery of time t
-        seen = np.einsum("tl,jlk->tjk", series.recovery, static)
-        # rest(t) = D(t) - Σ_j m_j(t) S_j(t): what static and respiratory terms leave
-        rest = series.features - np.einsum("tjk,tj->tk", seen, known)
-        phase = _most_likely(_cost(rest, template, series.recovery, settings.navigators_per_block), phase, settings)
-    return HeartPhase(phase, _change(template), settings)
+        patterns = _fit_template(series, static, fixed, phase, settings.template_knots)
+        # rest(t) = D(t) - Σ_j m_j(t) C_j u(t): what static and respiratory terms leave
+        rest = series.features - static @ patterns[: static.shape[1]]
+        template = patterns[static.shape[1] :].reshape(settings.template_knots, series.recovery.shape[1], -1)
+        phase = _most_likely(_cost(rest, template, series.recovery, settings), phase, settings)
+    # template(p) = Σ_q h_q(p) C_q: the patterns of the knots, interpolated to every phase
+    phases = interpolation(np.arange(settings.phase_steps) / settings.phase_steps, settings.template_knots)
+    return HeartPhase(phase, _change(np.einsum("pq,qlk->plk", phases, template)), settings)
 
 
-def _fit_template(series: NavigatorSeries, known: NDArray, phase: NDArray, knots: int) -> NDArray:
-    model = np.concatenate([known, interpolation(phase, knots)], axis=1)
-    design = products(model, series.recovery)
+def unexplained_by(series: NavigatorSeries, terms: NDArray, heart: HeartPhase) -> float:
+    """Share of the navigator's energy that breathing and a heart leave; ``unexplained`` of both, in less time.
+
+    Parameters
+    ----------
+    series : NavigatorSeries
+    terms : (times, terms) float64
+        What breathing adds to the model.
+    heart : HeartPhase
+
+    Returns
+    -------
+    float
+    """
+    static = products(np.concatenate([series.known, terms], axis=1), series.recovery)
+    fixed = static.T @ static, static.T @ series.features
+    gram, right = _normal_equations(series, static, fixed, heart.phase, heart.settings.template_knots)
+    # the model has a constant, so that one knot adds nothing
+    needed = np.r_[: static.shape[1], static.shape[1] + series.recovery.shape[1] : len(gram)]
+    gram, right = gram[np.ix_(needed, needed)], right[needed]
+    # Σ_t ⟨y, C d⟩ = ⟨Σ_t y dᵀ, C⟩
+    return 1.0 - float(np.sum(right * solve_ridge(gram, right)) / np.sum(series.features**2))
+
+
+def _normal_equations(
+    series: NavigatorSeries, static: NDArray, fixed: tuple[NDArray, NDArray], phase: NDArray, knots: int
+) -> tuple[NDArray, NDArray]:
+    """Gram matrix and right side of the model of static columns and knots, each knot times every order of recovery."""
+    low, share = _beside(phase, knots)
+    own, between, beside, right = knot_sums(low, share, knots, static, series.recovery, series.features)
+    orders, known = own.shape[1], static.shape[1]
+    blocks = np.zeros((knots, orders, knots, orders))
+    here = np.arange(knots)
+    there = (here + 1) % knots
+    blocks[here, :, here] = own
+    np.add.at(blocks, (here, slice(None), there), between)
+    np.add.at(blocks, (there, slice(None), here), between)  # u uᵀ is symmetric
+    cross = beside.reshape(knots * orders, known)
+    gram = np.block([[fixed[0], cross.T], [cross, blocks.reshape(knots * orders, -1)]])
+    return gram, np.concatenate([fixed[1], right.reshape(knots * orders, -1)])
+
+
+def _fit_template(
+    series: NavigatorSeries, static: NDArray, fixed: tuple[NDArray, NDArray], phase: NDArray, knots: int
+) -> NDArray:
+    """Patterns of the static columns, then of each knot times every order of recovery: ``(columns, features)``."""
+    gram, right = _normal_equations(series, static, fixed, phase, knots)
     difference = np.eye(knots) - np.roll(np.eye(knots), 1, axis=0)
-    roughness = np.zeros((model.shape[1], model.shape[1]))
-    roughness[-knots:, -knots:] = 2 * difference.T @ difference + 1e-3 * np.eye(knots)
+    roughness = 2 * difference.T @ difference + 1e-3 * np.eye(knots)
     energy = np.diag((series.recovery**2).sum(axis=0)) / knots
-    gram = design.T @ design + np.kron(roughness, energy)
-    return np.linalg.solve(gram, design.T @ series.features).reshape(model.shape[1], series.recovery.shape[1], -1)
+    gram[static.shape[1] :, static.shape[1] :] += np.kron(roughness, energy)
+    return np.linalg.solve(gram, right)
 
 
-def _cost(rest: NDArray, template: NDArray, recovery: NDArray, block: int) -> NDArray:
+def _cost(rest: NDArray, template: NDArray, recovery: NDArray, settings: HeartSettings) -> NDArray:
     """Misfit of each phase of the template over blocks of navigators, in units of the noise: ``(blocks, phases)``."""
-    # ‖rest - Σ_l template_l u_l‖² - ‖rest‖² = Σ_lm u_l u_m ⟨template_l, template_m⟩ - 2 Σ_l u_l ⟨rest, template_l⟩
-    linear = np.einsum("tpl,tl->tp", np.einsum("tk,plk->tpl", rest, template, optimize=True), recovery)
-    # Q[l,m,p] = Σ_k T[p,l,k] T[p,m,k], so that ‖T(p) u(t)‖² = Σ_lm u_l u_m Q[l,m,p]
-    quadratic = products(recovery, recovery) @ np.einsum("plk,pmk->lmp", template, template).reshape(-1, len(template))
-    misfit = quadratic - 2 * linear
-    noise = np.median(np.sum(rest**2, axis=1) + misfit.min(axis=1)) / rest.shape[1]
-    blocks = len(rest) // block
-    return misfit[: blocks * block].reshape(blocks, block, -1).sum(axis=1) / (2 * max(noise, 1e-30))
+    # ‖rest - T u‖² - ‖rest‖² = Σ_lm u_l u_m ⟨T_l, T_m⟩ - 2 Σ_l u_l ⟨rest, T_l⟩
+    energy = np.einsum("qlk,qmk->lmq", template, template)
+    # of two knots the mixed products, either way round: their mean is symmetric
+    overlap = np.einsum("qlk,qmk->lmq", template, np.roll(template, -1, axis=0))
+    overlap = (overlap + overlap.transpose(1, 0, 2)) / 2
+    patterns = np.ascontiguousarray(template.transpose(1, 2, 0))
+    cost, least = misfit(rest, recovery, patterns, energy, overlap, settings.phase_steps, settings.navigators_per_block)
+    noise = np.median(np.sum(rest**2, axis=1) + least) / rest.shape[1]
+    return cost / (2 * max(noise, 1e-30))
 
 
 def _most_likely(cost: NDArray, previous: NDArray, settings: HeartSettings) -> NDArray:
@@ -227,34 +280,10 @@ def _most_likely(cost: NDArray, previous: NDArray, settings: HeartSettings) -> N
     pace = max((previous[-1] - previous[0]) / blocks * phases, 0.05)
     advance = np.arange(int(np.ceil(3 * pace)) + 1)
     penalty = settings.pace_penalty_nats * np.abs(advance - pace) / pace
-    first, taken = _cheapest(np.ascontiguousarray(cost), penalty)
+    first, taken = cheapest_path(cost, penalty)
     path = (first + np.cumsum(taken)) / phases
     middle = np.arange(blocks) * settings.navigators_per_block + (settings.navigators_per_block - 1) / 2
     return np.interp(np.arange(len(previous)), middle, path)
-
-
-@numba.njit(cache=True)
-def _cheapest(cost: NDArray, penalty: NDArray) -> tuple[int, NDArray]:
-    """First phase of the path of least cost, and its advance at each block; of equal steps the shortest is taken."""
-    blocks, phases = cost.shape
-    steps = np.zeros((blocks, phases), dtype=np.int64)
-    score = cost[0].copy()
-    for block in range(1, blocks):
-        reached = np.empty(phases)
-        for phase in range(phases):
-            least = np.inf
-            for advance in range(len(penalty)):
-                candidate = score[(phase - advance) % phases] + penalty[advance]
-                if candidate < least:
-                    least, steps[block, phase] = candidate, advance
-            reached[phase] = least + cost[block, phase]
-        score = reached
-    taken = np.zeros(blocks, dtype=np.int64)
-    first = int(np.argmin(score))
-    for block in range(blocks - 1, 0, -1):
-        taken[block] = steps[block, first]
-        first = (first - taken[block]) % phases
-    return first, taken
 
 
 def _change(template: NDArray) -> NDArray:

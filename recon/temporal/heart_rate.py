@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.temporal.heart import HeartPhase, HeartSettings, crossings, first_phase, follow_heart
+from recon.temporal.heart import HeartPhase, HeartSettings, crossings, first_phase, follow_heart, unexplained_by
 from recon.temporal.motion import Band, NavigatorSeries, unexplained
+from recon.temporal.kernels.parallel import in_parallel
 
 
 @dataclass(frozen=True)
@@ -152,12 +153,14 @@ def compare_rates(
     known = np.concatenate([series.known, terms], axis=1)
     signals = band.strongest(0.9 * range_hz[0], np.inf, 5)
     starts = _starts_per_minute(range_hz, settings.step)
-    hearts = [
-        follow_heart(series, known, first_phase(signals, start / 60, series.rate_hz), heart_settings)
-        for start in starts
-    ]
+
+    def followed(start: float) -> HeartPhase:
+        phase = first_phase(signals, start / 60, series.rate_hz)
+        return follow_heart(series, known, phase, heart_settings)
+
+    hearts = in_parallel(followed, starts)
     rates = np.array([rate_per_minute(heart, series.time_s) for heart in hearts])
-    left = np.array([unexplained(series, np.concatenate([terms, heart.terms], axis=1)) for heart in hearts])
+    left = np.array(in_parallel(lambda heart: unexplained_by(series, terms, heart), hearts))
     irregularity = np.array([heart.irregularity(series.time_s) for heart in hearts])
     usable = np.flatnonzero(np.isfinite(irregularity))
     if not len(usable):

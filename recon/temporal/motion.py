@@ -100,9 +100,12 @@ def products(left: NDArray, right: NDArray) -> NDArray:
 
 def regress(design: NDArray, target: NDArray, ridge: float = 1e-9) -> NDArray:
     """Least squares with a ridge relative to the mean square of the design's columns."""
-    gram = design.T @ design
-    gram[np.diag_indices_from(gram)] += ridge * np.trace(gram) / len(gram)
-    return np.linalg.solve(gram, design.T @ target)
+    return solve_ridge(design.T @ design, design.T @ target, ridge)
+
+
+def solve_ridge(gram: NDArray, right: NDArray, ridge: float = 1e-9) -> NDArray:
+    """Solve normal equations with a ridge relative to the mean square of the design's columns."""
+    return np.linalg.solve(gram + ridge * np.trace(gram) / len(gram) * np.eye(len(gram)), right)
 
 
 def unexplained(series: NavigatorSeries, motion: NDArray) -> float:

@@ -218,7 +218,7 @@ def test_strongest_rates_of_the_range_are_followed(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("recon.temporal.heart.first_phase", first)
     quick = HeartSettings(path_rounds=1)
     track_heart(series, series.known, band, (0.7, 2.5), quick)
-    assert np.allclose(followed, [1.0, 2.0, 1.5], atol=0.011)
+    assert np.allclose(sorted(followed), [1.0, 1.5, 2.0], atol=0.011)
     assert np.allclose(seen[0], band.strongest(0.63, np.inf, 5))
     followed.clear()
     track_heart(series, series.known, band, (2.91, 3.09), quick)  # no peak but where the range cuts slopes

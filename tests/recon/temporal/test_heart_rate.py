@@ -130,12 +130,12 @@ def test_rates_are_compared_by_numbers_written_out(monkeypatch: pytest.MonkeyPat
 
     def follow(_, known: np.ndarray, phase: np.ndarray, settings: HeartSettings) -> HeartPhase:
         assert np.array_equal(known, np.concatenate([series.known, terms], axis=1))
-        return HeartPhase(paths[len(seen) - 1], np.r_[1, 2, np.ones(18)], settings)
+        return HeartPhase(paths[int(np.argmin(np.abs(starts - 60 * phase)))], np.r_[1, 2, np.ones(18)], settings)
 
     monkeypatch.setattr("recon.temporal.heart_rate.first_phase", first)
     monkeypatch.setattr("recon.temporal.heart_rate.follow_heart", follow)
     found = compare_rates(series, terms, band, (0.7, 2.5), HeartSettings(), SETTINGS)
-    assert np.allclose(seen, starts)
+    assert np.allclose(sorted(seen), starts)  # in whatever order cores take them
 
     hearts = [HeartPhase(path, np.r_[1, 2, np.ones(18)], HeartSettings()) for path in paths]
     rates = np.array([rate_per_minute(heart, time_s) for heart in hearts])
@@ -177,7 +177,7 @@ def test_even_a_narrow_range_has_two_starts(monkeypatch: pytest.MonkeyPatch) -> 
     for range_hz, count in (((1.0, 1.05), 2), ((1.0, 1.15), 3), ((1.0, 1.1**2.5), 4)):
         seen.clear()
         assert compare_rates(series, none, band, range_hz, HeartSettings(), SETTINGS) is None
-        assert np.allclose(seen, np.geomspace(*range_hz, count))
+        assert np.allclose(sorted(seen), np.geomspace(*range_hz, count))
 
 
 def test_trust_that_is_needed_falls_at_eighteen_beats() -> None:

@@ -1,0 +1,135 @@
+"""A template over the cycle, fitted to navigators and compared with them, without the matrices that say so.
+
+Each navigator lies between two of the template's knots, so that sums over them take the place of products with a matrix
+of all knots, and the misfit at any phase follows from those at the two knots beside it.
+"""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+
+@numba.njit(cache=True, nogil=True)
+def knot_sums(
+    low: NDArray, share: NDArray, knots: int, static: NDArray, recovery: NDArray, features: NDArray
+) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Sums of products over the navigators beside each knot, w being a navigator's weights at its two knots.
+
+    Parameters
+    ----------
+    low : (times,) int64
+        The knot before each navigator, from 0; the one behind it follows on the circle.
+    share : (times,) float64
+        Weight of the knot behind; the one before has the rest.
+    knots : int
+    static : (times, S) float64
+        Columns of the model that have nothing to do with the knots.
+    recovery : (times, R) float64
+        u.
+    features : (times, K) float64
+        y.
+
+    Returns
+    -------
+    own, next : (knots, R, R) float64
+        Σ w_q² u uᵀ and Σ w_q w_q+1 u uᵀ.
+    beside : (knots, R, S) float64
+        Σ w_q u sᵀ.
+    right : (knots, R, K) float64
+        Σ w_q u yᵀ.
+    """
+    orders, terms, components = recovery.shape[1], static.shape[1], features.shape[1]
+    own = np.zeros((knots, orders, orders))
+    between = np.zeros((knots, orders, orders))
+    beside = np.zeros((knots, orders, terms))
+    right = np.zeros((knots, orders, components))
+    for time in range(len(low)):
+        first = low[time]
+        second = first + 1 if first + 1 < knots else 0
+        late = share[time]
+        early = 1.0 - late
+        for order in range(orders):
+            value = recovery[time, order]
+            before, after = early * value, late * value
+            for other in range(orders):
+                product = recovery[time, other]
+                own[first, order, other] += early * before * product
+                own[second, order, other] += late * after * product
+                between[first, order, other] += early * after * product
+            for term in range(terms):
+                beside[first, order, term] += before * static[time, term]
+            for term in range(terms):
+                beside[second, order, term] += after * static[time, term]
+            for component in range(components):
+                right[first, order, component] += before * features[time, component]
+            for component in range(components):
+                right[second, order, component] += after * features[time, component]
+    return own, between, beside, right
+
+
+@numba.njit(cache=True, nogil=True)
+def misfit(
+    rest: NDArray, recovery: NDArray, template: NDArray, energy: NDArray, overlap: NDArray, steps: int, block: int
+) -> tuple[NDArray, NDArray]:
+    """‖rest - T(p) u‖² - ‖rest‖² at evenly spaced phases p, T(p) being linear between knots.
+
+    Parameters
+    ----------
+    rest : (times, K) float64
+        What the model without template leaves.
+    recovery : (times, R) float64
+        u.
+    template : (R, K, knots) float64
+    energy, overlap : (R, R, knots) float64
+        ⟨T_q, T_q⟩ and, symmetrised over recovery, ⟨T_q, T_q+1⟩, for every two columns of the recovery.
+    steps : int
+        Phases of a cycle, a multiple of the knots or not.
+    block : int
+        Navigators that share one phase.
+
+    Returns
+    -------
+    cost : (times // block, steps) float64
+        Sums over blocks of navigators; those of the last, incomplete one belong to none.
+    left : (times,) float64
+        The least of each navigator over all phases.
+    """
+    times, orders = recovery.shape
+    components, knots = template.shape[1], template.shape[2]
+    cost = np.zeros((times // block, steps))
+    left = np.empty(times)
+    place = np.arange(steps) / steps * knots
+    low = np.minimum(place.astype(np.int64), knots - 1)
+    share = place - low
+    linear, own, between = np.empty(knots + 1), np.empty(knots + 1), np.empty(knots)
+    at = np.empty(steps)
+    for time in range(times):
+        linear[:] = 0.0
+        own[:] = 0.0
+        between[:] = 0.0
+        for order in range(orders):
+            value = recovery[time, order]
+            for component in range(components):
+                weight = -2.0 * value * rest[time, component]
+                for knot in range(knots):
+                    linear[knot] += weight * template[order, component, knot]
+            for other in range(order + 1):
+                product = value * recovery[time, other] * (1.0 if other == order else 2.0)
+                for knot in range(knots):
+                    own[knot] += product * energy[order, other, knot]
+                for knot in range(knots):
+                    between[knot] += product * overlap[order, other, knot]
+        linear[knots], own[knots] = linear[0], own[0]
+        least = np.inf
+        for step in range(steps):
+            knot, late = low[step], share[step]
+            early = 1.0 - late
+            value = early * (early * own[knot] + linear[knot] + 2.0 * late * between[knot])
+            value += late * (late * own[knot + 1] + linear[knot + 1])
+            at[step] = value
+            least = min(least, value)
+        left[time] = least
+        if time // block < len(cost):
+            for step in range(steps):
+                cost[time // block, step] += at[step]
+    return cost, left
