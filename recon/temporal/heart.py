@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks, hilbert
 
-from recon.temporal.kernels.path import cheapest_path
-from recon.temporal.kernels.template import knot_sums, misfit
-from recon.temporal.motion import Band, NavigatorSeries, band_pass, products, solve_ridge
 from recon.temporal.kernels.parallel import in_parallel
+from recon.temporal.kernels.path import cheapest_path
+from recon.temporal.kernels.template import knot_sums, phase_costs
+from recon.temporal.motion import Band, NavigatorSeries, band_pass, products, solve_ridge
 
 
 @dataclass(frozen=True)
@@ -242,8 +242,8 @@ def _normal_equations(
     here = np.arange(knots)
     there = (here + 1) % knots
     blocks[here, :, here] = own
-    np.add.at(blocks, (here, slice(None), there), between)
-    np.add.at(blocks, (there, slice(None), here), between)  # u uᵀ is symmetric
+    blocks[here, :, there] += between
+    blocks[there, :, here] += between  # u uᵀ is symmetric
     cross = beside.reshape(knots * orders, known)
     gram = np.block([[fixed[0], cross.T], [cross, blocks.reshape(knots * orders, -1)]])
     return gram, np.concatenate([fixed[1], right.reshape(knots * orders, -1)])
@@ -263,13 +263,14 @@ def _fit_template(
 
 def _cost(rest: NDArray, template: NDArray, recovery: NDArray, settings: HeartSettings) -> NDArray:
     """Misfit of each phase of the template over blocks of navigators, in units of the noise: ``(blocks, phases)``."""
-    # ‖rest - T u‖² - ‖rest‖² = Σ_lm u_l u_m ⟨T_l, T_m⟩ - 2 Σ_l u_l ⟨rest, T_l⟩
-    energy = np.einsum("qlk,qmk->lmq", template, template)
-    # of two knots the mixed products, either way round: their mean is symmetric
-    overlap = np.einsum("qlk,qmk->lmq", template, np.roll(template, -1, axis=0))
-    overlap = (overlap + overlap.transpose(1, 0, 2)) / 2
-    patterns = np.ascontiguousarray(template.transpose(1, 2, 0))
-    cost, least = misfit(rest, recovery, patterns, energy, overlap, settings.phase_steps, settings.navigators_per_block)
+    knots = len(template)
+    # ‖T_q u‖² = Σ_lm u_l u_m ⟨T_q,l, T_q,m⟩, and the same of T_q with T_q+1
+    both = [np.einsum("qlk,qmk->lmq", template, np.roll(template, -shift, axis=0)) for shift in (0, 1)]
+    quadratic = products(recovery, recovery) @ np.concatenate(both, axis=2).reshape(-1, 2 * knots)
+    # ⟨rest, T_q u⟩ = Σ_lk u_l rest_k T_q,lk
+    linear = products(recovery, rest) @ template.reshape(knots, -1).T
+    own, between = quadratic[:, :knots], quadratic[:, knots:]
+    cost, least = phase_costs(own, between, linear, settings.phase_steps, settings.navigators_per_block)
     noise = np.median(np.sum(rest**2, axis=1) + least) / rest.shape[1]
     return cost / (2 * max(noise, 1e-30))
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.temporal.heart import HeartPhase, HeartSettings, crossings, first_phase, follow_heart, unexplained_by
-from recon.temporal.motion import Band, NavigatorSeries, unexplained
 from recon.temporal.kernels.parallel import in_parallel
+from recon.temporal.motion import Band, NavigatorSeries, unexplained
 
 
 @dataclass(frozen=True)

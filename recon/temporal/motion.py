@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, sosfiltfilt
 
+from recon.temporal.kernels.rows import row_products
+
 # Leading navigator components that the self-gating looks at, of the 64 that the tensor uses.
 _FEATURES = 16
 # Deviation from the steady state left after one period: exp(-2.48 s / 1.9 s) = 0.27, rounded.
@@ -95,7 +97,7 @@ def principal_features(profiles: NDArray, count: int) -> NDArray:
 
 def products(left: NDArray, right: NDArray) -> NDArray:
     """All products of the columns of two matrices, row by row: ``(times, columns · columns)``."""
-    return (left[:, :, None] * right[:, None, :]).reshape(len(left), -1)
+    return row_products(np.asarray(left, np.float64), np.asarray(right, np.float64))
 
 
 def regress(design: NDArray, target: NDArray, ridge: float = 1e-9) -> NDArray:

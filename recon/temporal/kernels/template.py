@@ -68,22 +68,17 @@ def knot_sums(
 
 
 @numba.njit(cache=True, nogil=True)
-def misfit(
-    rest: NDArray, recovery: NDArray, template: NDArray, energy: NDArray, overlap: NDArray, steps: int, block: int
-) -> tuple[NDArray, NDArray]:
-    """‖rest - T(p) u‖² - ‖rest‖² at evenly spaced phases p, T(p) being linear between knots.
+def phase_costs(own: NDArray, between: NDArray, linear: NDArray, steps: int, block: int) -> tuple[NDArray, NDArray]:
+    """Misfit ‖rest - T(p) u‖² - ‖rest‖² at evenly spaced phases p, where T(p) is linear between two knots.
 
     Parameters
     ----------
-    rest : (times, K) float64
-        What the model without template leaves.
-    recovery : (times, R) float64
-        u.
-    template : (R, K, knots) float64
-    energy, overlap : (R, R, knots) float64
-        ⟨T_q, T_q⟩ and, symmetrised over recovery, ⟨T_q, T_q+1⟩, for every two columns of the recovery.
+    own, between : (times, knots) float64
+        ‖T_q u‖² and ⟨T_q u, T_q+1 u⟩; the knots lie on a circle.
+    linear : (times, knots) float64
+        ⟨rest, T_q u⟩.
     steps : int
-        Phases of a cycle, a multiple of the knots or not.
+        Phases of a cycle.
     block : int
         Navigators that share one phase.
 
@@ -91,45 +86,28 @@ def misfit(
     -------
     cost : (times // block, steps) float64
         Sums over blocks of navigators; those of the last, incomplete one belong to none.
-    left : (times,) float64
+    least : (times,) float64
         The least of each navigator over all phases.
     """
-    times, orders = recovery.shape
-    components, knots = template.shape[1], template.shape[2]
+    times, knots = own.shape
     cost = np.zeros((times // block, steps))
-    left = np.empty(times)
+    least = np.empty(times)
     place = np.arange(steps) / steps * knots
     low = np.minimum(place.astype(np.int64), knots - 1)
-    share = place - low
-    linear, own, between = np.empty(knots + 1), np.empty(knots + 1), np.empty(knots)
-    at = np.empty(steps)
+    high = (low + 1) % knots
+    late = place - low
+    early = 1.0 - late
+    misfit = np.empty(steps)
     for time in range(times):
-        linear[:] = 0.0
-        own[:] = 0.0
-        between[:] = 0.0
-        for order in range(orders):
-            value = recovery[time, order]
-            for component in range(components):
-                weight = -2.0 * value * rest[time, component]
-                for knot in range(knots):
-                    linear[knot] += weight * template[order, component, knot]
-            for other in range(order + 1):
-                product = value * recovery[time, other] * (1.0 if other == order else 2.0)
-                for knot in range(knots):
-                    own[knot] += product * energy[order, other, knot]
-                for knot in range(knots):
-                    between[knot] += product * overlap[order, other, knot]
-        linear[knots], own[knots] = linear[0], own[0]
-        least = np.inf
+        lowest = np.inf
         for step in range(steps):
-            knot, late = low[step], share[step]
-            early = 1.0 - late
-            value = early * (early * own[knot] + linear[knot] + 2.0 * late * between[knot])
-            value += late * (late * own[knot + 1] + linear[knot + 1])
-            at[step] = value
-            least = min(least, value)
-        left[time] = least
+            first, second = low[step], high[step]
+            value = early[step] * (early[step] * own[time, first] - 2.0 * linear[time, first])
+            value += late[step] * (late[step] * own[time, second] - 2.0 * linear[time, second])
+            value += 2.0 * early[step] * late[step] * between[time, first]
+            misfit[step] = value
+            lowest = min(lowest, value)
+        least[time] = lowest
         if time // block < len(cost):
-            for step in range(steps):
-                cost[time // block, step] += at[step]
-    return cost, left
+            cost[time // block] += misfit
+    return cost, least
