@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks, hilbert
 
-from recon.temporal.kernels.parallel import in_parallel
-from recon.temporal.kernels.path import cheapest_path
-from recon.temporal.kernels.template import knot_sums, phase_costs
-from recon.temporal.motion import Band, NavigatorSeries, band_pass, products, solve_ridge
+from recon.temporal.fitting.knots import interpolation
+from recon.temporal.fitting.parallel import in_parallel
+from recon.temporal.fitting.path import cheapest_path
+from recon.temporal.fitting.template import TemplateModel
+from recon.temporal.motion import Band, NavigatorSeries, band_pass
 
 
 @dataclass(frozen=True)
@@ -91,23 +92,6 @@ class HeartPhase:
         width = max(1, round(self.settings.quiet_cycle_share * len(self.change)))
         around = np.convolve(np.tile(self.change, 3), np.ones(width), "same")[len(self.change) : 2 * len(self.change)]
         return float((np.argmin(around) + 0.5) / len(self.change))
-
-
-def interpolation(phase: NDArray, knots: int) -> NDArray:
-    """Periodic linear interpolation between knots at ``i / knots``: ``(times, knots)``, rows add to one."""
-    low, share = _beside(phase, knots)
-    weights = np.zeros((len(phase), knots))
-    rows = np.arange(len(phase))
-    weights[rows, low] = 1 - share
-    weights[rows, (low + 1) % knots] += share
-    return weights
-
-
-def _beside(phase: NDArray, knots: int) -> tuple[NDArray, NDArray]:
-    """The knot before each phase, and the weight of the one behind it."""
-    place = np.mod(phase, 1.0) * knots
-    low = np.floor(place).astype(int)
-    return low % knots, place - low
 
 
 def track_heart(
@@ -194,14 +178,11 @@ def follow_heart(series: NavigatorSeries, known: NDArray, phase: NDArray, settin
     -------
     HeartPhase
     """
-    static = products(known, series.recovery)
-    fixed = static.T @ static, static.T @ series.features
+    model = TemplateModel.of(series.features, known, series.recovery, settings.template_knots)
     for _ in range(settings.path_rounds):
-        patterns = _fit_template(series, static, fixed, phase, settings.template_knots)
-        # rest(t) = D(t) - Σ_j m_j(t) C_j u(t): what static and respiratory terms leave
-        rest = series.features - static @ patterns[: static.shape[1]]
-        template = patterns[static.shape[1] :].reshape(settings.template_knots, series.recovery.shape[1], -1)
-        phase = _most_likely(_cost(rest, template, series.recovery, settings), phase, settings)
+        rest, template = model.fit(phase)
+        cost = model.cost(rest, template, settings.phase_steps, settings.navigators_per_block)
+        phase = _most_likely(cost, phase, settings)
     # template(p) = Σ_q h_q(p) C_q: the patterns of the knots, interpolated to every phase
     phases = interpolation(np.arange(settings.phase_steps) / settings.phase_steps, settings.template_knots)
     return HeartPhase(phase, _change(np.einsum("pq,qlk->plk", phases, template)), settings)
@@ -221,58 +202,9 @@ def unexplained_by(series: NavigatorSeries, terms: NDArray, heart: HeartPhase) -
     -------
     float
     """
-    static = products(np.concatenate([series.known, terms], axis=1), series.recovery)
-    fixed = static.T @ static, static.T @ series.features
-    gram, right = _normal_equations(series, static, fixed, heart.phase, heart.settings.template_knots)
-    # the model has a constant, so that one knot adds nothing
-    needed = np.r_[: static.shape[1], static.shape[1] + series.recovery.shape[1] : len(gram)]
-    gram, right = gram[np.ix_(needed, needed)], right[needed]
-    # Σ_t ⟨y, C d⟩ = ⟨Σ_t y dᵀ, C⟩
-    return 1.0 - float(np.sum(right * solve_ridge(gram, right)) / np.sum(series.features**2))
-
-
-def _normal_equations(
-    series: NavigatorSeries, static: NDArray, fixed: tuple[NDArray, NDArray], phase: NDArray, knots: int
-) -> tuple[NDArray, NDArray]:
-    """Gram matrix and right side of the model of static columns and knots, each knot times every order of recovery."""
-    low, share = _beside(phase, knots)
-    own, between, beside, right = knot_sums(low, share, knots, static, series.recovery, series.features)
-    orders, known = own.shape[1], static.shape[1]
-    blocks = np.zeros((knots, orders, knots, orders))
-    here = np.arange(knots)
-    there = (here + 1) % knots
-    blocks[here, :, here] = own
-    blocks[here, :, there] += between
-    blocks[there, :, here] += between  # u uᵀ is symmetric
-    cross = beside.reshape(knots * orders, known)
-    gram = np.block([[fixed[0], cross.T], [cross, blocks.reshape(knots * orders, -1)]])
-    return gram, np.concatenate([fixed[1], right.reshape(knots * orders, -1)])
-
-
-def _fit_template(
-    series: NavigatorSeries, static: NDArray, fixed: tuple[NDArray, NDArray], phase: NDArray, knots: int
-) -> NDArray:
-    """Patterns of the static columns, then of each knot times every order of recovery: ``(columns, features)``."""
-    gram, right = _normal_equations(series, static, fixed, phase, knots)
-    difference = np.eye(knots) - np.roll(np.eye(knots), 1, axis=0)
-    roughness = 2 * difference.T @ difference + 1e-3 * np.eye(knots)
-    energy = np.diag((series.recovery**2).sum(axis=0)) / knots
-    gram[static.shape[1] :, static.shape[1] :] += np.kron(roughness, energy)
-    return np.linalg.solve(gram, right)
-
-
-def _cost(rest: NDArray, template: NDArray, recovery: NDArray, settings: HeartSettings) -> NDArray:
-    """Misfit of each phase of the template over blocks of navigators, in units of the noise: ``(blocks, phases)``."""
-    knots = len(template)
-    # ‖T_q u‖² = Σ_lm u_l u_m ⟨T_q,l, T_q,m⟩, and the same of T_q with T_q+1
-    both = [np.einsum("qlk,qmk->lmq", template, np.roll(template, -shift, axis=0)) for shift in (0, 1)]
-    quadratic = products(recovery, recovery) @ np.concatenate(both, axis=2).reshape(-1, 2 * knots)
-    # ⟨rest, T_q u⟩ = Σ_lk u_l rest_k T_q,lk
-    linear = products(recovery, rest) @ template.reshape(knots, -1).T
-    own, between = quadratic[:, :knots], quadratic[:, knots:]
-    cost, least = phase_costs(own, between, linear, settings.phase_steps, settings.navigators_per_block)
-    noise = np.median(np.sum(rest**2, axis=1) + least) / rest.shape[1]
-    return cost / (2 * max(noise, 1e-30))
+    known = np.concatenate([series.known, terms], axis=1)
+    model = TemplateModel.of(series.features, known, series.recovery, heart.settings.template_knots)
+    return 1.0 - model.explained(heart.phase) / float(np.sum(series.features**2))
 
 
 def _most_likely(cost: NDArray, previous: NDArray, settings: HeartSettings) -> NDArray:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, sosfiltfilt
 
-from recon.temporal.kernels.rows import row_products
+from recon.temporal.fitting.rows import products, regress
 
 # Leading navigator components that the self-gating looks at, of the 64 that the tensor uses.
 _FEATURES = 16
@@ -93,21 +93,6 @@ def principal_features(profiles: NDArray, count: int) -> NDArray:
     leading = (max(0, len(gram) - count), len(gram) - 1)
     _, vectors = scipy.linalg.eigh(gram, subset_by_index=leading)
     return real @ vectors[:, ::-1]
-
-
-def products(left: NDArray, right: NDArray) -> NDArray:
-    """All products of the columns of two matrices, row by row: ``(times, columns · columns)``."""
-    return row_products(np.asarray(left, np.float64), np.asarray(right, np.float64))
-
-
-def regress(design: NDArray, target: NDArray, ridge: float = 1e-9) -> NDArray:
-    """Least squares with a ridge relative to the mean square of the design's columns."""
-    return solve_ridge(design.T @ design, design.T @ target, ridge)
-
-
-def solve_ridge(gram: NDArray, right: NDArray, ridge: float = 1e-9) -> NDArray:
-    """Solve normal equations with a ridge relative to the mean square of the design's columns."""
-    return np.linalg.solve(gram + ridge * np.trace(gram) / len(gram) * np.eye(len(gram)), right)
 
 
 def unexplained(series: NavigatorSeries, motion: NDArray) -> float:

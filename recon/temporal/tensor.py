@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.errors import DataError
-from recon.temporal.motion import products
+from recon.temporal.fitting.rows import products
 
 # Most rounds of alternating least squares; one linear solution is exact at full ranks.
 _ALTERNATIONS = 30

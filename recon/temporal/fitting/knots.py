@@ -1,12 +1,25 @@
-"""A template over the cycle, fitted to navigators and compared with them, without the matrices that say so.
-
-Each navigator lies between two of the template's knots, so that sums over them take the place of products with a matrix
-of all knots, and the misfit at any phase follows from those at the two knots beside it.
-"""
+"""Knots of a template over the cycle: between two of them lies each navigator, and each phase."""
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
+
+
+def interpolation(phase: NDArray, knots: int) -> NDArray:
+    """Periodic linear interpolation between knots at ``i / knots``: ``(times, knots)``, rows add to one."""
+    low, share = knots_beside(phase, knots)
+    weights = np.zeros((len(phase), knots))
+    rows = np.arange(len(phase))
+    weights[rows, low] = 1 - share
+    weights[rows, (low + 1) % knots] += share
+    return weights
+
+
+def knots_beside(phase: NDArray, knots: int) -> tuple[NDArray, NDArray]:
+    """The knot before each phase, and the weight of the one behind it."""
+    place = np.mod(phase, 1.0) * knots
+    low = np.floor(place).astype(int)
+    return low % knots, place - low
 
 
 @numba.njit(cache=True, nogil=True)
