@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, sosfiltfilt
 
+from recon.temporal.fitting.fourier import waves, waves_gram
 from recon.temporal.fitting.rows import products, regress
 
 # Leading navigator components that the self-gating looks at, of the 64 that the tensor uses.
@@ -129,19 +130,21 @@ def band_components(series: NavigatorSeries, known: NDArray, low_hz: float, high
     -------
     Band
     """
-    time_s = series.time_s - series.time_s[0]
-    step_hz = 1.0 / time_s[-1]
-    frequency_hz = np.arange(np.ceil(low_hz / step_hz), np.floor(high_hz / step_hz) + 1) * step_hz
-    turns = 2 * np.pi * np.outer(time_s, frequency_hz)
-    functions = np.sqrt(2) * np.concatenate([np.cos(turns), np.sin(turns)], axis=1)
+    duration_s = series.time_s[-1] - series.time_s[0]
+    turns = (series.time_s - series.time_s[0]) / duration_s
+    first, last = int(np.ceil(low_hz * duration_s)), int(np.floor(high_hz * duration_s))
+    functions, recovery = waves(turns, first, last), series.recovery[:, :orders]
     static, _ = np.linalg.qr(products(known, series.recovery))
     rest = series.features - static @ (static.T @ series.features)
-    design = products(functions, series.recovery[:, :orders])
-    overlap = static.T @ design
-    gram = design.T @ design - overlap.T @ overlap
-    gram[np.diag_indices_from(gram)] += _RIDGE * len(design)
-    coefficients = np.linalg.solve(gram, design.T @ rest).reshape(functions.shape[1], -1)
-    return Band(functions, np.tile(frequency_hz, 2), coefficients)
+    # Σ_t f(t) u_l(t) x(t): for each function and order of recovery the static columns, and what they leave
+    inner = functions.T @ products(recovery, np.concatenate([static, rest], axis=1))
+    inner = inner.reshape(functions.shape[1] * orders, -1)
+    overlap, right = inner[:, : static.shape[1]], inner[:, static.shape[1] :]
+    gram = waves_gram(turns, recovery, first, last) - overlap @ overlap.T
+    gram[np.diag_indices_from(gram)] += _RIDGE * len(functions)
+    coefficients = scipy.linalg.solve(gram, right, assume_a="pos", overwrite_a=True, check_finite=False)
+    frequency_hz = np.arange(first, last + 1) / duration_s
+    return Band(functions, np.tile(frequency_hz, 2), coefficients.reshape(functions.shape[1], -1))
 
 
 @dataclass(frozen=True)
