@@ -43,10 +43,16 @@ def readout_profiles(navigators: NDArray, matrix: int) -> NDArray:
         Profiles across the field of view.
     """
     samples = navigators.shape[-1]
-    shifted = scipy.fft.ifftshift(navigators, axes=-1)
-    profiles = scipy.fft.fftshift(scipy.fft.ifft(shifted, axis=-1, norm="ortho", workers=available_cpus()), axes=-1)
-    start = samples // 2 - min(matrix, samples) // 2
-    return np.ascontiguousarray(profiles[..., start : start + min(matrix, samples)])
+    center, kept = samples // 2, min(matrix, samples)
+    shifted = np.empty(navigators.shape, np.complex64)  # k = 0 comes first
+    shifted[..., : samples - center] = navigators[..., center:]
+    shifted[..., samples - center :] = navigators[..., :center]
+    lines = scipy.fft.ifft(shifted, axis=-1, norm="ortho", workers=available_cpus(), overwrite_x=True)
+    before = kept // 2  # pixels before the centre, which the transform puts last
+    profiles = np.empty((*lines.shape[:-1], kept), np.complex64)
+    profiles[..., before:] = lines[..., : kept - before]
+    profiles[..., :before] = lines[..., samples - before :]
+    return profiles
 
 
 def navigator_subspace(profiles: NDArray, rank: int, energy: float | None = None) -> NavigatorSubspace:

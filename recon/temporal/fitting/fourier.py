@@ -1,7 +1,7 @@
 """Fourier functions of a scan's time, and the Gram matrix of their products with the recovery.
 
-Two waves multiplied are two waves, of the sum and of the difference of their frequencies: all entries of the Gram matrix
-are read from one spectrum of ``u uᵀ``, up to twice the highest frequency.
+Two waves multiplied are two waves, of the sum and of the difference of their frequencies: all entries of the Gram
+matrix are read from one spectrum of ``u uᵀ``, up to twice the highest frequency.
 """
 
 import finufft
