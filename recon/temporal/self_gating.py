@@ -7,18 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.temporal.breathing import breathing_trust, respiratory_signal, slow_terms
-from recon.temporal.heart import HeartPhase, HeartSettings, follow_heart, plausibility, track_heart
+from recon.temporal.fitting.parallel import at_once
+from recon.temporal.heart import HeartPhase, HeartSettings, follow_heart, plausibility, track_heart, unexplained_by
 from recon.temporal.heart_rate import RateEvidence, RateSettings, compare_rates, is_same_rate, rate_per_minute
-from recon.temporal.motion import (
-    Band,
-    NavigatorSeries,
-    band_components,
-    low_pass,
-    refine,
-    unexplained,
-)
+from recon.temporal.motion import Band, NavigatorSeries, band_components, low_pass, refine, unexplained
 
 log = logging.getLogger(__name__)
+
+_Motions = tuple[NDArray, NDArray, HeartPhase]
+"""Respiratory signal, the terms that breathing adds to the model, and the heart."""
 
 
 @dataclass(frozen=True)
@@ -136,16 +133,21 @@ def self_gate(series: NavigatorSeries, settings: GatingSettings | None = None) -
     if duration_s * low_hz < settings.least_beats or series.rate_hz < 4 * high_hz:
         log.warning("%.1f s at %.0f navigators per second are too few for self-gating", duration_s, series.rate_hz)
         return SelfGating(None, None, 0.0, 0.0)
-    slow = _first_breathing(series, settings)
-    band = _heart_band(series, slow, settings)
-    evidence = compare_rates(series, slow, band, settings.heart_hz, settings.heart, settings.rate)
-    if duration_s * settings.respiration_hz[0] >= settings.least_breaths:
-        known = np.concatenate([series.known, slow], axis=1)
-        heart = track_heart(series, known, band, settings.heart_hz, settings.heart)
-        found = _judged(series, settings, *_breathing_given(series, settings, heart))
-    else:
+    breathes = duration_s * settings.respiration_hz[0] >= settings.least_breaths
+    if not breathes:
         log.warning("%.1f s of navigators are too few to resolve breathing", duration_s)
-        found = _without_breathing(series, settings)
+
+    def with_breathing() -> tuple[NDArray, RateEvidence | None, _Motions | None]:
+        slow = _first_breathing(series, settings)
+        band = _heart_band(series, slow, settings)
+        compared, both = at_once(
+            lambda: compare_rates(series, slow, band, settings.heart_hz, settings.heart, settings.rate),
+            lambda: _tracked(series, settings, slow, band) if breathes else None,
+        )
+        return slow, compared, both
+
+    (slow, evidence, both), alone = at_once(with_breathing, lambda: _without_breathing(series, settings))
+    found = alone if both is None else _judged(series, settings, *both, alone)
     found = _confirmed(series, settings, found, slow, evidence)
     if found.respiration is None:
         return found
@@ -192,8 +194,9 @@ def _overruled(
     """Gating that starts from another heart than the one it found itself."""
     duration_s = series.time_s[-1] - series.time_s[0]
     if duration_s * settings.respiration_hz[0] >= settings.least_breaths:
-        return _judged(series, settings, *_breathing_given(series, settings, heart), given=heart)
-    share = 1 - unexplained(series, np.concatenate([slow, heart.terms], axis=1)) / unexplained(series, slow)
+        alone = _without_breathing(series, settings, heart)
+        return _judged(series, settings, *_breathing_given(series, settings, heart), alone)
+    share = 1 - unexplained_by(series, slow, heart) / unexplained(series, slow)
     return replace(found, heart=heart if _is_beating(heart, share, series, settings) else None)
 
 
@@ -209,10 +212,15 @@ def _first_breathing(series: NavigatorSeries, settings: GatingSettings) -> NDArr
     return slow_terms(low_pass(refine(series, start), series.rate_hz, settings.slow_hz))
 
 
-def _breathing_given(
-    series: NavigatorSeries, settings: GatingSettings, heart: HeartPhase
-) -> tuple[NDArray, NDArray, HeartPhase]:
-    """Respiratory signal, the terms that breathing adds to the model, and the heart followed once more."""
+def _tracked(series: NavigatorSeries, settings: GatingSettings, slow: NDArray, band: Band) -> _Motions:
+    """Both motions, from a guess of the breathing, by turns."""
+    known = np.concatenate([series.known, slow], axis=1)
+    heart = track_heart(series, known, band, settings.heart_hz, settings.heart)
+    return _breathing_given(series, settings, heart)
+
+
+def _breathing_given(series: NavigatorSeries, settings: GatingSettings, heart: HeartPhase) -> _Motions:
+    """Breathing found again, given the heart, and the heart followed once more."""
     beating = replace(series, known=np.concatenate([series.known, heart.terms], axis=1))
     again = band_components(beating, beating.known, settings.lowest_motion_hz, 1.2 * settings.slow_hz, 3)
     start = again.strongest(settings.lowest_motion_hz, settings.slow_hz, 3)
@@ -229,20 +237,19 @@ def _judged(
     respiration: NDArray,
     terms: NDArray,
     heart: HeartPhase,
-    given: HeartPhase | None = None,
+    alone: SelfGating,
 ) -> SelfGating:
-    """Keep what explains the navigator better than the model without it; the heart alone is looked for or given."""
-    left_by_both = unexplained(series, np.concatenate([terms, heart.terms], axis=1))
+    """Keep what explains the navigator better than the model without it, be it ``alone``, that of a heart only."""
+    left_by_both = unexplained_by(series, terms, heart)
     left_by_breathing, left_by_none = unexplained(series, terms), unexplained(series, terms[:, :0])
     heart_share = 1 - left_by_both / left_by_breathing
     if not _is_beating(heart, heart_share, series, settings):
         respiration_quality = 1 - left_by_breathing / left_by_none
         seen = respiration if respiration_quality > settings.breathing_share_without_heart else None
         return SelfGating(seen, None, respiration_quality, heart_share)
-    alone = _without_breathing(series, settings, given)
     if alone.heart is None:
         return SelfGating(respiration, heart, 1 - left_by_both / left_by_none, heart_share)
-    left_by_heart = unexplained(series, alone.heart.terms)
+    left_by_heart = unexplained_by(series, terms[:, :0], alone.heart)
     respiration_quality = 1 - left_by_both / left_by_heart
     gain = plausibility(left_by_both, heart, series) - plausibility(left_by_heart, alone.heart, series)
     if gain < settings.breathing_gain_nats:
@@ -276,5 +283,5 @@ def _without_breathing(
         heart = track_heart(series, series.known, band, settings.heart_hz, settings.heart)
     else:
         heart = follow_heart(series, series.known, given.phase, settings.heart)
-    share = 1 - unexplained(series, heart.terms) / unexplained(series, none)
+    share = 1 - unexplained_by(series, none, heart) / unexplained(series, none)
     return SelfGating(None, heart if _is_beating(heart, share, series, settings) else None, 0.0, share)

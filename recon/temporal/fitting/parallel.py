@@ -8,6 +8,7 @@ from recon.threads import available_cpus
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 
 def in_parallel(function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
@@ -30,3 +31,21 @@ def in_parallel(function: Callable[[Task], Result], tasks: Iterable[Task]) -> li
         return [function(task) for task in waiting]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, waiting))
+
+
+def at_once(first: Callable[[], Result], second: Callable[[], Other]) -> tuple[Result, Other]:
+    """Results of two functions that do not need each other.
+
+    Parameters
+    ----------
+    first, second : callable
+
+    Returns
+    -------
+    tuple
+    """
+    if available_cpus() < 2:
+        return first(), second()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(second)
+        return first(), waiting.result()
