@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.temporal.fitting.knots import knot_sums, knots_beside, phase_costs
-from recon.temporal.fitting.rows import products, solve_ridge
+from recon.temporal.fitting.rows import products, solve_ridge, stacked_gram, stacked_product
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,14 @@ class TemplateModel:
     def of(cls, features: NDArray, known: NDArray, recovery: NDArray, knots: int) -> "TemplateModel":
         """Make the model of known terms, ``(times, terms)``; the other shapes are those of the attributes."""
         static = products(known, recovery)
-        return cls(np.ascontiguousarray(features), recovery, static, static.T @ static, static.T @ features, knots)
+        return cls(
+            np.ascontiguousarray(features),
+            recovery,
+            static,
+            stacked_gram(static, static),
+            stacked_gram(static, features),
+            knots,
+        )
 
     def fit(self, phase: NDArray) -> tuple[NDArray, NDArray]:
         """Least squares of known terms and template, the latter a little smooth.
@@ -65,7 +72,7 @@ class TemplateModel:
         gram[terms:, terms:] += np.kron(roughness, energy)
         patterns = np.linalg.solve(gram, right)
         template = patterns[terms:].reshape(self.knots, self.recovery.shape[1], -1)
-        return self.features - self.static @ patterns[:terms], template
+        return self.features - stacked_product(self.static, patterns[:terms]), template
 
     def explained(self, phase: NDArray) -> float:
         """Energy of the navigators that known terms, of which one is constant, and a template at a phase explain."""
@@ -96,11 +103,11 @@ class TemplateModel:
         # ‖T_q u‖² = Σ_lm u_l u_m ⟨T_q,l, T_q,m⟩, and the same of T_q with T_q+1
         squares = products(self.recovery, self.recovery)
         own, between = (
-            squares @ np.einsum("qlk,qmk->lmq", template, np.roll(template, -shift, axis=0)).reshape(-1, self.knots)
-            for shift in (0, 1)
+            stacked_product(squares, pairs.reshape(-1, self.knots))
+            for pairs in (np.einsum("qlk,qmk->lmq", template, np.roll(template, -shift, axis=0)) for shift in (0, 1))
         )
         # ⟨rest, T_q u⟩ = Σ_lk u_l rest_k T_q,lk
-        linear = products(self.recovery, rest) @ template.reshape(self.knots, -1).T
+        linear = stacked_product(products(self.recovery, rest), template.reshape(self.knots, -1).T)
         cost, least = phase_costs(own, between, linear, steps, block)
         noise = np.median(np.sum(rest**2, axis=1) + least) / rest.shape[1]
         return cost / (2 * max(noise, 1e-30))
