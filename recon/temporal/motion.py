@@ -87,29 +87,31 @@ def principal_features(profiles: NDArray, count: int, gram: NDArray | None = Non
     profiles : (times, coils, pixels) complex64
     count : int
     gram : (2 · coils · pixels, 2 · coils · pixels) float64, optional
-        From :func:`features_gram` or summed up before, block by block, in the same way. It is overwritten.
+        From :func:`features_gram`, and overwritten. By default it is one product in single precision, whose rounding
+        (1e-8 of the static part's energy) is more than the distance of neighbouring noise components: these, and all
+        that hangs on them, are then others than those of a Gram matrix in double precision.
 
     Returns
     -------
     (times, min(count, 2 · coils · pixels)) float64
     """
+    real = _real(profiles)
     if gram is None:
-        gram = features_gram(profiles)
+        gram = (real.T @ real).astype(np.float64)
     leading = (max(0, len(gram) - count), len(gram) - 1)
     _, vectors = scipy.linalg.eigh(gram, subset_by_index=leading, overwrite_a=True, check_finite=False)
-    return _real(profiles).astype(np.float64) @ vectors[:, ::-1]
+    return real @ vectors[:, ::-1]
 
 
 def features_gram(profiles: NDArray, gram: NDArray | None = None) -> NDArray:
-    """Sum up what :func:`principal_features` needs of all navigators: its Gram matrix, over blocks of them.
+    """Sum up what :func:`principal_features` needs of all navigators, while they come: their Gram matrix.
 
-    In double precision: the static part has millions of times the energy of the noise, whose components would
-    otherwise turn, and the beats with them, by the rounding of the sums.
+    In double precision, so that the features do not hang on the order of the sums.
 
     Parameters
     ----------
     profiles : (times, coils, pixels) complex64
-        All navigators, or the next of them: all calls but the last must bring whole blocks of GRAM_BLOCK.
+        All navigators, or the next of them: for equal bits all calls but the last bring whole blocks of GRAM_BLOCK.
     gram : (2 · coils · pixels, 2 · coils · pixels) float64, optional
         Sum over the navigators before, to which these are added in place.
 
