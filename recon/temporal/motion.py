@@ -100,7 +100,9 @@ def principal_features(profiles: NDArray, count: int, gram: NDArray | None = Non
         gram = (real.T @ real).astype(np.float64)
     leading = (max(0, len(gram) - count), len(gram) - 1)
     _, vectors = scipy.linalg.eigh(gram, subset_by_index=leading, overwrite_a=True, check_finite=False)
-    return real @ vectors[:, ::-1]
+    vectors = vectors[:, ::-1]
+    # block by block, since BLAS first makes all of it double
+    return np.concatenate([real[start : start + GRAM_BLOCK] @ vectors for start in range(0, len(real), GRAM_BLOCK)])
 
 
 def features_gram(profiles: NDArray, gram: NDArray | None = None) -> NDArray:

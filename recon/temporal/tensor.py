@@ -70,10 +70,8 @@ def complete(features: NDArray, weights: BinWeights, ranks: tuple[int, int], smo
     factors = [_smooth_basis(bins[0], ranks[0], periodic=True), _smooth_basis(bins[1], ranks[1], periodic=False)]
     rough = (_roughness(bins[0], periodic=True), _roughness(bins[1], periodic=False))
     last = np.inf
-    for _ in range(_ALTERNATIONS):
+    for _ in range(_ALTERNATIONS if ranks != bins else 0):
         core = _solve_core(features, weights, factors, rough, smoothness)
-        if ranks == bins:
-            break
         for axis in range(2):
             if ranks[axis] < bins[axis]:
                 factors[axis], core = _solve_factor(features, weights, factors, core, axis, rough[axis], smoothness)
