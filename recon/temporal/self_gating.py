@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.temporal.breathing import breathing_trust, respiratory_signal, slow_terms
-from recon.temporal.fitting.parallel import at_once
 from recon.temporal.heart import HeartPhase, HeartSettings, follow_heart, plausibility, track_heart, unexplained_by
 from recon.temporal.heart_rate import RateEvidence, RateSettings, compare_rates, is_same_rate, rate_per_minute
 from recon.temporal.motion import Band, NavigatorSeries, band_components, low_pass, refine, unexplained
@@ -136,18 +135,12 @@ def self_gate(series: NavigatorSeries, settings: GatingSettings | None = None) -
     breathes = duration_s * settings.respiration_hz[0] >= settings.least_breaths
     if not breathes:
         log.warning("%.1f s of navigators are too few to resolve breathing", duration_s)
-
-    def with_breathing() -> tuple[NDArray, RateEvidence | None, _Motions | None]:
-        slow = _first_breathing(series, settings)
-        band = _heart_band(series, slow, settings)
-        compared, both = at_once(
-            lambda: compare_rates(series, slow, band, settings.heart_hz, settings.heart, settings.rate),
-            lambda: _tracked(series, settings, slow, band) if breathes else None,
-        )
-        return slow, compared, both
-
-    (slow, evidence, both), alone = at_once(with_breathing, lambda: _without_breathing(series, settings))
-    found = alone if both is None else _judged(series, settings, *both, alone)
+    slow = _first_breathing(series, settings)
+    band = _heart_band(series, slow, settings)
+    evidence = compare_rates(series, slow, band, settings.heart_hz, settings.heart, settings.rate)
+    found = _without_breathing(series, settings)
+    if breathes:
+        found = _judged(series, settings, *_tracked(series, settings, slow, band), found)
     found = _confirmed(series, settings, found, slow, evidence)
     if found.respiration is None:
         return found

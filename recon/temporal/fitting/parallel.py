@@ -8,13 +8,13 @@ from recon.threads import available_cpus
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-Other = TypeVar("Other")
 
 
 def in_parallel(function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
     """Results of a function that spends its time without Python's lock, in the order of the tasks.
 
-    Each task is computed by one thread, so that its result is the same however many there are.
+    Each task is computed by one thread, so that its result is the same however many there are. Tasks must not call BLAS
+    with matrices so large that it starts threads: they would wait for each other, on busy cores for minutes.
 
     Parameters
     ----------
@@ -31,21 +31,3 @@ def in_parallel(function: Callable[[Task], Result], tasks: Iterable[Task]) -> li
         return [function(task) for task in waiting]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, waiting))
-
-
-def at_once(first: Callable[[], Result], second: Callable[[], Other]) -> tuple[Result, Other]:
-    """Results of two functions that do not need each other.
-
-    Parameters
-    ----------
-    first, second : callable
-
-    Returns
-    -------
-    tuple
-    """
-    if available_cpus() < 2:
-        return first(), second()
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(second)
-        return first(), waiting.result()
