@@ -20,7 +20,8 @@ def available_cpus() -> int:
 def in_parallel(function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
     """Compute tasks that do not need each other, on as many cores as there are.
 
-    Each task is computed by one thread, so that its result is the same however many there are.
+    Each task is computed by one thread, so that its result is the same however many there are. Tasks must not call BLAS
+    with matrices so large that it starts threads: they would wait for each other, on busy cores for minutes.
 
     Parameters
     ----------

@@ -197,7 +197,8 @@ def encode(
             seen_by = whitening if len(to_coils) == len(whitening) else to_coils
             return temporal_basis(seen_by, scan, settings)
 
-    coil_maps, temporal = at_once(maps, time_model)
+    # a GPU finds coil maps while the host finds Φ; two tasks that start BLAS threads would wait for each other
+    coil_maps, temporal = at_once(maps, time_model) if device.id >= 0 else (maps(), time_model())
     with device:
         basis = sigpy.to_device(temporal.basis, device)
         if not temporal.kept.all():

@@ -16,7 +16,6 @@ from recon.relaxometry.inversion_recovery import InversionRecovery
 from recon.temporal.ecg import r_wave_times_s
 from recon.temporal.model import GatedTensor, TemporalModel, realtime_model, tensor_model
 from recon.temporal.navigator import readout_profiles
-from recon.temporal.profiles import NavigatorProfiles
 from recon.temporal.plain import (
     COMPONENTS,
     WINDOWS,
@@ -28,6 +27,7 @@ from recon.temporal.plain import (
     uninverted,
     windowed_model,
 )
+from recon.temporal.profiles import NavigatorProfiles
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,6 @@ import sigpy.mri.app
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from recon.threads import in_parallel
-
 log = logging.getLogger(__name__)
 
 
@@ -27,14 +25,12 @@ def coil_covariance(kspace: NDArray) -> NDArray:
     Returns
     -------
     (coils, coils) complex128
-        The same bits on any number of cores.
     """
-
-    def of_block(start: int) -> NDArray:
+    total = np.zeros((kspace.shape[1], kspace.shape[1]), np.complex128)
+    for start in range(0, len(kspace), _BLOCK):
         block = np.moveaxis(kspace[start : start + _BLOCK], 1, 0).reshape(kspace.shape[1], -1)
-        return (block @ block.conj().T).astype(np.complex128)
-
-    return np.sum(in_parallel(of_block, range(0, len(kspace), _BLOCK)), axis=0)
+        total += block @ block.conj().T
+    return total
 
 
 def over_coils(matrix: NDArray, kspace: NDArray, samples: slice = slice(None)) -> NDArray:
@@ -52,12 +48,9 @@ def over_coils(matrix: NDArray, kspace: NDArray, samples: slice = slice(None)) -
     (coils_out, readouts, samples) complex64
     """
     result = np.empty((len(matrix), len(kspace), len(range(*samples.indices(kspace.shape[2])))), np.complex64)
-
-    def fill(start: int) -> None:
+    for start in range(0, len(kspace), _BLOCK):
         block = np.moveaxis(kspace[start : start + _BLOCK, :, samples], 1, 0)
         result[:, start : start + _BLOCK] = np.tensordot(matrix, block, axes=1)
-
-    in_parallel(fill, range(0, len(kspace), _BLOCK))
     return result
 
 

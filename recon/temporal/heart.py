@@ -8,10 +8,10 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks, hilbert
 
 from recon.temporal.fitting.knots import interpolation
-from recon.temporal.fitting.parallel import in_parallel
 from recon.temporal.fitting.path import cheapest_path
 from recon.temporal.fitting.template import TemplateModel
 from recon.temporal.motion import Band, NavigatorSeries, band_pass
+from recon.threads import in_parallel
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.temporal.fitting.parallel import in_parallel
 from recon.temporal.heart import HeartPhase, HeartSettings, crossings, first_phase, follow_heart, unexplained_by
 from recon.temporal.motion import Band, NavigatorSeries, unexplained
+from recon.threads import in_parallel
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,7 @@ def tensor_model(
     settings: TensorSettings,
     respiration: NDArray | None = None,
     triggers_s: NDArray | None = None,
+    gram: NDArray | None = None,
 ) -> TemporalModel:
     """Gate, sort navigators into the tensor, complete it, and read Φ from it.
 
@@ -156,6 +157,8 @@ def tensor_model(
     settings : TensorSettings
     respiration, triggers_s : array, optional
         External signals; see :func:`gate`.
+    gram : array, optional
+        Of the profiles' parts; see :func:`principal_features`.
 
     Returns
     -------
@@ -167,7 +170,7 @@ def tensor_model(
         If no imaging readout is left.
     """
     recovery = recovery_basis(sequence.tr_ms, sequence.flip_angle_deg, sequence.pulses, settings.recovery_rank)
-    features = principal_features(profiles, _FEATURES)
+    features = principal_features(profiles, _FEATURES, gram)
     gating = gate(features, navigators, recovery, settings.gating, settings.respiratory_bins, respiration, triggers_s)
     seen = bin_weights(gating, navigators, navigators, recovery, settings.cardiac_bins)
     spokes = bin_weights(gating, imaging, navigators, recovery, settings.cardiac_bins)

@@ -24,7 +24,7 @@ _FRESH_DECAY = 0.25
 # Ridge of the band's regression, over the energy of one function: shrinks coefficients by 9 %.
 _RIDGE = 0.1
 
-GRAM_BLOCK = 1024
+_BLOCK = 1024
 """Navigators whose products are summed up at once: 7.4 s at TR 3.6 ms. The bits of a Gram matrix depend on it."""
 
 
@@ -87,9 +87,9 @@ def principal_features(profiles: NDArray, count: int, gram: NDArray | None = Non
     profiles : (times, coils, pixels) complex64
     count : int
     gram : (2 · coils · pixels, 2 · coils · pixels) float64, optional
-        From :func:`features_gram`, and overwritten. By default it is one product in single precision, whose rounding
-        (1e-8 of the static part's energy) is more than the distance of neighbouring noise components: these, and all
-        that hangs on them, are then others than those of a Gram matrix in double precision.
+        Sums of products, as of :class:`recon.temporal.profiles.NavigatorProfiles`. By default it is one product in
+        single precision, whose rounding (1e-8 of the static part's energy) is more than the distance of neighbouring
+        noise components: these are then others than those of a Gram matrix in double precision.
 
     Returns
     -------
@@ -99,35 +99,10 @@ def principal_features(profiles: NDArray, count: int, gram: NDArray | None = Non
     if gram is None:
         gram = (real.T @ real).astype(np.float64)
     leading = (max(0, len(gram) - count), len(gram) - 1)
-    _, vectors = scipy.linalg.eigh(gram, subset_by_index=leading, overwrite_a=True, check_finite=False)
+    _, vectors = scipy.linalg.eigh(gram, subset_by_index=leading, check_finite=False)
     vectors = vectors[:, ::-1]
     # block by block, since BLAS first makes all of it double
-    return np.concatenate([real[start : start + GRAM_BLOCK] @ vectors for start in range(0, len(real), GRAM_BLOCK)])
-
-
-def features_gram(profiles: NDArray, gram: NDArray | None = None) -> NDArray:
-    """Sum up what :func:`principal_features` needs of all navigators, while they come: their Gram matrix.
-
-    In double precision, so that the features do not hang on the order of the sums.
-
-    Parameters
-    ----------
-    profiles : (times, coils, pixels) complex64
-        All navigators, or the next of them: for equal bits all calls but the last bring whole blocks of GRAM_BLOCK.
-    gram : (2 · coils · pixels, 2 · coils · pixels) float64, optional
-        Sum over the navigators before, to which these are added in place.
-
-    Returns
-    -------
-    (2 · coils · pixels, 2 · coils · pixels) float64
-    """
-    if gram is None:
-        size = 2 * int(np.prod(profiles.shape[1:]))
-        gram = np.zeros((size, size))
-    for start in range(0, len(profiles), GRAM_BLOCK):
-        block = _real(profiles[start : start + GRAM_BLOCK]).astype(np.float64)
-        gram += block.T @ block
-    return gram
+    return np.concatenate([real[start : start + _BLOCK] @ vectors for start in range(0, len(real), _BLOCK)])
 
 
 def _real(profiles: NDArray) -> NDArray:

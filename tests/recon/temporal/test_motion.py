@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 
 from recon.temporal.motion import (
-    GRAM_BLOCK,
     NavigatorSeries,
     band_components,
     band_pass,
-    features_gram,
     low_pass,
     navigator_series,
     principal_features,
@@ -52,26 +50,6 @@ def test_features_are_principal_components_of_real_and_imaginary_parts(count: in
     assert found.shape == (50, kept)
     assert np.allclose(np.linalg.norm(found, axis=0), values[:kept], rtol=1e-4)
     assert np.allclose(np.abs(np.sum(found / values[:kept] * left[:, :kept], axis=0)), 1, atol=1e-3)
-
-
-def test_features_from_a_gram_matrix_that_was_summed_up_on_the_way() -> None:
-    """Block by block as navigators come, equal to the bit to all at once; and the features equal to rounding."""
-    rng = np.random.default_rng(6)
-    profiles = (complex_normal(rng, (3 * GRAM_BLOCK + 5, 2, 3)) * 2.0 ** np.arange(6).reshape(2, 3)).astype(
-        np.complex64
-    )
-    flat = profiles.reshape(len(profiles), -1).astype(np.complex128)
-    real = np.concatenate([flat.real, flat.imag], axis=1)
-    whole = features_gram(profiles)
-    assert np.allclose(whole, real.T @ real, rtol=1e-12)
-    gram = features_gram(profiles[:GRAM_BLOCK])
-    for start, stop in ((GRAM_BLOCK, 3 * GRAM_BLOCK), (3 * GRAM_BLOCK, None)):
-        summed = features_gram(profiles[start:stop], gram)
-        assert summed is gram
-    assert np.array_equal(gram, whole)
-    given, plain = principal_features(profiles, 4, gram), principal_features(profiles, 4)
-    turned = np.sign(np.sum(given * plain, axis=0))
-    assert np.allclose(given * turned, plain, atol=2e-3 * np.abs(plain).max())
 
 
 def test_products_are_row_by_row_and_the_right_factor_is_fastest() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from recon.temporal.motion import principal_features
 from recon.temporal.navigator import readout_profiles
 from recon.temporal.profiles import BLOCK, NavigatorProfiles, ProfileSums
 
@@ -41,3 +42,11 @@ def test_blocks_give_the_same_bits_whenever_they_were_added() -> None:
 def test_nothing_added_is_an_error() -> None:
     with pytest.raises(ValueError, match="no navigator"):
         ProfileSums(8, MIXING).profiles()
+
+
+def test_features_are_those_of_the_plain_product_to_rounding() -> None:
+    kspace = navigators(2 * BLOCK + 7) * (2.0 ** np.arange(3)[:, None]).astype(np.float32)
+    found = NavigatorProfiles.of(kspace, 4, MIXING)
+    given, plain = principal_features(found.values, 3, found.gram), principal_features(found.values, 3)
+    turned = np.sign(np.sum(given * plain, axis=0))
+    np.testing.assert_allclose(given * turned, plain, atol=2e-3 * np.abs(plain).max())

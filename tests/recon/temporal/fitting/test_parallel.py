@@ -7,30 +7,30 @@ import pytest
 
 from recon.temporal.fitting.fourier import waves
 from recon.temporal.fitting.knots import knot_sums, phase_costs
-from recon.temporal.fitting.parallel import in_parallel
 from recon.temporal.fitting.path import cheapest_path
 from recon.temporal.fitting.rows import stacked_gram, stacked_product
 from recon.temporal.fitting.warm_up import warm_up
 from recon.temporal.self_gating import self_gate
+from recon.threads import in_parallel
 from tests.support.navigators import Chest
 
 
 @pytest.mark.parametrize("cores", [1, 3])
 def test_results_come_in_the_order_of_the_tasks(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recon.temporal.fitting.parallel.available_cpus", lambda: cores)
+    monkeypatch.setattr("recon.threads.available_cpus", lambda: cores)
     assert in_parallel(lambda number: number**2, range(7)) == [0, 1, 4, 9, 16, 25, 36]
     assert in_parallel(lambda number: number, []) == []
 
 
 def test_tasks_do_run_beside_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recon.temporal.fitting.parallel.available_cpus", lambda: 2)
+    monkeypatch.setattr("recon.threads.available_cpus", lambda: 2)
     both = threading.Barrier(2)
     assert sorted(in_parallel(lambda _: both.wait(timeout=20), range(2))) == [0, 1]
 
 
 @pytest.mark.parametrize("cores", [1, 2])
 def test_errors_of_a_task_are_told(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recon.temporal.fitting.parallel.available_cpus", lambda: cores)
+    monkeypatch.setattr("recon.threads.available_cpus", lambda: cores)
     with pytest.raises(ZeroDivisionError):
         in_parallel(lambda number: 1 / number, [1, 0])
 
@@ -38,7 +38,7 @@ def test_errors_of_a_task_are_told(cores: int, monkeypatch: pytest.MonkeyPatch) 
 def test_gating_is_the_same_on_one_core_and_on_many(monkeypatch: pytest.MonkeyPatch) -> None:
     series, found = Chest(20).series, []
     for cores in (1, 2, 5):
-        monkeypatch.setattr("recon.temporal.fitting.parallel.available_cpus", lambda cores=cores: cores)
+        monkeypatch.setattr("recon.threads.available_cpus", lambda cores=cores: cores)
         found.append(self_gate(series))
     for other in found[1:]:
         assert np.array_equal(other.heart.phase, found[0].heart.phase)
