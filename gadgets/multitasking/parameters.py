@@ -154,7 +154,9 @@ class MultitaskingParameters(LiveParameters):
     memory_gb: float = Field(
         Settings.memory_gb, gt=0, le=4096, description="what ADMM's kernel and its working arrays may take"
     )
-    nufft: Literal["auto", "finufft", "cufinufft", "sigpy"] = Field(Settings.nufft, description="NUFFT back end")
+    nufft: Literal["auto", "sparse", "finufft", "cufinufft", "sigpy"] = Field(
+        Settings.nufft, description="NUFFT back end"
+    )
     images: Annotated[tuple[ImageKind, ...], BeforeValidator(as_list), AfterValidator(named_once)] = Field(
         tuple(SERIES), min_length=1, description="what is sent"
     )

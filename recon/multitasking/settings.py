@@ -44,7 +44,7 @@ class Settings:
     gradient_delays : str
         ``auto`` estimates them from the spokes and corrects those that are significant, ``off`` takes the trajectory as
         it is, and ``"sx sxy sy"`` are delays that are known, in samples.
-    nufft : {"auto", "finufft", "cufinufft", "sigpy"}
+    nufft : {"auto", "sparse", "finufft", "cufinufft", "sigpy"}
     reconstruction : {"network", "backprojection", "admm"}
         How the spatial factor U comes from the back-projection U₀.
     gridding : {"folded", "exact"}
@@ -90,7 +90,7 @@ class Settings:
     coils: int = 8
     coil_maps: Literal["espirit", "walsh"] = "espirit"
     gradient_delays: str = "auto"
-    nufft: Literal["auto", "finufft", "cufinufft", "sigpy"] = "auto"
+    nufft: Literal["auto", "sparse", "finufft", "cufinufft", "sigpy"] = "auto"
     reconstruction: Literal["network", "backprojection", "admm"] = "network"
     gridding: Literal["folded", "exact"] = "folded"
     consistency_steps: int = 0

@@ -9,9 +9,10 @@ from sigpy import linop
 
 from recon.readouts.density import ramp_weights
 from recon.spatial.encoding import SubspaceNufft, back_projection, coil_encoding, lines_adjoint, normalisation
-from recon.spatial.fan import line_fan
+from recon.spatial.fan import LineFan
 from recon.spatial.fold import Fold
 from recon.spatial.nufft import plan_nufft
+from recon.spatial.plans import kept_fan, kept_plan
 from recon.spatial.toeplitz import ToeplitzNormal, kernel_bytes, toeplitz_kernel
 
 
@@ -31,6 +32,8 @@ class SubspaceProblem:
         S.
     backend : str
         NUFFT back end.
+    fan : LineFan, optional
+        That of the trajectory and N, if it was laid out before.
     """
 
     kspace: NDArray[np.complex64]
@@ -38,6 +41,7 @@ class SubspaceProblem:
     temporal_basis: NDArray[np.complex64]
     coil_maps: NDArray[np.complex64]
     backend: str = "auto"
+    fan: LineFan | None = None
 
     @property
     def rank(self) -> int:
@@ -103,18 +107,46 @@ def back_project_and_adjoint(problem: SubspaceProblem) -> tuple[NDArray, NDArray
 
 def _project(problem: SubspaceProblem, compensate: tuple[bool, ...]) -> list[NDArray]:
     xp = sigpy.get_array_module(problem.kspace)
-    fan = line_fan(sigpy.to_device(problem.trajectory), problem.matrix)
+    fan = problem.fan or kept_fan(problem.trajectory, problem.matrix)
     if not fan.folds:
         return [back_project_exactly(problem) if ramp else encoding(problem).H(problem.kspace) for ramp in compensate]
-    lines = Fold(fan, problem.temporal_basis, len(problem.kspace))(problem.kspace)
-    fan_trajectory = xp.asarray(fan.trajectory)
-    plan = plan_nufft(fan_trajectory, problem.matrix, problem.backend)
+    plan = kept_plan(fan.trajectory, problem.matrix, problem.backend, sigpy.get_device(problem.kspace))
+    lines = Fold(fan, problem.temporal_basis, len(problem.kspace), plan.images_last)(problem.kspace)
     images = []
     for ramp in compensate:
-        weights = ramp_weights(fan_trajectory) if ramp else None
+        weights = ramp_weights(xp.asarray(fan.trajectory)) if ramp else None
         adjoint = lines_adjoint(problem.coil_maps, plan, problem.rank, weights)
-        images.append((normalisation(problem.coil_maps, problem.rank) * adjoint if ramp else adjoint)(lines))
+        image = (normalisation(problem.coil_maps, problem.rank) * adjoint if ramp else adjoint)(lines)
+        images.append(xp.ascontiguousarray(image))
     return images
+
+
+def time_averaged_coil_images(kspace: NDArray, fan: LineFan, matrix: int, backend: str = "auto") -> NDArray:
+    """Time-averaged, density-compensated image of each coil, for the coil maps, from one fold.
+
+    What :func:`recon.spatial.encoding.coil_images` gives from all spokes, to the fold's 3e-4.
+
+    Parameters
+    ----------
+    kspace : (coils, spokes, samples) complex64
+    fan : LineFan
+        Of the trajectory and N.
+    matrix : int
+        N.
+    backend : str
+        NUFFT back end.
+
+    Returns
+    -------
+    (coils, N, N) complex64
+    """
+    xp = sigpy.get_array_module(kspace)
+    # W is that of single spokes, and the sum over them becomes a mean
+    mean = xp.full((1, fan.spokes), 1 / fan.spokes, dtype=xp.complex64)
+    plan = kept_plan(fan.trajectory, matrix, backend, sigpy.get_device(kspace))
+    lines = Fold(fan, mean, len(kspace), plan.images_last)(kspace)
+    images = plan.weighted(ramp_weights(xp.asarray(fan.trajectory))).adjoint(lines[:, 0])
+    return xp.ascontiguousarray(images)
 
 
 def normal_operator(
@@ -140,7 +172,7 @@ def normal_operator(
     DataError
         If the memory does not suffice.
     """
-    fan = line_fan(sigpy.to_device(problem.trajectory), 2 * problem.matrix)
+    fan = kept_fan(problem.trajectory, 2 * problem.matrix)
     kernel = toeplitz_kernel(fan, problem.temporal_basis, problem.matrix, weights, memory_bytes, problem.backend)
     rest = memory_bytes - kernel_bytes(problem.rank, problem.matrix)
     return ToeplitzNormal(kernel, problem.coil_maps, memory_bytes=rest)

@@ -7,8 +7,41 @@ import sigpy
 from numpy.typing import NDArray
 from sigpy import linop
 
-from recon.spatial.nufft import Nufft, NufftPlan
+from recon.spatial.nufft import NufftPlan
 from recon.threads import available_cpus
+
+
+class Nufft(linop.Linop):
+    """A planned NUFFT of a stack of images as a Linop.
+
+    Parameters
+    ----------
+    plan : NufftPlan
+    stack : tuple of int
+        Leading axes: from ``(*stack, N, N)`` to ``(*stack, spokes, samples)``.
+    """
+
+    def __init__(self, plan: NufftPlan, stack: tuple[int, ...]) -> None:
+        self.plan, self.stack = plan, stack
+        super().__init__((*stack, *plan.data_shape), (*stack, plan.matrix, plan.matrix))
+
+    def _apply(self, images: NDArray) -> NDArray:
+        return self.plan.forward(images.reshape(-1, *images.shape[-2:])).reshape(self.oshape)
+
+    def _adjoint_linop(self) -> linop.Linop:
+        return _NufftAdjoint(self)
+
+
+class _NufftAdjoint(linop.Linop):
+    def __init__(self, nufft: Nufft) -> None:
+        self.nufft = nufft
+        super().__init__(nufft.ishape, nufft.oshape)
+
+    def _apply(self, data: NDArray) -> NDArray:
+        return self.nufft.plan.adjoint(data.reshape(-1, *data.shape[-2:])).reshape(self.oshape)
+
+    def _adjoint_linop(self) -> linop.Linop:
+        return self.nufft
 
 
 class SubspaceNufft(linop.Linop):
@@ -142,13 +175,10 @@ def lines_adjoint(coil_maps: NDArray, plan: NufftPlan, rank: int, weights: NDArr
     Returns
     -------
     Linop
-        From lines ``(L, coils, lines, radii)`` to ``(L, N, N)``.
+        From lines ``(coils, L, lines, radii)`` to ``(L, N, N)``.
     """
-    nufft = Nufft(plan, (rank, len(coil_maps)))
-    combine = linop.Sum(nufft.ishape, axes=(1,)) * linop.Multiply(nufft.ishape, coil_maps.conj())
-    if weights is None:
-        return combine * nufft.H
-    return combine * nufft.H * linop.Multiply(nufft.oshape, weights)
+    nufft = Nufft(plan if weights is None else plan.weighted(weights), (len(coil_maps), rank))
+    return linop.Sum(nufft.ishape, axes=(0,)) * linop.Multiply(nufft.ishape, coil_maps[:, None].conj()) * nufft.H
 
 
 def coil_images(plan: NufftPlan, weights: NDArray, kspace: NDArray) -> NDArray:

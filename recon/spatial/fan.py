@@ -36,34 +36,41 @@ _SAME_PLACE = 1e-2
 class LineFan:
     """Fixed lines, and how each spoke spreads on them.
 
-    Lines lie at ``2π m / M`` over the full circle while spokes are spread. Where spokes are straight and symmetric
-    about k = 0, line m + M/2, which runs backwards, is then flipped onto line m. Where a scan has fewer distinct angles
+    Lines are evenly spread over half a circle, where spokes are straight and symmetric about k = 0: a spoke that runs
+    against a line is flipped onto it. Else they are spread over the full circle. Where a scan has fewer distinct angles
     than that, the lines are those angles and the fold is exact.
 
     Attributes
     ----------
     trajectory : (lines, radii, 2) float32
         Points of the lines in cycles per field of view.
-    order : (spokes,) int
-        Spokes sorted by angle; an entry of ``reach`` is a range of it.
-    reach : (circle, 2) int
-        First spoke and number of spokes (going round at the end) that spread on each line of the full circle.
-    taps : list of (n,) float32
-        Their interpolation weights.
+    near : (entries,) int
+        Spokes by angle, so that those near a line stand in a row: a spoke near both ends of the circle stands twice.
+    against : (entries,) bool
+        Whether a spoke runs against the lines that it is near.
+    first, count : (lines,) int
+        Which entries spread on each line.
+    taps : (lines, widest) float32
+        Their interpolation weights; zeros after the last.
     center_sample : float
         Where k = 0 lies in a readout, if its lines are flipped.
     samples : int
         Length of a readout.
+    spokes : int
+        Readouts of the scan.
     folds : bool
         Whether spokes share lines; without it, each spoke is a line of its own.
     """
 
     trajectory: NDArray
-    order: NDArray
-    reach: NDArray
-    taps: list[NDArray]
+    near: NDArray
+    against: NDArray
+    first: NDArray
+    count: NDArray
+    taps: NDArray
     center_sample: float
     samples: int
+    spokes: int
     folds: bool = True
 
     @property
@@ -72,14 +79,20 @@ class LineFan:
         return int(self.trajectory.shape[0])
 
     @property
-    def circle(self) -> int:
-        """Lines over the full circle: twice as many, where lines that run backwards are flipped."""
-        return len(self.reach)
-
-    @property
     def radii(self) -> int:
         """Samples per line."""
         return int(self.trajectory.shape[1])
+
+    @property
+    def flips(self) -> bool:
+        """Whether some spokes run against their lines."""
+        return bool(self.against.any())
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all arrays."""
+        arrays = (self.trajectory, self.near, self.against, self.first, self.count, self.taps)
+        return sum(array.nbytes for array in arrays)
 
     @property
     def forward_radii(self) -> slice:
@@ -92,13 +105,6 @@ class LineFan:
         """Where the samples of a spoke, in reverse, lie on a line that runs against it."""
         start = round((self.radii - 1) / 2 - (self.samples - 1 - self.center_sample))
         return slice(start, start + self.samples)
-
-    def spokes_of(self, line: int) -> slice | NDArray:
-        """Spokes that spread on a line of the full circle: an index into ``order``."""
-        first, count = (int(value) for value in self.reach[line])
-        if first + count <= len(self.order):
-            return slice(first, first + count)
-        return np.arange(first, first + count) % len(self.order)
 
 
 def line_fan(trajectory: NDArray, matrix: int) -> LineFan:
@@ -117,7 +123,7 @@ def line_fan(trajectory: NDArray, matrix: int) -> LineFan:
     -------
     LineFan
     """
-    half = math.ceil(_LINES_PER_PIXEL * matrix / 2)
+    half = _half_circle(matrix)
     angles, spacing = spoke_angles(trajectory), sample_spacing(trajectory)
     center = _symmetric_center(trajectory, angles, spacing)
     if center is not None:
@@ -126,9 +132,32 @@ def line_fan(trajectory: NDArray, matrix: int) -> LineFan:
     if fan is None:
         log.info("the spokes differ by more than their angles: each is gridded by itself, which takes longer")
         every = np.arange(len(trajectory))
-        reach, taps = np.stack([every, np.ones_like(every)], axis=1), [np.ones(1, dtype=np.float32)] * len(every)
-        return LineFan(trajectory, every, reach, taps, (trajectory.shape[1] - 1) / 2, trajectory.shape[1], folds=False)
+        spread = _exact(every, np.zeros(len(every), dtype=bool), len(every))
+        samples = trajectory.shape[1]
+        return LineFan(trajectory, *spread, (samples - 1) / 2, samples, len(every), folds=False)
     return fan
+
+
+def fixed_lines(samples: int, matrix: int, spacing: float, center: float) -> NDArray:
+    """Lines on which straight, symmetric spokes are interpolated, whatever their angles: known before a scan is.
+
+    Parameters
+    ----------
+    samples : int
+        Length of a readout.
+    matrix : int
+        As for :func:`line_fan`.
+    spacing : float
+        Δk in cycles per field of view.
+    center : float
+        Sample at k = 0, a multiple of a half.
+
+    Returns
+    -------
+    (lines, radii, 2) float32
+    """
+    half = _half_circle(matrix)
+    return _straight_lines(np.pi / half * np.arange(half), samples, spacing, center)
 
 
 def _symmetric_center(trajectory: NDArray, angles: NDArray, spacing: float) -> float | None:
@@ -137,47 +166,57 @@ def _symmetric_center(trajectory: NDArray, angles: NDArray, spacing: float) -> f
     # signed radius of each spoke's first sample: k₀(t) · direction(t)
     along = np.einsum("td,td->t", trajectory[:, 0], direction)
     center = round(2 * float(-np.mean(along)) / spacing) / 2
-    expected = (np.arange(samples) - center)[None, :, None] * spacing * direction[:, None, :]
-    if abs(samples - 1 - 2 * center) > 1 or np.max(np.abs(expected - trajectory)) > _SAME_PLACE * spacing:
+    if abs(samples - 1 - 2 * center) > 1:
         return None
-    return center
+    radius = ((np.arange(samples) - center) * spacing).astype(np.float32)
+    away = radius[:, None] * direction.astype(np.float32)[:, None, :]
+    away -= trajectory
+    return center if max(away.max(), -away.min()) <= _SAME_PLACE * spacing else None
+
+
+def _half_circle(matrix: int) -> int:
+    return math.ceil(_LINES_PER_PIXEL * matrix / 2)
+
+
+def _straight_lines(angles: NDArray, samples: int, spacing: float, center: float) -> NDArray:
+    farthest = max(center, samples - 1 - center)
+    # in float32, scans of one protocol have the same mean spacing, and so the same lines
+    radius = np.arange(-farthest, farthest + 1) * float(np.float32(spacing))
+    direction = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    return (direction[:, None, :] * radius[None, :, None]).astype(np.float32)
 
 
 def _straight_fan(angles: NDArray, half: int, matrix: int, center: float, spacing: float, samples: int) -> LineFan:
     """Lines over half a circle, onto which those of the other half are flipped."""
-    order = np.argsort(angles, kind="stable")
     distinct, line_of_spoke = _distinct_lines(angles, np.pi)
     if len(distinct) <= half:
         line_angles = distinct
-        backward = np.cos(angles - line_angles[line_of_spoke]) < 0
-        place = line_of_spoke + len(line_angles) * backward
-        reach, taps = _exact_reach(place[order], 2 * len(line_angles))
+        against = np.cos(angles - line_angles[line_of_spoke]) < 0
+        spread = _exact(line_of_spoke, against, len(line_angles))
     else:
         line_angles = np.pi / half * np.arange(half)
-        reach, taps = _interpolating_reach(angles[order], 2 * half, matrix)
-    farthest = max(center, samples - 1 - center)
-    radius = np.arange(-farthest, farthest + 1) * spacing
-    direction = np.stack([np.cos(line_angles), np.sin(line_angles)], axis=-1)
-    lines = (direction[:, None, :] * radius[None, :, None]).astype(np.float32)
-    return LineFan(lines, order, reach, taps, center, samples)
+        place = angles * half / np.pi
+        spread = _interpolating(np.mod(place, half), place >= half, half, matrix / half, flip_around=True)
+    lines = _straight_lines(line_angles, samples, spacing, center)
+    return LineFan(lines, *spread, center, samples, len(angles))
 
 
 def _turning_fan(trajectory: NDArray, angles: NDArray, half: int, matrix: int) -> LineFan | None:
     """Lines over the full circle for spokes that are smooth functions of their angle, or repeat; None for others."""
     samples, tolerance = trajectory.shape[1], _SAME_PLACE * sample_spacing(trajectory)
-    order = np.argsort(angles, kind="stable")
     distinct, line_of_spoke = _distinct_lines(angles, 2 * np.pi)
+    along = np.zeros(len(angles), dtype=bool)
     if len(distinct) <= half:
         lines = trajectory[np.unique(line_of_spoke, return_index=True)[1]]
-        reach, taps = _exact_reach(line_of_spoke[order], len(distinct))
+        spread = _exact(line_of_spoke, along, len(distinct))
         deviation = float(np.abs(lines[line_of_spoke] - trajectory).max())
     else:
         spoke = TurningSpoke(trajectory)
         lines, deviation = spoke.at(np.pi / half * np.arange(2 * half)), spoke.deviation
-        reach, taps = _interpolating_reach(angles[order], 2 * half, matrix)
+        spread = _interpolating(angles * half / np.pi, along, 2 * half, matrix / half, flip_around=False)
     if deviation > tolerance:
         return None
-    return LineFan(lines.astype(np.float32), order, reach, taps, (samples - 1) / 2, samples)
+    return LineFan(lines.astype(np.float32), *spread, (samples - 1) / 2, samples, len(angles))
 
 
 def _distinct_lines(angles: NDArray, period: float) -> tuple[NDArray, NDArray]:
@@ -195,27 +234,42 @@ def _distinct_lines(angles: NDArray, period: float) -> tuple[NDArray, NDArray]:
     return distinct, line_of_spoke
 
 
-def _exact_reach(place: NDArray, lines: int) -> tuple[NDArray, list[NDArray]]:
-    """Each spoke belongs to the line that it has: a range of the spokes sorted by angle."""
-    count = np.bincount(place, minlength=lines)
-    first = np.zeros_like(count)
-    begins = np.flatnonzero(place != np.roll(place, 1))
-    first[place[begins]] = begins
-    return np.stack([first, count], axis=1), [np.ones(number, dtype=np.float32) for number in count]
+_Spread = tuple[NDArray, NDArray, NDArray, NDArray, NDArray]  # near, against, first, count and taps of a LineFan
 
 
-def _interpolating_reach(angles: NDArray, lines: int, matrix: int) -> tuple[NDArray, list[NDArray]]:
-    """Kaiser-windowed sinc between lines, for the angular bandwidth of an object."""
-    band = _BAND_PER_PIXEL * matrix / lines  # cycles per line spacing
-    position = angles * lines / (2 * np.pi)
-    wide = np.concatenate([position - lines, position, position + lines])
+def _exact(line_of_spoke: NDArray, against: NDArray, lines: int) -> _Spread:
+    """Each spoke belongs to the line that it has."""
+    order = np.argsort(line_of_spoke, kind="stable")
+    count = np.bincount(line_of_spoke, minlength=lines)
+    taps = (np.arange(count.max()) < count[:, None]).astype(np.float32)
+    return order, against[order], np.cumsum(count) - count, count, taps
+
+
+def _interpolating(place: NDArray, against: NDArray, lines: int, pixels: float, flip_around: bool) -> _Spread:
+    """Kaiser-windowed sinc between lines, for the angular bandwidth of an object.
+
+    Parameters
+    ----------
+    place : (spokes,) float64
+        Where spokes lie among the lines, which are 0 to ``lines - 1``; what is near ``lines`` is near 0 too.
+    against : (spokes,) bool
+    lines : int
+    pixels : float
+        Across the object, for each line of half a circle.
+    flip_around : bool
+        Whether a spoke that runs along the last line runs against the first.
+    """
+    order = np.argsort(place, kind="stable")
+    wide = np.concatenate([place[order] + turn * lines for turn in (-1, 0, 1)])
+    flipped = np.concatenate([against[order] ^ (flip_around and turn != 0) for turn in (-1, 0, 1)])
+    line = np.arange(lines)
+    first = np.searchsorted(wide, line - TAPS / 2, side="right")
+    count = np.searchsorted(wide, line + TAPS / 2) - first
+    entry = first[:, None] + np.arange(count.max())
+    distance = wide[np.minimum(entry, len(wide) - 1)] - line[:, None]
+    band = _BAND_PER_PIXEL * pixels / 2  # cycles per line spacing
     shape = 2 * np.pi * (TAPS / 2) * (0.5 - band)
-    reach, taps = [], []
-    for line in range(lines):
-        first = int(np.searchsorted(wide, line - TAPS / 2, side="right"))
-        count = int(np.searchsorted(wide, line + TAPS / 2)) - first
-        distance = wide[first : first + count] - line
-        window = i0(shape * np.sqrt(np.maximum(1 - (2 * distance / TAPS) ** 2, 0))) / i0(shape)
-        reach.append((first % len(angles), count))
-        taps.append((np.sinc(distance) * window).astype(np.float32))
-    return np.array(reach), taps
+    window = i0(shape * np.sqrt(np.maximum(1 - (2 * distance / TAPS) ** 2, 0))) / i0(shape)
+    taps = np.where(np.abs(distance) < TAPS / 2, np.sinc(distance) * window, 0).astype(np.float32)
+    used = slice(int(first[0]), int(first[-1] + count[-1]))
+    return np.tile(order, 3)[used], flipped[used], first - first[0], count, taps

@@ -5,17 +5,16 @@ functions. On a grid of 2N×2N they become one L×L Hermitian matrix per k-space
 """
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import scipy.fft
 import sigpy
 from numpy.typing import NDArray
 from sigpy import linop
 
 from recon.errors import DataError
 from recon.spatial.fan import LineFan
-from recon.spatial.nufft import plan_nufft
+from recon.spatial.fourier import fft, fft2, ifft, matmul, on_gpu, share_out
+from recon.spatial.nufft import NufftPlan, plan_profiles
 from recon.threads import available_cpus
 
 
@@ -24,27 +23,35 @@ def kernel_bytes(rank: int, matrix: int) -> int:
     return 8 * (2 * matrix * rank) ** 2
 
 
-def pair_weights(fan: LineFan, temporal_basis: NDArray) -> NDArray:
-    """Fold ``φ_l*(t) φ_l'(t)`` of all spokes onto the lines of the full circle.
+def pair_weights(fan: LineFan, temporal_basis: NDArray, lines_at_a_time: int = 256) -> NDArray:
+    """Fold ``φ_l*(t) φ_l'(t)`` of all spokes onto the lines.
 
     Parameters
     ----------
     fan : LineFan
     temporal_basis : (L, spokes) complex64
+    lines_at_a_time : int
+        Bounds the memory, does not change the result.
 
     Returns
     -------
-    (circle, L, L) complex64
-        Hermitian in its last two axes.
+    (ways, lines, L, L) complex64
+        Of the spokes that run along the lines, and of those that run against them, if there are some. Hermitian in the
+        last two axes.
     """
     xp = sigpy.get_array_module(temporal_basis)
-    by_angle = temporal_basis[:, xp.asarray(fan.order)]
-    rank = len(by_angle)
-    pairs = xp.zeros((fan.circle, rank, rank), dtype=xp.complex64)
-    for line in range(fan.circle):
-        spokes = fan.spokes_of(line)
-        near = by_angle[:, spokes if isinstance(spokes, slice) else xp.asarray(spokes)]
-        pairs[line] = (near.conj() * xp.asarray(fan.taps[line])) @ near.T
+    basis = temporal_basis.T[xp.asarray(fan.near)]
+    against = xp.asarray(fan.against)
+    rank = basis.shape[1]
+    pairs = xp.empty((1 + fan.flips, fan.lines, rank, rank), dtype=xp.complex64)
+    for start in range(0, fan.lines, lines_at_a_time):
+        block = slice(start, start + lines_at_a_time)
+        entries = xp.asarray(fan.first[block])[:, None] + xp.arange(fan.taps.shape[1])
+        entries = xp.minimum(entries, len(basis) - 1)  # beyond a line's last spoke, taps are zero
+        near, taps = basis[entries], xp.asarray(fan.taps[block])
+        for way in range(len(pairs)):
+            weights = xp.where(against[entries] == bool(way), taps, 0)
+            matmul((near.conj() * weights[..., None]).swapaxes(-1, -2), near, pairs[way, block])
     return pairs
 
 
@@ -88,33 +95,53 @@ def toeplitz_kernel(
         raise DataError("the temporal basis holds NaN or Inf; check the navigators")
     rank, grid = len(temporal_basis), 2 * matrix
     per_pair = 8 * (3 * grid**2 + 2 * fan.lines * fan.radii)
-    room = memory_bytes - kernel_bytes(rank, matrix) - 8 * fan.circle * rank**2
+    room = memory_bytes - kernel_bytes(rank, matrix) - 8 * (1 + fan.flips) * fan.lines * rank**2
     if room < per_pair:
         takes, allowed = (f"{amount / 2**30:.2f} GiB" for amount in (kernel_bytes(rank, matrix), memory_bytes))
         raise DataError(
             f"the Toeplitz kernel of rank {rank} and matrix {matrix} takes {takes} and its making more, above the "
             f"{allowed} allowed; lower rank or matrix, or raise memory_gb"
         )
-    along = xp.ones(fan.samples, dtype=xp.float32) if weights is None else xp.asarray(weights)
-    forward, backward = (xp.zeros(fan.radii, dtype=xp.float32) for _ in range(2))
-    forward[fan.forward_radii], backward[fan.backward_radii] = along, along[::-1]
-    plan = plan_nufft(xp.asarray(2 * fan.trajectory), grid, backend)
-    pairs = pair_weights(fan, temporal_basis)
-    rows, columns = (xp.asarray(index) for index in np.triu_indices(rank))
+    plan, pairs = _line_plan(fan, temporal_basis, weights, grid, backend)
     kernel = xp.empty((grid, grid, rank, rank), dtype=xp.complex64)
-    step = int(min(64, room // per_pair))
+    step = int(min(256 if on_gpu(temporal_basis) else 64, room // per_pair))
+    rows, columns = np.triu_indices(rank)
     for start in range(0, len(rows), step):
         left, right = rows[start : start + step], columns[start : start + step]
-        chosen = pairs[:, left, right].T
-        lines = chosen[:, : fan.lines, None] * forward
-        if fan.circle > fan.lines:
-            lines += chosen[:, fan.lines :, None] * backward
-        spread = plan.adjoint(lines) * (grid / matrix**2)
-        spread[:, 0, :] = spread[:, :, 0] = 0  # no two pixels are N apart, and -N has no mirror image
-        spectrum = _fft2(xp.fft.ifftshift(spread, axes=(-2, -1)))
-        kernel[:, :, right, left] = xp.moveaxis(spectrum, 0, -1)
-        kernel[:, :, left, right] = xp.moveaxis(spectrum.conj(), 0, -1)
+        lines = pairs[:, :, left, right].transpose(2, 1, 0)
+        spread = xp.moveaxis(plan.adjoint(lines), 0, -1) * (grid / matrix**2)
+        spread[0] = spread[:, 0] = 0  # no two pixels are N apart, and -N has no mirror image
+        spectrum = fft(fft(xp.fft.ifftshift(spread, axes=(0, 1)), 1), 0)
+        for row in np.unique(left):
+            chosen = np.flatnonzero(left == row)
+            part, across = spectrum[..., chosen[0] : chosen[-1] + 1], slice(right[chosen[0]], right[chosen[-1]] + 1)
+            kernel[:, :, row, across] = part.conj()
+            kernel[:, :, across, row] = part
     return kernel
+
+
+def _line_plan(
+    fan: LineFan, temporal_basis: NDArray, weights: NDArray | None, grid: int, backend: str
+) -> tuple[NufftPlan, NDArray]:
+    """Plan of lines that are W along the radii, times a number for each way to run and pair: those numbers, too.
+
+    Where W is the same both ways but for the ends of a line, so is what spokes leave on it: half the sum and half the
+    difference of both ways hold fewer numbers than these.
+
+    Returns
+    -------
+    NufftPlan, (ways, lines, L, L) complex64
+    """
+    xp = sigpy.get_array_module(temporal_basis)
+    along = xp.ones(fan.samples, dtype=xp.float32) if weights is None else xp.asarray(weights)
+    profiles = xp.zeros((1 + fan.flips, fan.radii), dtype=xp.float32)
+    profiles[0, fan.forward_radii] = along
+    pairs = pair_weights(fan, temporal_basis)
+    if fan.flips:
+        profiles[1, fan.backward_radii] = along[::-1]
+        profiles = xp.stack([profiles[0] + profiles[1], profiles[0] - profiles[1]]) / 2
+        pairs = xp.stack([pairs[0] + pairs[1], pairs[0] - pairs[1]])
+    return plan_profiles(xp.asarray(2 * fan.trajectory), profiles, grid, backend), pairs
 
 
 def sampling_density(kernel: NDArray) -> NDArray:
@@ -159,9 +186,9 @@ class Circulant(linop.Linop):
         super().__init__(shape, shape)
 
     def _apply(self, spatial_factor: NDArray) -> NDArray:
-        spectrum = _fft2(spatial_factor)
+        spectrum = fft2(spatial_factor)
         spectrum *= self.spectrum
-        return _ifft(_ifft(spectrum, axis=1), axis=2)
+        return ifft(ifft(spectrum, axis=1), axis=2)
 
     def _adjoint_linop(self) -> linop.Linop:
         return self
@@ -228,44 +255,25 @@ class ToeplitzNormal(linop.Linop):
     def _convolve(self, images: NDArray) -> NDArray:
         """Convolve ``(N, N, coils, L)`` with the kernel; zero-padded rows are never transformed."""
         matrix, coils, rank = images.shape[0], images.shape[2], images.shape[3]
-        spectrum = _fft(_fft(images, 2 * matrix, axis=1), 2 * matrix, axis=0)
+        spectrum = fft(fft(images, 1, 2 * matrix), 0, 2 * matrix)
         product = _matmul(spectrum.reshape(-1, coils, rank), self.kernel).reshape(spectrum.shape)
-        rows = _ifft(product, axis=0)[:matrix]
-        return _ifft(rows, axis=1)[:, :matrix]
+        rows = ifft(product, axis=0)[:matrix]
+        return ifft(rows, axis=1)[:, :matrix]
 
     def _adjoint_linop(self) -> linop.Linop:
         return self
 
 
-def _fft(array: NDArray, length: int, axis: int) -> NDArray:
-    if sigpy.get_device(array).id >= 0:
-        return sigpy.get_array_module(array).fft.fft(array, length, axis=axis).astype(array.dtype)
-    return scipy.fft.fft(array, length, axis=axis, workers=available_cpus())
-
-
-def _fft2(images: NDArray) -> NDArray:
-    """Transform the last two axes."""
-    return _fft(_fft(images, images.shape[-1], axis=-1), images.shape[-2], axis=-2)
-
-
-def _ifft(array: NDArray, axis: int) -> NDArray:
-    if sigpy.get_device(array).id >= 0:
-        return sigpy.get_array_module(array).fft.ifft(array, axis=axis).astype(array.dtype)
-    return scipy.fft.ifft(array, axis=axis, workers=available_cpus(), overwrite_x=True)
-
-
 def _matmul(rows: NDArray, kernel: NDArray) -> NDArray:
     """``rows[k] @ kernel[k]`` for all k; NumPy multiplies stacks on one core, so each thread takes a share."""
-    if sigpy.get_device(rows).id >= 0:
+    if on_gpu(rows):
         return rows @ kernel
     product = np.empty_like(rows)
-    threads = available_cpus()
-    share = math.ceil(len(rows) / threads)
+    share = math.ceil(len(rows) / available_cpus())
 
     def multiply(start: int) -> None:
         part = slice(start, start + share)
         np.matmul(rows[part], kernel[part], out=product[part])
 
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(multiply, range(0, len(rows), share)))
+    share_out(multiply, range(0, len(rows), share), rows)
     return product

@@ -12,7 +12,7 @@ from tests.support.problems import smooth_maps
 MATRIX, SPOKES, RANK = 20, 60, 5
 
 
-@pytest.fixture(params=["sigpy", "finufft"])
+@pytest.fixture(params=["sparse", "sigpy", "finufft"])
 def operator(request: pytest.FixtureRequest) -> SubspaceNufft:
     rng = np.random.default_rng(1)
     trajectory = radial_trajectory(golden_angles_rad(np.arange(SPOKES)), 2 * MATRIX, MATRIX)
