@@ -44,9 +44,10 @@ soak: $(VENV)/.installed-dev
 mutants: $(VENV)/.installed-dev
 	$(ONE_THREAD) $(BIN)/python -m tests.support.mutants
 
-# On a machine with a GPU.
+# On a machine with a GPU: its tests, and the operators' times beside goals and references.
 gpu-check: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m gpu
+	$(BIN)/python -m tests.benchmarks.gpu_check
 
 # The part of the suite that needs no torch, on each interpreter that the machine has.
 test-pythons:

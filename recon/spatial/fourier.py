@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import scipy.fft
 import sigpy
 from numpy.typing import NDArray
@@ -62,9 +63,19 @@ def ifft(array: NDArray, axis: int, norm: str = "backward", workers: int | None 
     return scipy.fft.ifft(array, None, axis, norm, overwrite_x=True, workers=workers or available_cpus())
 
 
-def fft2(images: NDArray) -> NDArray:
-    """Transform the last two axes of ``(..., rows, columns)`` complex64."""
-    return fft(fft(images, -1), -2)
+def fft2(images: NDArray, length: int | None = None) -> NDArray:
+    """Transform the last two axes of ``(..., rows, columns)`` complex64, zero-padded to a length; at once on a GPU."""
+    if on_gpu(images):
+        shape = None if length is None else (length, length)
+        return sigpy.get_array_module(images).fft.fft2(images, shape).astype(images.dtype, copy=False)
+    return fft(fft(images, -1, length), -2, length)
+
+
+def ifft2(images: NDArray) -> NDArray:
+    """Transform the last two axes back; the images are overwritten on the CPU."""
+    if on_gpu(images):
+        return sigpy.get_array_module(images).fft.ifft2(images).astype(images.dtype, copy=False)
+    return ifft(ifft(images, -1), -2)
 
 
 def share_out(work: Callable[[Any], None], parts: Sequence[Any], array: NDArray) -> None:
@@ -97,8 +108,11 @@ def matmul(left: NDArray, right: NDArray, product: NDArray) -> None:
     product : (..., m, n) complex64
         Filled; it need not be contiguous.
     """
+    if on_gpu(left):
+        product[...] = sigpy.get_array_module(left).matmul(left, right)
+        return
     rows, inner = left.shape[-2:]
-    step = rows if on_gpu(left) else max(1, _SMALL_PRODUCT // (inner * right.shape[-1]))
+    step = max(1, _SMALL_PRODUCT // (inner * right.shape[-1]))
     for start in range(0, rows, step):
         part = slice(start, start + step)
-        sigpy.get_array_module(left).matmul(left[..., part, :], right, out=product[..., part, :])
+        np.matmul(left[..., part, :], right, out=product[..., part, :])

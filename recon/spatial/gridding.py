@@ -223,8 +223,9 @@ def _product(matrix: Any, columns: NDArray, rows: slice) -> NDArray:
     xp = sigpy.get_array_module(columns)
     reals = columns.view(xp.float32)
     if on_gpu(columns):
+        part = matrix if rows == slice(0, matrix.shape[0]) else matrix[rows]
         # Transposed, the block is Fortran-ordered as CuPy wants it, and rows stay contiguous: four times as fast.
-        product = importlib.import_module("cupyx.cusparse").spmm(matrix[rows], reals.T, transb=True)
+        product = importlib.import_module("cupyx.cusparse").spmm(part, reals.T, transb=True)
         return xp.ascontiguousarray(product).view(xp.complex64)
     product = np.empty((rows.stop - rows.start, reals.shape[1]), dtype=np.float32)
     _times(matrix.indptr, matrix.indices, matrix.data, reals, rows.start, product)

@@ -16,7 +16,7 @@ import sigpy
 from numpy.typing import NDArray
 
 from recon.spatial.fan import LineFan, fixed_lines, line_fan
-from recon.spatial.nufft import NufftPlan, plan_nufft
+from recon.spatial.nufft import NufftPlan, plan_nufft, plan_profiles
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +118,31 @@ def kept_plan(trajectory: NDArray, matrix: int, backend: str, device: sigpy.Devi
     """
     key = ("plan", digest(trajectory), matrix, backend, device.id)
     return SHELF.take(key, lambda: plan_nufft(sigpy.to_device(trajectory, device), matrix, backend))
+
+
+def kept_profiles(trajectory: NDArray, profiles: NDArray, matrix: int, backend: str, device: sigpy.Device) -> NufftPlan:
+    """Plan of :func:`recon.spatial.nufft.plan_profiles` on a device, new or kept.
+
+    Parameters
+    ----------
+    trajectory : (lines, radii, 2) float32
+    profiles : (profiles, radii) float32
+        Both in host memory.
+    matrix : int
+    backend : str
+    device : sigpy.Device
+
+    Returns
+    -------
+    NufftPlan
+    """
+
+    def make() -> NufftPlan:
+        there = (sigpy.to_device(array, device) for array in (trajectory, profiles))
+        return plan_profiles(*there, matrix, backend)
+
+    key = ("profiles", digest(trajectory), digest(profiles), matrix, backend, device.id)
+    return SHELF.take(key, make)
 
 
 def plan_ahead(

@@ -13,8 +13,9 @@ from sigpy import linop
 
 from recon.errors import DataError
 from recon.spatial.fan import LineFan
-from recon.spatial.fourier import fft, fft2, ifft, matmul, on_gpu, share_out
-from recon.spatial.nufft import NufftPlan, plan_profiles
+from recon.spatial.fourier import fft, fft2, ifft, ifft2, matmul, on_gpu, share_out
+from recon.spatial.nufft import NufftPlan
+from recon.spatial.plans import kept_profiles
 from recon.threads import available_cpus
 
 
@@ -108,7 +109,7 @@ def toeplitz_kernel(
     rows, columns = np.triu_indices(rank)
     for start in range(0, len(rows), step):
         left, right = rows[start : start + step], columns[start : start + step]
-        lines = pairs[:, :, left, right].transpose(2, 1, 0)
+        lines = pairs[:, :, xp.asarray(left), xp.asarray(right)].transpose(2, 1, 0)
         spread = xp.moveaxis(plan.adjoint(lines), 0, -1) * (grid / matrix**2)
         spread[0] = spread[:, 0] = 0  # no two pixels are N apart, and -N has no mirror image
         spectrum = fft(fft(xp.fft.ifftshift(spread, axes=(0, 1)), 1), 0)
@@ -141,7 +142,8 @@ def _line_plan(
         profiles[1, fan.backward_radii] = along[::-1]
         profiles = xp.stack([profiles[0] + profiles[1], profiles[0] - profiles[1]]) / 2
         pairs = xp.stack([pairs[0] + pairs[1], pairs[0] - pairs[1]])
-    return plan_profiles(xp.asarray(2 * fan.trajectory), profiles, grid, backend), pairs
+    profiles = sigpy.to_device(profiles)
+    return kept_profiles(2 * fan.trajectory, profiles, grid, backend, sigpy.get_device(temporal_basis)), pairs
 
 
 def sampling_density(kernel: NDArray) -> NDArray:
@@ -188,7 +190,7 @@ class Circulant(linop.Linop):
     def _apply(self, spatial_factor: NDArray) -> NDArray:
         spectrum = fft2(spatial_factor)
         spectrum *= self.spectrum
-        return ifft(ifft(spectrum, axis=1), axis=2)
+        return ifft2(spectrum)
 
     def _adjoint_linop(self) -> linop.Linop:
         return self
@@ -206,6 +208,9 @@ class ToeplitzNormal(linop.Linop):
         Bounds the memory, does not change the result; by default what fits into ``memory_bytes``.
     memory_bytes : int
         What one application may take beside the kernel.
+    whole_images : bool, optional
+        Whether FFTs are of whole images, one after the other in memory, as a GPU needs it, or of rows that lie side by
+        side, and then not of the zeros that images are padded with, which is faster on the CPU. The result is the same.
 
     Attributes
     ----------
@@ -224,6 +229,7 @@ class ToeplitzNormal(linop.Linop):
         coil_maps: NDArray,
         coils_at_a_time: int | None = None,
         memory_bytes: int = 2 * 2**30,
+        whole_images: bool | None = None,
     ) -> None:
         xp = sigpy.get_array_module(kernel)
         rank, matrix = kernel.shape[-1], coil_maps.shape[-1]
@@ -237,12 +243,15 @@ class ToeplitzNormal(linop.Linop):
         self.kernel = kernel.reshape(-1, rank, rank)
         self.density = sampling_density(kernel) * float((xp.abs(coil_maps) ** 2).sum(axis=0).max())
         self.maps = xp.ascontiguousarray(xp.moveaxis(coil_maps, 0, -1))[..., None]
+        self.whole_images = on_gpu(kernel) if whole_images is None else whole_images
         self.coils_at_a_time = coils_at_a_time or min(len(coil_maps), int(fitting))
         shape = (rank, matrix, matrix)
         super().__init__(shape, shape)
 
     def _apply(self, spatial_factor: NDArray) -> NDArray:
         xp = sigpy.get_array_module(spatial_factor)
+        if self.whole_images:
+            return self._apply_to_whole_images(spatial_factor)
         images = xp.ascontiguousarray(xp.moveaxis(spatial_factor, 0, -1))[:, :, None, :]
         result = xp.zeros_like(images)
         for start in range(0, self.maps.shape[2], self.coils_at_a_time):
@@ -251,6 +260,17 @@ class ToeplitzNormal(linop.Linop):
             blurred *= maps.conj()
             result += blurred.sum(axis=2, keepdims=True)
         return xp.ascontiguousarray(xp.moveaxis(result[:, :, 0], -1, 0))
+
+    def _apply_to_whole_images(self, spatial_factor: NDArray) -> NDArray:
+        rank, matrix, _ = spatial_factor.shape
+        result = 0 * spatial_factor
+        for start in range(0, self.maps.shape[2], self.coils_at_a_time):
+            maps = self.maps[:, :, start : start + self.coils_at_a_time].transpose(2, 3, 0, 1)
+            spectrum = fft2(maps * spatial_factor, 2 * matrix)
+            rows = spectrum.reshape(len(maps) * rank, -1).T.reshape(-1, len(maps), rank)
+            spectrum = _matmul(rows, self.kernel).reshape(-1, len(maps) * rank).T.reshape(spectrum.shape)
+            result += (ifft2(spectrum)[..., :matrix, :matrix] * maps.conj()).sum(axis=0)
+        return result
 
     def _convolve(self, images: NDArray) -> NDArray:
         """Convolve ``(N, N, coils, L)`` with the kernel; zero-padded rows are never transformed."""

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 import sigpy
 
+from recon.readouts.density import ramp_weights
 from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
 from recon.spatial import plans
+from recon.spatial.back_projection import normal_operator
 from recon.spatial.fan import line_fan
 from recon.spatial.plans import Shelf, digest, kept_fan, kept_plan, plan_ahead
+from tests.support.problems import some_problem
 
 
 def trajectory(first: int = 0, samples: int = 32) -> np.ndarray:
@@ -76,3 +79,19 @@ def test_threads_that_ask_at_once_get_the_same() -> None:
         thread.join()
     assert len(made) == 1
     assert len({id(one) for one in got}) == 1
+
+
+def test_a_kernels_lines_are_planned_once() -> None:
+    problem = some_problem(16, 200, 2)
+    first = normal_operator(problem).kernel
+    kept = len(plans.SHELF)
+    assert np.array_equal(normal_operator(problem).kernel, first)
+    assert len(plans.SHELF) == kept == 2
+    normal_operator(problem, weights=ramp_weights(problem.trajectory)[0])
+    assert len(plans.SHELF) == 3
+
+
+def test_digest_is_told_by_the_shape_too() -> None:
+    ones = np.ones((4, 6, 2), np.float32)
+    assert digest(ones) == digest(ones.copy())
+    assert digest(ones) != digest(ones.reshape(6, 4, 2))

@@ -80,6 +80,19 @@ def test_result_does_not_depend_on_the_coils_at_a_time() -> None:
     assert np.allclose(results[1], results[2], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("matrix", [20, 21])
+def test_whole_images_give_the_same_as_rows(matrix: int) -> None:
+    """The way of a GPU, through NumPy, and that of the CPU."""
+    problem = some_problem(matrix, 200, 3)
+    kernel = toeplitz_kernel(line_fan(problem.trajectory, 2 * matrix), problem.temporal_basis, matrix)
+    factor = complex_normal(np.random.default_rng(5), (3, matrix, matrix))
+    expected = ToeplitzNormal(kernel, problem.coil_maps, whole_images=False)(factor)
+    for coils in (1, 2, 3):
+        normal = ToeplitzNormal(kernel, problem.coil_maps, coils, whole_images=True)
+        assert_adjoint(normal)
+        assert np.linalg.norm(normal(factor) - expected) < 2e-6 * np.linalg.norm(expected)
+
+
 def test_pairs_at_a_time_do_not_change_the_kernel() -> None:
     problem = some_problem(20, 200, 4)
     fan = line_fan(problem.trajectory, 40)
