@@ -138,8 +138,8 @@ def kept_profiles(trajectory: NDArray, profiles: NDArray, matrix: int, backend: 
     """
 
     def make() -> NufftPlan:
-        there = (sigpy.to_device(array, device) for array in (trajectory, profiles))
-        return plan_profiles(*there, matrix, backend)
+        lines, along = sigpy.to_device(trajectory, device), sigpy.to_device(profiles, device)
+        return plan_profiles(lines, along, matrix, backend)
 
     key = ("profiles", digest(trajectory), digest(profiles), matrix, backend, device.id)
     return SHELF.take(key, make)

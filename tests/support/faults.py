@@ -101,10 +101,7 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
     ],
     "recon/spatial/fan.py": [
         ("np.cos(angles - line_angles[line_of_spoke]) < 0", "np.cos(angles - line_angles[line_of_spoke]) > 0"),
-        (
-            "direction = np.stack([np.cos(angles), np.sin(angles)], axis=-1)\n    return",
-            "direction = np.stack([np.sin(angles), np.cos(angles)], axis=-1)\n    return",
-        ),
+        ("(direction[:, None, :] * radius", "(direction[:, None, ::-1] * radius"),
         ("place = angles * half / np.pi", "place = angles * half / (2 * np.pi)"),
         ("against[order] ^ (flip_around and turn != 0)", "against[order]"),
     ],
