@@ -125,8 +125,9 @@ class _Block(NamedTuple):
 
     @classmethod
     def of(cls, fan: LineFan, start: int, stop: int) -> "_Block":
+        entry = min(int(fan.first[start]), len(fan.near) - 1)  # the last lines may have no spokes near them
         ends = fan.first[start:stop] + fan.count[start:stop]
-        return cls(start, stop, int(fan.first[start]), max(int(ends.max()), int(fan.first[start]) + 1))
+        return cls(start, stop, entry, max(int(ends.max()), entry + 1))
 
     def ways(self, fan: LineFan) -> list[tuple[NDArray, slice, int]]:
         """Entries that run along their lines and those that run against, where they lie there, and the step."""

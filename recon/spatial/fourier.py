@@ -112,7 +112,7 @@ def matmul(left: NDArray, right: NDArray, product: NDArray) -> None:
         product[...] = sigpy.get_array_module(left).matmul(left, right)
         return
     rows, inner = left.shape[-2:]
-    step = max(1, _SMALL_PRODUCT // (inner * right.shape[-1]))
+    step = max(1, _SMALL_PRODUCT // max(1, inner * right.shape[-1]))
     for start in range(0, rows, step):
         part = slice(start, start + step)
         np.matmul(left[..., part, :], right, out=product[..., part, :])
