@@ -155,6 +155,8 @@ def plan_ahead(
 ) -> None:
     """Make the plan of a golden-angle scan before it ends: the lines of straight, symmetric spokes are known.
 
+    It is run once, so that libraries are loaded and code is compiled.
+
     Parameters
     ----------
     samples : int
@@ -168,4 +170,6 @@ def plan_ahead(
     backend : str
     device : sigpy.Device
     """
-    kept_plan(fixed_lines(samples, matrix, spacing, center), matrix, backend, device)
+    plan = kept_plan(fixed_lines(samples, matrix, spacing, center), matrix, backend, device)
+    with device:
+        plan.adjoint(device.xp.zeros((1, *plan.data_shape), dtype=np.complex64))

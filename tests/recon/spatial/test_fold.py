@@ -44,6 +44,7 @@ FANS = {
     "exact": some_problem(80, 1200, 3, FIBONACCI_DEG),
     "one line": some_problem(24, 60, 3, 0.0),
     "full circle": problem_on(Spokes(shift=-0.3), 24, 500, 3),
+    "one by one": problem_on(Spokes(scatter=0.5), 24, 200, 3),
     "gaps": dataclasses.replace(
         some_problem(24, 500, 3), trajectory=radial_trajectory(np.linspace(0.3, 1.5, 500), 48, 24)
     ),
