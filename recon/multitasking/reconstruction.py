@@ -16,7 +16,6 @@ from recon.multitasking.settings import Settings
 from recon.multitasking.spatial_factor import Network, estimate
 from recon.multitasking.temporal_basis import temporal_basis
 from recon.readouts.coils import coil_covariance, compression_matrix, estimate_maps, over_coils
-from recon.readouts.density import ramp_weights
 from recon.readouts.gradient_delays import (
     LARGEST_DELAY,
     MOST_SPOKES,
@@ -28,10 +27,10 @@ from recon.readouts.gradient_delays import (
 from recon.readouts.noise import apply_to_coils, prewhitening_matrix
 from recon.readouts.trajectory import samples_within, unaliased
 from recon.relaxometry.t1 import T1Map, fit_t1
-from recon.spatial.back_projection import SubspaceProblem
-from recon.spatial.encoding import coil_images
+from recon.spatial.back_projection import SubspaceProblem, time_averaged_coil_images
 from recon.spatial.frames import body_mask, frames, time_average
-from recon.spatial.nufft import choose_backend, plan_nufft
+from recon.spatial.nufft import choose_backend
+from recon.spatial.plans import kept_fan
 from recon.stages import StageClock
 from recon.temporal.model import TemporalModel
 from recon.threads import at_once
@@ -182,12 +181,12 @@ def encode(
     with clock.stage("prewhiten and compress coils"):
         inside = samples_within(played_out, matrix)
         kspace = sigpy.to_device(over_coils(to_coils, scan.imaging.kspace, inside), device)
-        trajectory = sigpy.to_device(np.ascontiguousarray(played_out[:, inside]), device)
+        within = np.ascontiguousarray(played_out[:, inside])
+        trajectory, fan = sigpy.to_device(within, device), kept_fan(within, matrix)
 
     def maps() -> NDArray:
         with device, clock.stage("coil maps"):
-            plan = plan_nufft(trajectory, matrix, backend)
-            coil_maps = estimate_maps(coil_images(plan, ramp_weights(trajectory), kspace), settings.coil_maps)
+            coil_maps = estimate_maps(time_averaged_coil_images(kspace, fan, matrix, backend), settings.coil_maps)
             _blank_aliases(coil_maps, played_out)
         return coil_maps
 
@@ -204,7 +203,7 @@ def encode(
         if not temporal.kept.all():
             spokes = sigpy.to_device(np.flatnonzero(temporal.kept), device)
             kspace, trajectory = kspace[:, spokes], trajectory[spokes]
-    problem = SubspaceProblem(kspace, trajectory, basis, coil_maps, backend)
+    problem = SubspaceProblem(kspace, trajectory, basis, coil_maps, backend, fan=fan if temporal.kept.all() else None)
     return EncodedScan(problem, temporal, to_coils, delays, prewhitened=scan.noise is not None)
 
 

@@ -35,7 +35,7 @@ def sliding_window_image(kspace: NDArray, trajectory: NDArray, matrix: int, back
     matrix : int
         N.
     backend : str
-        NUFFT back end.
+        NUFFT back end; ``auto`` is one whose plan costs little, since it serves a single image.
 
     Returns
     -------
@@ -49,5 +49,7 @@ def sliding_window_image(kspace: NDArray, trajectory: NDArray, matrix: int, back
     window = xp.clip(xp.ceil(np.pi * radius), min(LEAST_SPOKES, spokes), spokes)
     # the mean over the spokes of the window, written as one over all spokes
     weights = ramp_weights(trajectory) * (age < window) * (spokes / window)
+    if backend == "auto":
+        backend = "sigpy" if sigpy.get_device(trajectory).id >= 0 else "finufft"
     images = coil_images(plan_nufft(trajectory, matrix, backend), weights.astype(xp.float32), kspace)
     return xp.sqrt((xp.abs(images) ** 2).sum(axis=0)).astype(xp.float32)

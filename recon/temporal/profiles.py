@@ -21,8 +21,8 @@ class NavigatorProfiles:
     ----------
     values : (navigators, coils, pixels) complex64
     gram : (2 · coils · pixels, 2 · coils · pixels) float64
-        ``Σ_t a(t) aᵀ(t)``, a being all real parts and then all imaginary parts of one navigator. In double precision:
-        the rounding of single precision is more than the distance of neighbouring noise components.
+        The lower triangle of ``Σ_t a(t) aᵀ(t)``, a being all real parts and then all imaginary parts of one navigator.
+        In double precision, since rounding to single is more than the distance of neighbouring noise components.
     to_coils : (coils, receive coils) complex64
         Prewhitening, or prewhitening and compression, through which they were seen.
     """
@@ -90,5 +90,4 @@ class ProfileSums:
         """
         if self._gram is None:
             raise ValueError("no navigator was added")
-        lower = np.tril(self._gram)
-        return NavigatorProfiles(np.concatenate(self._values), lower + np.tril(lower, -1).T, self._to_coils)
+        return NavigatorProfiles(np.concatenate(self._values), self._gram, self._to_coils)

@@ -1,0 +1,95 @@
+"""Navigators that are summed up while they come: lent where the guess was right, and never a difference in a result."""
+
+import dataclasses
+from pathlib import Path
+
+import ismrmrd
+import numpy as np
+import pytest
+
+from gadgets.mrd.files import ScanFile
+from gadgets.mrd.header import read_header
+from gadgets.mrd.intake.measurement import Measurement
+from gadgets.multitasking.live.ahead import Ahead
+from gadgets.multitasking.parameters import parse_parameters
+from gadgets.multitasking.readouts import MeasuredSlice, slices_of
+from recon.multitasking import prewhitening_of
+from recon.multitasking.temporal_basis import temporal_basis
+from recon.temporal.profiles import BLOCK, NavigatorProfiles
+
+
+@pytest.fixture(scope="module")
+def readouts(tiny_file: Path) -> list[ismrmrd.Acquisition]:
+    with ScanFile(tiny_file) as scan:
+        return list(scan.acquisitions())
+
+
+def lent(
+    readouts: list[ismrmrd.Acquisition], file: Path, before: list[ismrmrd.Acquisition] = (), **settings: str
+) -> MeasuredSlice:
+    """Take readouts in as a stream does, and give the slice what was summed up by then."""
+    parameters = parse_parameters(None, settings)
+    with ScanFile(file) as scan:
+        header = read_header(scan.header)
+    measurement = Measurement()
+    ahead = Ahead(measurement, parameters, lambda: header)
+    for readout in [*before, *readouts]:
+        measurement.add(readout)
+        ahead()
+    (measured,) = slices_of(measurement, header, parameters)
+    return ahead.lent_to(measured)
+
+
+def anew(measured: MeasuredSlice) -> NavigatorProfiles:
+    scan = measured.scan
+    whitening = prewhitening_of(scan.noise, scan.imaging.kspace.shape[1])
+    return NavigatorProfiles.of(scan.navigators.kspace, scan.matrix, whitening)
+
+
+def test_sums_that_were_made_on_the_way_are_those_of_the_whole_scan(
+    readouts: list[ismrmrd.Acquisition], tiny_file: Path
+) -> None:
+    measured = lent(readouts, tiny_file)
+    assert len(measured.scan.navigators) > 3 * BLOCK
+    expected = anew(measured)
+    assert np.array_equal(measured.scan.profiles.gram, expected.gram)
+    assert np.array_equal(measured.scan.profiles.values, expected.values)
+    assert np.array_equal(measured.scan.profiles.to_coils, expected.to_coils)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"navigator": "every_nth"},
+        {"inversion_counter": "none"},
+        {"temporal_model": "realtime", "images": "time_average"},
+        {"coils": "2"},
+        {"readouts_per_inversion": "690"},
+    ],
+)
+def test_what_cannot_be_guessed_is_not(
+    readouts: list[ismrmrd.Acquisition], tiny_file: Path, settings: dict[str, str]
+) -> None:
+    assert lent(readouts, tiny_file, **settings).scan.profiles is None
+
+
+@pytest.mark.parametrize("how", ["noise comes late", "another first period", "a dropped navigator"])
+def test_a_wrong_guess_changes_nothing(readouts: list[ismrmrd.Acquisition], tiny_file: Path, how: str) -> None:
+    """The sums are left aside, or made anew in the temporal basis: Φ is the same."""
+    changed, settings = list(readouts), {}
+    if how == "noise comes late":
+        noise = [one for one in readouts if one.is_flag_set(ismrmrd.ACQ_IS_NOISE_MEASUREMENT)]
+        changed = [one for one in readouts if not one.is_flag_set(ismrmrd.ACQ_IS_NOISE_MEASUREMENT)] + noise
+    elif how == "another first period":
+        settings = {"skip_inversions": "40"}  # more than the scan can spare
+    else:
+        row = len(readouts) // 2 // 2 * 2
+        copy = ismrmrd.Acquisition(readouts[row].getHead(), readouts[row].data, readouts[row].traj)
+        copy.set_flag(ismrmrd.ACQ_IS_DUMMYSCAN_DATA)
+        changed = [*readouts[:row], copy, *readouts[row + 1 :]]
+    measured = lent(changed, tiny_file, **settings)
+    parameters = parse_parameters(None, settings)
+    whitening = prewhitening_of(measured.scan.noise, measured.scan.imaging.kspace.shape[1])
+    plain = dataclasses.replace(measured.scan, profiles=None)
+    bases = [temporal_basis(whitening, scan, parameters.settings()).basis for scan in (measured.scan, plain)]
+    assert np.array_equal(*bases)
