@@ -18,6 +18,7 @@ from gadgets.mrd.header import ScanHeader, expected_matrix, read_header
 from gadgets.mrd.intake.measurement import Measurement
 from gadgets.multitasking.live.ahead import Ahead
 from gadgets.multitasking.live.answers import Answers
+from gadgets.multitasking.live.plans_ahead import PlansAhead
 from gadgets.multitasking.live.preview import Preview
 from gadgets.multitasking.network import ArrayNetwork, load_network
 from gadgets.multitasking.parameters import MultitaskingParameters, parse_parameters
@@ -25,6 +26,7 @@ from gadgets.multitasking.readouts import MeasuredSlice, slices_of
 from recon.multitasking import EncodedScan, encode
 from recon.spatial.nufft import choose_backend
 from recon.stages import StageClock
+from recon.temporal.fitting.warm_up import warm_up
 from recon.threads import one_ahead
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
     ) -> ArrayNetwork | None:
         """Load and warm up the network; None where the parameters want none."""
         choose_backend(parameters.nufft, on_gpu=device.id >= 0)
+        warm_up()
         return load_network(parameters.at_once(), device, parameters.matrix or expected_matrix(header))
 
     def accept(self, measurement: Measurement, item: Any) -> None:
@@ -69,14 +72,17 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
         def header() -> ScanHeader:
             return read_header(stream.header, parameters.encoding_space, parameters.matrix)
 
-        ahead = measurement.ahead = Ahead(measurement, parameters, header)
-        if not parameters.preview:
-            return ahead
-        preview = Preview(stream, measurement, parameters, device, network())
+        measurement.ahead = Ahead(measurement, parameters, header)
+        attending: list[Callable[[], None]] = [
+            measurement.ahead,
+            PlansAhead(measurement, parameters, device, header),
+        ]
+        if parameters.preview:
+            attending.append(Preview(stream, measurement, parameters, device, network()))
 
         def attend() -> None:
-            ahead()
-            preview()
+            for one in attending:
+                one()
 
         return attend
 

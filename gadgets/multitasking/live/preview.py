@@ -24,8 +24,8 @@ from gadgets.multitasking.samples import finite_samples, kept_samples, trajector
 from gadgets.multitasking.series import SERIES, Picture
 from gadgets.multitasking.timing import inversion_periods
 from recon.multitasking import reconstruct
+from recon.multitasking.sliding_window import LEAST_SPOKES, sliding_window_image, spokes_needed
 from recon.readouts.noise import apply_to_coils, prewhitening_matrix
-from recon.spatial.sliding_window import LEAST_SPOKES, sliding_window_image, spokes_needed
 from recon.stages import StageClock
 
 log = logging.getLogger(__name__)

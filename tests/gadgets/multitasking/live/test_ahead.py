@@ -6,15 +6,20 @@ from pathlib import Path
 import ismrmrd
 import numpy as np
 import pytest
+import sigpy
 
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.header import read_header
 from gadgets.mrd.intake.measurement import Measurement
 from gadgets.multitasking.live.ahead import Ahead
+from gadgets.multitasking.live.plans_ahead import PlansAhead
 from gadgets.multitasking.parameters import parse_parameters
 from gadgets.multitasking.readouts import MeasuredSlice, slices_of
 from recon.multitasking import prewhitening_of
 from recon.multitasking.temporal_basis import temporal_basis
+from recon.readouts.trajectory import samples_within
+from recon.spatial import plans
+from recon.spatial.fan import line_fan
 from recon.temporal.profiles import BLOCK, NavigatorProfiles
 
 
@@ -93,3 +98,25 @@ def test_a_wrong_guess_changes_nothing(readouts: list[ismrmrd.Acquisition], tiny
     plain = dataclasses.replace(measured.scan, profiles=None)
     bases = [temporal_basis(whitening, scan, parameters.settings()).basis for scan in (measured.scan, plain)]
     assert np.array_equal(*bases)
+
+
+def test_the_gridding_that_is_planned_ahead_is_the_one_that_serves(
+    tiny_file: Path, readouts: list[ismrmrd.Acquisition], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters, shelf = parse_parameters(None, {}), plans.Shelf(8, 2**29)
+    monkeypatch.setattr(plans, "SHELF", shelf)
+    with ScanFile(tiny_file) as scan:
+        header = read_header(scan.header)
+    measurement = Measurement()
+    planned = PlansAhead(measurement, parameters, sigpy.cpu_device, lambda: header)
+    for readout in readouts[:300]:
+        measurement.add(readout)
+        planned()
+    (measured,) = slices_of(Measurement.of(readouts), header, parameters)
+    matrix = measured.scan.matrix
+    within = np.ascontiguousarray(measured.scan.trajectory[:, samples_within(measured.scan.trajectory, matrix)])
+    fan = line_fan(within, matrix)
+    made: list[object] = []
+    monkeypatch.setattr(plans, "plan_nufft", lambda *given: made.append(given))
+    plans.kept_plan(fan.trajectory, matrix, parameters.nufft, sigpy.cpu_device)
+    assert made == []  # it was on the shelf
