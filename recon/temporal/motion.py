@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, sosfiltfilt
 
-from recon.temporal.fitting.fourier import waves, waves_gram
 from recon.temporal.fitting.rows import products, regress
+from recon.temporal.fitting.waves import waves, waves_gram
 
 # Leading navigator components that the self-gating looks at, of the 64 that the tensor uses.
 _FEATURES = 16

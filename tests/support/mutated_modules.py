@@ -24,7 +24,7 @@ RECON = {
     "recon/temporal/bins.py": _tests("temporal", "bins", "tensor"),
     "recon/temporal/breathing.py": _tests("temporal", "breathing"),
     "recon/temporal/ecg.py": _tests("temporal", "ecg"),
-    "recon/temporal/fitting/fourier.py": _tests("temporal/fitting", "fourier"),
+    "recon/temporal/fitting/waves.py": _tests("temporal/fitting", "waves"),
     "recon/temporal/fitting/knots.py": _tests("temporal/fitting", "template"),
     "recon/temporal/fitting/path.py": _tests("temporal/fitting", "path"),
     "recon/temporal/fitting/rows.py": _tests("temporal/fitting", "parallel"),

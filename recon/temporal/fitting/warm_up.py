@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from recon.temporal.fitting.fourier import waves
 from recon.temporal.fitting.path import cheapest_path
 from recon.temporal.fitting.template import TemplateModel
+from recon.temporal.fitting.waves import waves
 
 
 def warm_up() -> None:

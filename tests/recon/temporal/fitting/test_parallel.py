@@ -5,11 +5,11 @@ import threading
 import numpy as np
 import pytest
 
-from recon.temporal.fitting.fourier import waves
 from recon.temporal.fitting.knots import knot_sums, phase_costs
 from recon.temporal.fitting.path import cheapest_path
 from recon.temporal.fitting.rows import stacked_gram, stacked_product
 from recon.temporal.fitting.warm_up import warm_up
+from recon.temporal.fitting.waves import waves
 from recon.temporal.self_gating import self_gate
 from recon.threads import in_parallel
 from tests.support.navigators import Chest

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recon.temporal.fitting.fourier import waves, waves_gram
+from recon.temporal.fitting.waves import waves, waves_gram
 
 
 def pausing(times: int = 300) -> np.ndarray:
