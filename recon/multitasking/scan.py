@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from recon.errors import DataError
 from recon.readouts.geometry import Geometry
 from recon.readouts.timeline import Timeline
+from recon.temporal.fitting.profiles import NavigatorProfiles
 from recon.temporal.navigator import navigator_of_spokes
-from recon.temporal.profiles import NavigatorProfiles
 
 _TR_MS = (0.5, 1000.0)
 """No FLASH readout is shorter, and a smaller number is one of seconds; longer ones are microseconds."""

@@ -14,6 +14,7 @@ from recon.readouts.noise import apply_to_coils
 from recon.readouts.windows import Windows, rings_of, window_images
 from recon.relaxometry.inversion_recovery import InversionRecovery
 from recon.temporal.ecg import r_wave_times_s
+from recon.temporal.fitting.profiles import NavigatorProfiles
 from recon.temporal.model import GatedTensor, TemporalModel, realtime_model, tensor_model
 from recon.temporal.navigator import readout_profiles
 from recon.temporal.plain import (
@@ -27,7 +28,6 @@ from recon.temporal.plain import (
     uninverted,
     windowed_model,
 )
-from recon.temporal.profiles import NavigatorProfiles
 
 log = logging.getLogger(__name__)
 

@@ -36,7 +36,7 @@ RECON = {
     "recon/temporal/motion.py": _tests("temporal", "motion", "self_gating"),
     "recon/temporal/navigator.py": _tests("temporal", "navigator"),
     "recon/temporal/plain.py": _tests("temporal", "plain"),
-    "recon/temporal/profiles.py": _tests("temporal", "profiles"),
+    "recon/temporal/fitting/profiles.py": _tests("temporal/fitting", "profiles"),
     "recon/temporal/self_gating.py": _tests("temporal", "short_scans", "self_gating"),
     "recon/temporal/tensor.py": _tests("temporal", "tensor", "completion"),
     "recon/spatial/admm.py": _tests("spatial", "admm_minimum", "admm"),

@@ -14,7 +14,7 @@ from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.readouts import MeasuredSlice
 from recon.errors import DataError
 from recon.multitasking import NoiseScan, prewhitening_of
-from recon.temporal.profiles import BLOCK, ProfileSums
+from recon.temporal.fitting.profiles import BLOCK, ProfileSums
 
 log = logging.getLogger(__name__)
 

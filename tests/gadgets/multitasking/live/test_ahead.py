@@ -20,7 +20,7 @@ from recon.multitasking.temporal_basis import temporal_basis
 from recon.readouts.trajectory import samples_within
 from recon.spatial import plans
 from recon.spatial.fan import line_fan
-from recon.temporal.profiles import BLOCK, NavigatorProfiles
+from recon.temporal.fitting.profiles import BLOCK, NavigatorProfiles
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from recon.temporal.fitting.profiles import BLOCK, NavigatorProfiles, ProfileSums
 from recon.temporal.motion import principal_features
 from recon.temporal.navigator import readout_profiles
-from recon.temporal.profiles import BLOCK, NavigatorProfiles, ProfileSums
 
 MIXING = np.array([[1, 0, 0.5j], [0.25, -2, 0]], np.complex64)
 
