@@ -39,6 +39,9 @@ class StreamParameters(BaseModel):
     receive_gb: float | None = Field(
         None, gt=0, le=65536, description="memory that a scan's readouts may take; default: half of the machine's"
     )
+    gpu_memory_gb: float | None = Field(
+        None, gt=0, le=65536, description="memory of the GPU that may be taken; default: all of it"
+    )
     rescue_folder: str | None = Field(
         None, description="where to keep the raw data of a failed reconstruction, without patient data"
     )

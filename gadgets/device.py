@@ -55,6 +55,51 @@ def _gpu_count() -> int:
         return 0
 
 
+def share_gpu_memory(device: sigpy.Device, limit_gb: float | None = None) -> bool:
+    """Let CuPy take a GPU's memory from torch's pool, so that one bound holds for both and neither hoards.
+
+    Where that fails, CuPy keeps its own pool, with the bound, and the log says so.
+
+    Parameters
+    ----------
+    device : sigpy.Device
+    limit_gb : float, optional
+        GiB that both may take together; by default all of it.
+
+    Returns
+    -------
+    bool
+        Whether they share.
+    """
+    if device.id < 0 or not importlib.util.find_spec("torch"):
+        return False
+    import cupy
+    import torch
+
+    if not torch.cuda.is_available():
+        return False
+    own = cupy.get_default_memory_pool()
+    try:
+        if limit_gb is not None:
+            total = torch.cuda.get_device_properties(device.id).total_memory
+            torch.cuda.set_per_process_memory_fraction(min(1.0, limit_gb * 2**30 / total), device.id)
+
+        def allocate(size: int, number: int) -> int:
+            return int(torch.cuda.caching_allocator_alloc(size, number, cupy.cuda.get_current_stream().ptr))
+
+        shared = cupy.cuda.memory.PythonFunctionAllocator(allocate, torch.cuda.caching_allocator_delete)
+        cupy.cuda.set_allocator(shared.malloc)
+        with device:
+            cupy.zeros(16).sum().item()
+    except Exception as problem:  # whatever a version of either library does not offer must not cost the scan
+        cupy.cuda.set_allocator(own.malloc)
+        if limit_gb is not None:
+            own.set_limit(size=int(limit_gb * 2**30))
+        log.warning("CuPy and torch do not share the GPU's memory: %s", problem)
+        return False
+    return True
+
+
 def memory_limit_bytes(given_gb: float | None) -> int:
     """Memory that the readouts of a scan may take: what was set, else half of the machine's or of its container's.
 

@@ -10,7 +10,7 @@ import sigpy
 from gadgetron.external.connection import Connection
 
 from gadgets.configuration import StreamParameters
-from gadgets.device import choose_device, memory_limit_bytes
+from gadgets.device import choose_device, memory_limit_bytes, share_gpu_memory
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.header import counter_limits
 from gadgets.mrd.intake.measurement import Measurement
@@ -43,6 +43,7 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
             stream.receive_ahead()
             check_rescue_folder(parameters.rescue_folder)
             device = choose_device(parameters.device)
+            share_gpu_memory(device, parameters.gpu_memory_gb)
             network = loaded_early(
                 lambda: self.load(parameters, device, stream.header), keep_error=parameters.rescue_folder is not None
             )

@@ -87,7 +87,7 @@ def principal_features(profiles: NDArray, count: int, gram: NDArray | None = Non
     profiles : (times, coils, pixels) complex64
     count : int
     gram : (2 · coils · pixels, 2 · coils · pixels) float64, optional
-        Sums of their products, of which the lower triangle is read; :mod:`recon.temporal.fitting.profiles` makes them on the
+        Sums of their products, the lower triangle; :mod:`recon.temporal.fitting.profiles` makes them on the
         way. By default it is one product in single precision, whose rounding (1e-8 of the static part's energy) is more
         than the distance of neighbouring noise components: these are then others than those of double precision.
 
