@@ -16,6 +16,7 @@ from gadgets.mrd.header import counter_limits
 from gadgets.mrd.intake.measurement import Measurement
 from gadgets.mrd.rescue import check_rescue_folder, loaded_early, rescued
 from recon.stages import StageClock
+from recon.threads import few_blas_threads
 
 Parameters = TypeVar("Parameters", bound=StreamParameters)
 Network = TypeVar("Network")
@@ -37,7 +38,7 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
         MalibuError, DataError
             On bad parameters, streams or data; the client has received the text as an ERROR message.
         """
-        with GadgetStream(connection, type(self).__name__) as stream:
+        with few_blas_threads(), GadgetStream(connection, type(self).__name__) as stream:
             parameters = self.parse(stream.configuration)
             stream.set_timeouts(parameters.message_timeout_s, parameters.idle_timeout_s)
             stream.receive_ahead()

@@ -99,6 +99,8 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
         header = read_header(stream.header, parameters.encoding_space, parameters.matrix)
         with clock.stage("sort readouts"):
             slices = [measurement.ahead.lent_to(one) for one in slices_of(measurement, header, parameters)]
+        if parameters.rescue_folder is None:
+            measurement.release()
         answers = Answers(stream, measurement, slices, parameters, network)
 
         def encoded(measured: MeasuredSlice) -> tuple[MeasuredSlice, EncodedScan]:

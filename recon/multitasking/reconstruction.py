@@ -33,7 +33,7 @@ from recon.spatial.nufft import choose_backend
 from recon.spatial.plans import kept_fan
 from recon.stages import StageClock
 from recon.temporal.model import TemporalModel
-from recon.threads import at_once
+from recon.threads import at_once, few_blas_threads
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,8 @@ def reconstruct(
         If the scan cannot be reconstructed; the message names cause and remedy.
     """
     settings, clock = settings or Settings(), clock or StageClock()
-    return solve(encode(scan, settings, device, clock), settings, network, clock)
+    with few_blas_threads():
+        return solve(encode(scan, settings, device, clock), settings, network, clock)
 
 
 def solve(

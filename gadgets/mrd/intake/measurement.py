@@ -10,6 +10,7 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
+from gadgets.device import give_memory_back
 from gadgets.mrd.headers.roles import NOT_IMAGING, DefaultRules, Rules
 from gadgets.mrd.intake.selected import Selected, check_shape, selected_readouts
 from gadgets.mrd.intake.store import ReadoutStore, StoredReadouts
@@ -94,6 +95,11 @@ class Measurement:
     def stored(self) -> StoredReadouts:
         """All readouts that came so far but noise, in the order of arrival."""
         return self._readouts.all()
+
+    def release(self) -> None:
+        """Give the readouts' memory back to the system: they are arrays elsewhere, and nobody will rescue them."""
+        self._readouts = ReadoutStore(self._readouts.limit_bytes)
+        give_memory_back()
 
     @property
     def acquisitions(self) -> list[ismrmrd.Acquisition]:

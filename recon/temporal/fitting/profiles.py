@@ -90,4 +90,5 @@ class ProfileSums:
         """
         if self._gram is None:
             raise ValueError("no navigator was added")
-        return NavigatorProfiles(np.concatenate(self._values), self._gram, self._to_coils)
+        self._values = [np.concatenate(self._values)]
+        return NavigatorProfiles(self._values[0], self._gram, self._to_coils)

@@ -7,8 +7,8 @@ import ismrmrd
 import numpy as np
 import pytest
 
-import gadgets.multitasking.gadget as gadget
 from gadgets.errors import RemoteError
+from gadgets.multitasking.live import answers
 from gadgets.reports.multitasking import write_report
 from recon.quality.plausibility import Finding
 from tests.support.replays import replay_here, rewrite_readouts
@@ -43,7 +43,7 @@ def test_a_scan_that_was_cut_says_so_in_every_image(editable_copy: Path, tmp_pat
 def test_implausible_results_are_marked_and_wrong_ones_stay_here(
     short_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, certain: bool
 ) -> None:
-    monkeypatch.setattr(gadget, "implausible", lambda result: [Finding("T1 is <negative> in 7 pixels", certain)])
+    monkeypatch.setattr(answers, "implausible", lambda result: [Finding("T1 is <negative> in 7 pixels", certain)])
     if certain:
         with pytest.raises(RemoteError, match=r"slice 0: T1 is <negative> in 7 pixels. The images are not sent"):
             replay_here(short_file, tmp_path / "images.h5", rank="3", images="time_average")
