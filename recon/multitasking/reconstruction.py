@@ -95,10 +95,10 @@ def reconstruct(
         If the scan cannot be reconstructed; the message names cause and remedy.
     """
     settings, clock = settings or Settings(), clock or StageClock()
-    with few_blas_threads():
-        return solve(encode(scan, settings, device, clock), settings, network, clock)
+    return solve(encode(scan, settings, device, clock), settings, network, clock)
 
 
+@few_blas_threads()
 def solve(
     encoded: EncodedScan,
     settings: Settings,
@@ -147,6 +147,7 @@ def solve(
     )
 
 
+@few_blas_threads()
 def encode(
     scan: RadialScan,
     settings: Settings | None = None,
@@ -197,8 +198,7 @@ def encode(
             seen_by = whitening if len(to_coils) == len(whitening) else to_coils
             return temporal_basis(seen_by, scan, settings)
 
-    # a GPU finds coil maps while the host finds Φ; two tasks that start BLAS threads would wait for each other
-    coil_maps, temporal = at_once(maps, time_model) if device.id >= 0 else (maps(), time_model())
+    coil_maps, temporal = at_once(maps, time_model)
     with device:
         basis = sigpy.to_device(temporal.basis, device)
         if not temporal.kept.all():
