@@ -15,7 +15,6 @@ from gadgets.cli.options import (
     DeviceOption,
     GroupOption,
     JsonOption,
-    ScanArgument,
     SetOption,
     WeightsOption,
     check_outputs,
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def benchmark(
-    scan: ScanArgument,
+    scan: Annotated[Path | None, typer.Argument(help="ISMRMRD raw-data file (.h5).", show_default=False)] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write.")] = Path("benchmark.html"),
     methods: Annotated[
         str, typer.Option(help="exact, backprojection, mdcn, mdcn+data, admm; separated by commas.")
@@ -41,6 +40,14 @@ def benchmark(
         bool, typer.Option("--latency", help="Send the scan through the wire, to a fresh process and to a warm one.")
     ] = False,
     speed: Annotated[float, typer.Option(min=0.01, max=1e6, help="With --latency: times the console's rate.")] = 1.0,
+    operators: Annotated[
+        bool, typer.Option("--operators", help="No scan: time the operators on random data, beside other libraries.")
+    ] = False,
+    size: Annotated[int, typer.Option(min=16, max=512, help="With --operators: pixels along an axis.")] = 160,
+    rank: Annotated[int, typer.Option(min=1, max=64, help="With --operators: basis functions.")] = 32,
+    coils: Annotated[int, typer.Option(min=1, max=64, help="With --operators.")] = 8,
+    spokes: Annotated[int, typer.Option(min=16, max=100_000, help="With --operators.")] = 8000,
+    iterations: Annotated[int, typer.Option(min=1, max=50, help="With --operators: of ADMM, outer and inner.")] = 2,
     json_: JsonOption = None,
     config: ConfigOption = None,
     set_: SetOption = None,
@@ -48,7 +55,17 @@ def benchmark(
     weights: WeightsOption = None,
     group: GroupOption = "dataset",
 ) -> None:
-    """Compare reconstruction methods on one scan, and with the truth where there is one; or see how long it waits."""
+    """Compare methods on one scan, and with the truth if there is one; see how long it waits; or time the operators."""
+    if operators:
+        if scan or latency or config or set_ or weights:
+            raise ParameterError(
+                "--operators measures random data: leave scan, --latency, --config, --set and --weights out"
+            )
+        check_outputs([], output, json_)
+        _operators(output, json_, (size, rank, coils, spokes), device or "auto", repeat, iterations)
+        return
+    if scan is None:
+        raise ParameterError("give a scan to compare methods on (malibu benchmark scan.h5), or --operators")
     check_outputs([scan, *([config] if config else [])], output, json_)
     overrides = overrides_of(set_, device, weights)
     document = configuration_text(config)
@@ -120,6 +137,23 @@ def _latency(
     _print(("stage", *(f"{run.name} {run.device}" for run in runs)), stage_rows(runs))
     _write_json(json_, {"machine": machine, "speed": speed, "runs": [asdict(run) for run in runs]})
     out.print(f"wrote {write_latency_page(runs, scan.name, machine, output)} ({RESEARCH_LABEL})")
+
+
+def _operators(
+    output: Path, json_: Path | None, sizes: tuple[int, int, int, int], device: str, repeat: int, iterations: int
+) -> None:
+    from gadgets.evaluation.operator_figures import Sizes
+    from gadgets.evaluation.operators import measure_operators
+    from gadgets.multitasking.parameters import parse_parameters
+    from gadgets.reports.operators_page import HEADER, description, table_rows, write_operators_page
+
+    wanted = parse_parameters(None, {"device": device}).device
+    table = measure_operators(Sizes(*sizes), wanted, repeat, iterations)
+    for line in description(table):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    _print(HEADER, table_rows(table))
+    _write_json(json_, table.to_json())
+    out.print(f"wrote {write_operators_page(table, output)} ({RESEARCH_LABEL})")
 
 
 def _devices() -> list[str]:
