@@ -176,8 +176,8 @@ class _Bench:
         self.rows.append(Operator(name, seconds, moved_bytes, moved_bytes / self.bytes_per_s))
         return self.rows[-1]
 
-    def _few(self, library: str, most: int) -> int:
-        """Transforms that a library does for a comparison: few by SigPy, else enough for all cores."""
+    def _few(self, most: int, library: str = "") -> int:
+        """Transforms that another way does for a comparison: two by SigPy, else enough for all cores."""
         return min(most, _SIGPY_MAPS if library == "SigPy" else max(8, available_cpus()))
 
     def _part(self, maps: int) -> tuple[SubspaceProblem, float, str]:
@@ -193,18 +193,18 @@ class _Bench:
         plan = kept_plan(fan.trajectory, problem.matrix, problem.backend, self.device)
         fold = Fold(fan, problem.temporal_basis, len(problem.kspace), plan.images_last)
         row, lines = self._measure("fold", (problem.kspace, problem.temporal_basis), lambda: fold(problem.kspace))
-        part, times, what = self._part(self._few("", problem.rank))
+        part, times, what = self._part(self._few(problem.rank))
         plainly = partial(fold_by_sparse_matrices, fan, part.temporal_basis, part.kspace)
         row.compare("sparse matrices", *self._timed(plainly, 1), lines[:1, : part.rank], times, what)
 
         data = lines.reshape(-1, *lines.shape[2:])
         row, images = self._measure(f"gridding of {len(data)} images", (data,), lambda: plan.adjoint(data))
         for name, backend in self.backends.items():
-            few = self._few(name, len(data))
+            few = self._few(len(data), name)
             other = plan_nufft(sigpy.to_device(fan.trajectory, self.device), problem.matrix, backend)
             timed = self._timed(partial(other.adjoint, self.device.xp.ascontiguousarray(data[:few])), 1)
             row.compare(name, *timed, images[:few], len(data) / few, f"{few} of {len(data)} images")
-        few = self._few("", len(data))
+        few = self._few(len(data))
         found, missing = grid_elsewhere(data[:few], fan.trajectory, problem.matrix, self.device)
         self.missing |= missing
         for name, (theirs, seconds) in found.items():
@@ -216,7 +216,7 @@ class _Bench:
         inputs = (problem.kspace, problem.temporal_basis, problem.coil_maps)
         row, _ = self._measure("back-projection", inputs, lambda: back_project(problem))
         for name, plan in self.plans.items():
-            part, times, what = self._part(self._few(name, problem.rank))
+            part, times, what = self._part(self._few(problem.rank, name))
             exact = back_projection(
                 part.coil_maps, SubspaceNufft(plan, part.temporal_basis), ramp_weights(part.trajectory)
             )
@@ -229,7 +229,7 @@ class _Bench:
         row, images = self._measure("coil images", (kspace,), action)
         weights = ramp_weights(self.problem.trajectory)
         for name, plan in self.plans.items():
-            few = self._few(name, coils)
+            few = self._few(coils, name)
             timed = self._timed(partial(coil_images, plan, weights, kspace[:few]), 1)
             row.compare(name, *timed, images[:few], coils / few, f"{few} of {coils} coils")
 
@@ -240,7 +240,7 @@ class _Bench:
         kernel = normal.kernel.reshape(2 * problem.matrix, 2 * problem.matrix, rank, rank)
         pairs = [(left, right) for left in range(rank) for right in range(left, rank)]
         for name, backend in self.backends.items():
-            few = self._few(name, len(pairs))
+            few = self._few(len(pairs), name)
             left, right = zip(*pairs[:few], strict=True)
             plan = plan_nufft(2 * problem.trajectory, 2 * problem.matrix, backend)
             timed = self._timed(partial(exact_kernel, plan, problem.temporal_basis, pairs[:few]), 1)
@@ -250,7 +250,7 @@ class _Bench:
         initial, data = back_project_and_adjoint(problem)
         step, _ = self._measure("Toeplitz step", (normal.kernel, problem.coil_maps, initial), lambda: normal(initial))
         for name in self.plans:
-            part, times, what = self._part(self._few(name, rank))
+            part, times, what = self._part(self._few(rank, name))
             some = initial[: part.rank]
             ours = self._toeplitz_part(kernel, part)(some)
             step.compare(name, *self._timed(partial(self._exact(name, part), some), 1), ours, times, what)
@@ -271,13 +271,13 @@ class _Bench:
         settings = AdmmSettings(iterations=iterations, cg_iterations=iterations, tolerance=0)
         admm(normal, data, initial, replace(settings, iterations=1, cg_iterations=1))  # warm up
         counted = Counted(normal, normal.density, self.problem.rank)
-        _, seconds = self._timed(lambda: admm(counted, data, initial, settings), 1, warm_up=False)
+        _, seconds = self._timed(partial(admm, counted, data, initial, settings), 1, warm_up=False)
         name = f"ADMM {iterations}×{iterations}"
         row = self._row(f"{name}, {counted.applications} steps", seconds, counted.applications * step_bytes)
         library = list(self.plans)[-1]
-        part, times, what = self._part(self._few("SigPy", self.problem.rank))
+        part, times, what = self._part(self._few(self.problem.rank, "SigPy"))
         toeplitz, (start, right) = self._toeplitz_part(kernel, part), back_project_and_adjoint(part)
         exact = Counted(self._exact(library, part), toeplitz.density, part.rank)
         ours = admm(toeplitz, right, start, settings).spatial_factor
-        action = lambda: admm(exact, right, start, settings).spatial_factor  # noqa: E731
-        row.compare(library, *self._timed(action, 1, warm_up=False), ours, times, what)
+        theirs, seconds = self._timed(partial(admm, exact, right, start, settings), 1, warm_up=False)
+        row.compare(library, theirs.spatial_factor, seconds, ours, times, what)

@@ -25,12 +25,17 @@ def table_rows(table: OperatorTable) -> list[list[str]]:
     """One line for each comparison, in the order of :data:`HEADER`; an operator's own figures stand in its first."""
     lines = []
     for row in table.rows:
-        first = [row.name, f"{row.seconds:.3g}", f"{row.limit_s:.2g}", f"{row.times_limit:.3g}"]
+        first = [row.name, _short(row.seconds), _short(row.limit_s), _short(row.times_limit)]
         for one in row.comparisons:
-            faster, difference = f"{one.seconds / row.seconds:.3g}", f"{one.difference:.1e}"
-            lines.append([*first, one.library, f"{one.seconds:.3g}", faster, difference, one.computed])
+            faster, difference = _short(one.seconds / row.seconds), f"{one.difference:.1e}"
+            lines.append([*first, one.library, _short(one.seconds), faster, difference, one.computed])
             first = [""] * len(first)
     return lines
+
+
+def _short(value: float) -> str:
+    """Three digits, or all of a whole number."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def description(table: OperatorTable) -> list[str]:
