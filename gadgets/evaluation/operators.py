@@ -40,7 +40,7 @@ from recon.spatial.fourier import share_out
 from recon.spatial.nufft import plan_nufft
 from recon.spatial.plans import SHELF, kept_fan, kept_plan
 from recon.spatial.toeplitz import ToeplitzNormal
-from recon.threads import available_cpus
+from recon.threads import available_cpus, few_blas_threads
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def measure_operators(sizes: Sizes, device_name: str = "auto", repeat: int = 3, 
         )
     device, load = choose_device(device_name), os.getloadavg()[0]
     SHELF.clear()
-    with device:
+    with few_blas_threads(), device:
         problem = random_problem(sizes, device)
         fan = kept_fan(problem.trajectory, sizes.matrix)
         bench = _Bench(replace(problem, fan=fan), fan, device, repeat)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, sosfiltfilt
 
+from recon.temporal.fitting.eigenvectors import leading_eigenvectors
 from recon.temporal.fitting.rows import products, regress
 from recon.temporal.fitting.waves import waves, waves_gram
 
@@ -98,9 +99,7 @@ def principal_features(profiles: NDArray, count: int, gram: NDArray | None = Non
     real = _real(profiles)
     if gram is None:
         gram = (real.T @ real).astype(np.float64)
-    leading = (max(0, len(gram) - count), len(gram) - 1)
-    _, vectors = scipy.linalg.eigh(gram, subset_by_index=leading, check_finite=False)
-    vectors = vectors[:, ::-1]
+    vectors = leading_eigenvectors(gram, min(count, len(gram)))
     # block by block, since BLAS first makes all of it double
     return np.concatenate([real[start : start + _BLOCK] @ vectors for start in range(0, len(real), _BLOCK)])
 

@@ -24,6 +24,7 @@ RECON = {
     "recon/temporal/bins.py": _tests("temporal", "bins", "tensor"),
     "recon/temporal/breathing.py": _tests("temporal", "breathing"),
     "recon/temporal/ecg.py": _tests("temporal", "ecg"),
+    "recon/temporal/fitting/eigenvectors.py": _tests("temporal/fitting", "eigenvectors"),
     "recon/temporal/fitting/waves.py": _tests("temporal/fitting", "waves"),
     "recon/temporal/fitting/knots.py": _tests("temporal/fitting", "template"),
     "recon/temporal/fitting/path.py": _tests("temporal/fitting", "path"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import ismrmrd
@@ -181,7 +182,9 @@ class StoredReadouts:
     def _gathered(self, parts: list[NDArray]) -> NDArray:
         number, row = self.store._places.block[self.rows], self.store._places.row[self.rows]
         gathered = np.empty((len(self), *parts[number[0]].shape[1:]), parts[number[0]].dtype)
-        for one in np.unique(number):
-            mine = np.flatnonzero(number == one)
-            gathered[mine] = parts[one][row[mine]]
+        # readouts of one kind follow each other in their blocks: whole pieces are copied at once
+        breaks = np.flatnonzero((np.diff(number) != 0) | (np.diff(row) != 1)) + 1
+        for start, stop in pairwise([0, *breaks.tolist(), len(self)]):
+            first = int(row[start])
+            gathered[start:stop] = parts[number[start]][first : first + stop - start]
         return gathered
