@@ -144,7 +144,7 @@ def _tensor(to_coils: NDArray, scan: RadialScan, settings: Settings) -> Temporal
     pulses = int(max(navigators.timeline.pulse.max(), imaging.pulse.max())) + 1
     flash = InversionRecovery(sequence.known_tr_ms, angle_deg * settings.flip_angle_scale, ti_ms, pulses)
     seen = _profiles(to_coils, scan)
-    return _gated(seen.values, (navigators.timeline, imaging), flash, scan, settings, gram=seen.gram)
+    return _gated(seen.values, (navigators.timeline, imaging), flash, scan, settings, components=seen.components)
 
 
 def _without_recovery(
@@ -153,10 +153,10 @@ def _without_recovery(
     """The tensor over cardiac phase and respiration alone; None if neither was resolved."""
     level = logging.INFO if scan.navigators is None else logging.WARNING  # who measures navigators expects T1
     log.log(level, "the scan has no inversions: the temporal model is one of motion alone, and there is no T1")
-    gram = None
+    components = None
     if windows is None:
         seen, times = _profiles(to_coils, scan), _navigators(scan).timeline.time_s
-        profiles, gram = seen.values, seen.gram
+        profiles, components = seen.values, seen.components
     else:
         profiles, times = windows.profiles, windows.time_s
     timelines = (settling(times), uninverted(scan.imaging.timeline.time_s))
@@ -164,7 +164,7 @@ def _without_recovery(
     breathing = None
     if windows is not None and settings.respiration_source == "self":
         breathing = breathing_in(windows, settings.tensor.gating)
-    model = _gated(profiles, timelines, flash, scan, settings, breathing, gram)
+    model = _gated(profiles, timelines, flash, scan, settings, breathing, components)
     if model.gated is None or len(model.gated.gating.unresolved) == 2:
         log.warning("without states of motion there is no tensor: the real-time basis is used")
         return None
@@ -178,7 +178,7 @@ def _gated(
     scan: RadialScan,
     settings: Settings,
     breathing: Breathing | None = None,
-    gram: NDArray | None = None,
+    components: NDArray | None = None,
 ) -> TemporalModel:
     seen, imaging = timelines
     triggers_s, respiration = None, None if breathing is None else breathing.signal
@@ -188,7 +188,7 @@ def _gated(
     if settings.respiration_source == "waveform":
         signal = _asked_for(scan.respiration, "respiration_source=waveform", "a respiration signal")
         respiration = np.interp(seen.time_s, signal.time_s, signal.values)
-    model = tensor_model(profiles, seen, imaging, flash, settings.tensor, respiration, triggers_s, gram)
+    model = tensor_model(profiles, seen, imaging, flash, settings.tensor, respiration, triggers_s, components)
     if model.gated is not None and breathing is not None:
         gating = replace(model.gated.gating, respiration_quality=breathing.quality)
         model = replace(model, gated=replace(model.gated, gating=gating))

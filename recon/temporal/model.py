@@ -9,14 +9,12 @@ from recon.errors import DataError
 from recon.readouts.timeline import Timeline
 from recon.relaxometry.inversion_recovery import InversionRecovery, recovery_basis
 from recon.temporal.bins import nearest_bin
+from recon.temporal.fitting.profiles import FEATURES
 from recon.temporal.gating import Gating, bin_weights, gate
 from recon.temporal.motion import principal_features
 from recon.temporal.navigator import navigator_subspace, orthonormalise
 from recon.temporal.self_gating import GatingSettings
 from recon.temporal.tensor import BinWeights, TemporalTensor, complete, temporal_tensor
-
-# Navigator components from which the tensor is made: twice the default rank of 32.
-_FEATURES = 64
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ def tensor_model(
     settings: TensorSettings,
     respiration: NDArray | None = None,
     triggers_s: NDArray | None = None,
-    gram: NDArray | None = None,
+    components: NDArray | None = None,
 ) -> TemporalModel:
     """Gate, sort navigators into the tensor, complete it, and read Φ from it.
 
@@ -157,7 +155,7 @@ def tensor_model(
     settings : TensorSettings
     respiration, triggers_s : array, optional
         External signals; see :func:`gate`.
-    gram : array, optional
+    components : array, optional
         Of the profiles' parts; see :func:`principal_features`.
 
     Returns
@@ -170,7 +168,7 @@ def tensor_model(
         If no imaging readout is left.
     """
     recovery = recovery_basis(sequence.tr_ms, sequence.flip_angle_deg, sequence.pulses, settings.recovery_rank)
-    features = principal_features(profiles, _FEATURES, gram)
+    features = principal_features(profiles, FEATURES, components)
     gating = gate(features, navigators, recovery, settings.gating, settings.respiratory_bins, respiration, triggers_s)
     seen = bin_weights(gating, navigators, navigators, recovery, settings.cardiac_bins)
     spokes = bin_weights(gating, imaging, navigators, recovery, settings.cardiac_bins)

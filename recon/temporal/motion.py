@@ -80,26 +80,26 @@ def navigator_series(features: NDArray, recovery: NDArray, period: NDArray, time
     return NavigatorSeries(features[:, :_FEATURES], scaled, known, np.asarray(time_s, np.float64))
 
 
-def principal_features(profiles: NDArray, count: int, gram: NDArray | None = None) -> NDArray:
+def principal_features(profiles: NDArray, count: int, components: NDArray | None = None) -> NDArray:
     """Principal components over time of the navigators' real and imaginary parts.
 
     Parameters
     ----------
     profiles : (times, coils, pixels) complex64
     count : int
-    gram : (2 · coils · pixels, 2 · coils · pixels) float64, optional
-        Sums of their products, the lower triangle; :mod:`recon.temporal.fitting.profiles` makes them on the
-        way. By default it is one product in single precision, whose rounding (1e-8 of the static part's energy) is more
-        than the distance of neighbouring noise components: these are then others than those of double precision.
+    components : (2 · coils · pixels, at least count) float64, optional
+        Found on the way by :mod:`recon.temporal.fitting.profiles`, in double precision. By default they are found here,
+        from one product in single precision, whose rounding (1e-8 of the static part's energy) is more than the
+        distance of neighbouring noise components: these are then others.
 
     Returns
     -------
     (times, min(count, 2 · coils · pixels)) float64
     """
     real = _real(profiles)
-    if gram is None:
-        gram = (real.T @ real).astype(np.float64)
-    vectors = leading_eigenvectors(gram, min(count, len(gram)))
+    if components is None:
+        components = leading_eigenvectors((real.T @ real).astype(np.float64), min(count, real.shape[1]))
+    vectors = components[:, :count]
     # block by block, since BLAS first makes all of it double
     return np.concatenate([real[start : start + _BLOCK] @ vectors for start in range(0, len(real), _BLOCK)])
 

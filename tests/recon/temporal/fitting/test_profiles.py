@@ -1,9 +1,11 @@
-"""Profiles of navigators and their Gram matrix, summed over blocks."""
+"""Profiles of navigators, and their components while they come and afterwards."""
+
+import threading
 
 import numpy as np
 import pytest
 
-from recon.temporal.fitting.profiles import BLOCK, NavigatorProfiles, ProfileSums
+from recon.temporal.fitting.profiles import BLOCK, SPAN, NavigatorProfiles, ProfileSums
 from recon.temporal.motion import principal_features
 from recon.temporal.navigator import readout_profiles
 
@@ -20,22 +22,27 @@ def parts(values: np.ndarray) -> np.ndarray:
     return np.concatenate([flat.real, flat.imag], axis=1)
 
 
-@pytest.mark.parametrize("count", [5, BLOCK, 2 * BLOCK + 7])
-def test_the_gram_matrix_is_that_of_all_parts(count: int) -> None:
+@pytest.mark.parametrize(("count", "summed"), [(5, 5), (BLOCK, BLOCK), (SPAN - 1, SPAN - 1), (2 * SPAN + 7, 2 * SPAN)])
+def test_components_are_those_of_all_whole_spans(count: int, summed: int) -> None:
     kspace = navigators(count)
     found = NavigatorProfiles.of(kspace, 8, MIXING)
     assert np.array_equal(found.values, readout_profiles(MIXING @ kspace, 8))
-    expected = parts(found.values).T @ parts(found.values)
-    np.testing.assert_allclose(found.gram, np.tril(expected), atol=1e-10 * np.abs(expected).max())
+    total = parts(found.values[:summed]).T @ parts(found.values[:summed])
+    values = np.sum(found.components * (total @ found.components), axis=0)
+    np.testing.assert_allclose(total @ found.components, found.components * values, atol=1e-9 * values[0])
+    np.testing.assert_allclose(values, np.linalg.eigvalsh(total)[::-1][: len(values)], atol=1e-9 * values[0])
+    assert found.components.shape == (2 * 2 * 8, 2 * 2 * 8)
 
 
-def test_blocks_give_the_same_bits_whenever_they_were_added() -> None:
-    kspace, sums = navigators(3 * BLOCK + 11), ProfileSums(8, MIXING)
+@pytest.mark.parametrize("count", [SPAN - 300, SPAN, 3 * SPAN + 411])
+def test_the_bits_are_the_same_while_they_come_and_afterwards(count: int) -> None:
+    kspace, sums = navigators(count), ProfileSums(8, MIXING)
     for start in range(0, len(kspace), BLOCK):
         sums.add(kspace[start : start + BLOCK])
-    at_once = NavigatorProfiles.of(kspace, 8, MIXING)
-    assert np.array_equal(sums.profiles().gram, at_once.gram)
-    assert np.array_equal(sums.profiles().values, at_once.values)
+    on_the_way, afterwards = sums.profiles(), NavigatorProfiles.of(kspace, 8, MIXING)
+    assert np.array_equal(on_the_way.components, afterwards.components)
+    assert np.array_equal(on_the_way.values, afterwards.values)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("malibu-components")]
 
 
 def test_nothing_added_is_an_error() -> None:
@@ -44,8 +51,8 @@ def test_nothing_added_is_an_error() -> None:
 
 
 def test_features_are_those_of_the_plain_product_to_rounding() -> None:
-    kspace = navigators(2 * BLOCK + 7) * (2.0 ** np.arange(3)[:, None]).astype(np.float32)
+    kspace = navigators(2 * SPAN) * (2.0 ** np.arange(3)[:, None]).astype(np.float32)
     found = NavigatorProfiles.of(kspace, 4, MIXING)
-    given, plain = principal_features(found.values, 3, found.gram), principal_features(found.values, 3)
+    given, plain = principal_features(found.values, 3, found.components), principal_features(found.values, 3)
     turned = np.sign(np.sum(given * plain, axis=0))
     np.testing.assert_allclose(given * turned, plain, atol=2e-3 * np.abs(plain).max())
