@@ -14,11 +14,17 @@ BLOCK = 256
 """Navigators whose products are summed at once: 1.8 s of a scan in which every other readout is one. Sums over the same
 blocks, in their order, are the same bits whenever they were made."""
 
-SPAN = 4 * BLOCK
-"""Navigators after which components are found anew, so that those of almost the whole scan are there at its end."""
+SPAN, LONG = 4 * BLOCK, 16 * BLOCK
+"""In a long scan, of 30 s where every other readout is a navigator, components are found anew after each span, so that
+those of almost the whole scan are there at its end; a shorter one needs all of it."""
 
 FEATURES = 64
 """Components from which the tensor is made: twice the default rank of 32."""
+
+
+def summed(navigators: int) -> int:
+    """Count the leading navigators over which components are found."""
+    return navigators - navigators % SPAN if navigators >= LONG else navigators
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class NavigatorProfiles:
     values : (navigators, coils, pixels) complex64
     components : (2 · coils · pixels, at most FEATURES) float64
         Leading eigenvectors of ``Σ_t a(t) aᵀ(t)``, a being all real parts and then all imaginary parts of one
-        navigator, over all whole spans of navigators; of a shorter scan, over all.
+        navigator: over all whole spans of a long scan, and over all navigators of another.
     to_coils : (coils, receive coils) complex64
         Prewhitening, or prewhitening and compression, through which they were seen.
     """
@@ -76,7 +82,7 @@ class ProfileSums:
         self._matrix, self._to_coils = matrix, to_coils
         self._values: list[NDArray] = []
         self._count, self._gram = 0, np.zeros((0, 0))
-        self._last = None if expected is None else (expected - expected % SPAN or expected)
+        self._last = None if expected is None else summed(expected)
         self._finder = ThreadPoolExecutor(1, thread_name_prefix="malibu-components")
         self._found: Future[NDArray] | None = None
 
@@ -92,7 +98,7 @@ class ProfileSums:
         if self._last is None or self._count < self._last:
             self._sum(values.reshape(len(values), -1))
         self._count += len(values)
-        if self._last is None and self._count % SPAN == 0:
+        if self._last is None and self._count >= LONG and self._count % SPAN == 0:
             if self._found is not None:
                 self._found.cancel()  # if it has not begun: a later span takes its place
             self._found = self._finder.submit(leading_eigenvectors, self._gram.copy(), self._most)

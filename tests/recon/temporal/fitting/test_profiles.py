@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from recon.temporal.fitting.profiles import BLOCK, SPAN, NavigatorProfiles, ProfileSums
+from recon.temporal.fitting.profiles import BLOCK, LONG, SPAN, NavigatorProfiles, ProfileSums
 from recon.temporal.motion import principal_features
 from recon.temporal.navigator import readout_profiles
 
@@ -22,8 +22,8 @@ def parts(values: np.ndarray) -> np.ndarray:
     return np.concatenate([flat.real, flat.imag], axis=1)
 
 
-@pytest.mark.parametrize(("count", "summed"), [(5, 5), (BLOCK, BLOCK), (SPAN - 1, SPAN - 1), (2 * SPAN + 7, 2 * SPAN)])
-def test_components_are_those_of_all_whole_spans(count: int, summed: int) -> None:
+@pytest.mark.parametrize(("count", "summed"), [(5, 5), (BLOCK, BLOCK), (LONG - 1, LONG - 1), (LONG + 7, LONG)])
+def test_components_are_those_of_a_long_scans_whole_spans(count: int, summed: int) -> None:
     kspace = navigators(count)
     found = NavigatorProfiles.of(kspace, 8, MIXING)
     assert np.array_equal(found.values, readout_profiles(MIXING @ kspace, 8))
@@ -34,7 +34,7 @@ def test_components_are_those_of_all_whole_spans(count: int, summed: int) -> Non
     assert found.components.shape == (2 * 2 * 8, 2 * 2 * 8)
 
 
-@pytest.mark.parametrize("count", [SPAN - 300, SPAN, 3 * SPAN + 411])
+@pytest.mark.parametrize("count", [SPAN, LONG - 300, LONG, LONG + SPAN + 411])
 def test_the_bits_are_the_same_while_they_come_and_afterwards(count: int) -> None:
     kspace, sums = navigators(count), ProfileSums(8, MIXING)
     for start in range(0, len(kspace), BLOCK):
