@@ -28,6 +28,8 @@ _T1_MS = np.geomspace(80, 4000, 120)
 _EFFICIENCIES = np.linspace(0.4, 1.0, 13)
 # Levenberg-Marquardt steps, the same for all voxels.
 _STEPS = 12
+# Voxels that are matched with the grid at a time: their matches stay in the cache of a core.
+_CHUNK = 256
 # Knots of the splines over log T1, 1.2 % of T1 apart.
 _KNOTS = 400
 # Step of the finite differences in log T1, in efficiency and in inflow.
@@ -208,7 +210,9 @@ class _Model:
         choices = _EFFICIENCIES if efficiency is None else np.array([efficiency])
         grid_t1, grid_efficiency = (axis.ravel() for axis in np.meshgrid(np.log(_T1_MS), choices, indexing="ij"))
         atoms = self.shape(grid_t1, grid_efficiency)
-        match = np.argmax((atoms / np.linalg.norm(atoms, axis=0)).T @ curves, axis=0)
+        unit = (atoms / np.linalg.norm(atoms, axis=0)).T
+        chunks = (curves[:, start : start + _CHUNK] for start in range(0, curves.shape[1], _CHUNK))
+        match = np.concatenate([np.argmax(unit @ chunk, axis=0) for chunk in chunks])
         log_t1, eta = grid_t1[match], grid_efficiency[match]
         shape, residual = self._project(log_t1, eta, curves)
         damping = np.full(len(match), 1e-3)
