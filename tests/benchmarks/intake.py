@@ -10,11 +10,11 @@ import time
 import ismrmrd
 import numpy as np
 from gadgetron.external import constants
-from gadgetron.external.connection import Connection
 
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.header import parse_header, read_header
 from gadgets.mrd.intake.measurement import Measurement
+from gadgets.mrd.wire.opening import GuardedConnection
 from gadgets.multitasking.gadget import MultitaskingGadget
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.readouts import slices_of
@@ -62,7 +62,7 @@ def main() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         sender = multiprocessing.get_context("spawn").Process(target=send, args=(server.getsockname()[1],))
         sender.start()
-        with Connection(server.accept()[0]) as connection, GadgetStream(connection, "benchmark") as stream:
+        with GuardedConnection(server.accept()[0]) as connection, GadgetStream(connection, "benchmark") as stream:
             measurement, start = Measurement(), time.perf_counter()
             measurement.receive(stream, MultitaskingGadget().accept)
             received = time.perf_counter()

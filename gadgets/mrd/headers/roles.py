@@ -122,9 +122,15 @@ class Roles:
         return self.navigator | self.imaging
 
 
+def head_bytes(readout: ismrmrd.Acquisition) -> bytes:
+    """Copy the head of a readout; ismrmrd's own ``getHead`` copies field by field, which takes as long as the rest."""
+    head = getattr(readout, "_head", None)
+    return bytes(readout.getHead() if head is None else head)
+
+
 def heads_of(readouts: Sequence[ismrmrd.Acquisition]) -> NDArray:
     """Heads of readouts as one structured array, by the names of ISMRMRD's fields."""
-    return np.frombuffer(b"".join(bytes(readout.getHead()) for readout in readouts), dtype=HEAD_DTYPE)
+    return np.frombuffer(b"".join(map(head_bytes, readouts)), dtype=HEAD_DTYPE)
 
 
 def is_flagged(heads: NDArray, name: str) -> NDArray[np.bool_]:

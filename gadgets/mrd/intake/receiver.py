@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from gadgets.errors import StreamError
@@ -34,9 +35,12 @@ class Receiver:
 
     def __init__(self, reader: ItemReader, source: ExactSocket, limit_bytes: int = _AHEAD_BYTES) -> None:
         self._reader, self._source, self._limit_bytes = reader, source, limit_bytes
+        # One thread appends and counts what came, one takes and counts what it took: while neither waits, no lock.
         self._items: deque[tuple[Any, int]] = deque()
-        self._bytes, self._was_full = 0, False
+        self._came_bytes = self._taken_bytes = 0
         self._changed = threading.Condition()
+        self._waiting = 0
+        self._was_full = False
         self._failure: BaseException | None = None
         self._done = self._dropping = False
         self._pause_s, self._deadline_s = float("inf"), float("inf")
@@ -53,22 +57,20 @@ class Receiver:
         Exception
             What stopped the receiving, after all items before it.
         """
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._items or self._done, timeout_s):
-                raise StreamError(f"no message for {timeout_s:g} s (idle_timeout_s)")
-            if self._items:
-                item, size = self._items.popleft()
-                self._bytes -= size
-                self._changed.notify_all()
-                return item
+        if not self._items and not self.has(timeout_s):
+            raise StreamError(f"no message for {timeout_s:g} s (idle_timeout_s)")
+        if self._items:
+            item, size = self._items.popleft()
+            self._taken_bytes += size
+            self._tell()
+            return item
         if self._failure is not None:
             raise self._failure
         return END
 
     def has(self, seconds: float) -> bool:
         """Whether an item, or the end, is there within some seconds; nothing is taken."""
-        with self._changed:
-            return bool(self._changed.wait_for(lambda: self._items or self._done, seconds))
+        return self._wait(lambda: bool(self._items) or self._done, seconds)
 
     def drop(self, pause_s: float, longest_s: float | None = None) -> None:
         """Let whatever still comes be read and dropped, until the peer closes or pauses; wait for it.
@@ -80,12 +82,12 @@ class Receiver:
         longest_s : float, optional
             By default as long as the peer sends.
         """
-        with self._changed:
-            self._dropping, self._pause_s = True, pause_s
-            if longest_s is not None:
-                self._deadline_s = time.monotonic() + longest_s
-            self._items.clear()
-            self._changed.notify_all()
+        self._pause_s = pause_s
+        if longest_s is not None:
+            self._deadline_s = time.monotonic() + longest_s
+        self._dropping = True
+        self._items.clear()
+        self._tell()
         self._thread.join(None if longest_s is None else longest_s + 1)
 
     @property
@@ -97,6 +99,22 @@ class Receiver:
         """Wait for the thread; what could hold it, the peer, is gone."""
         self._thread.join()
 
+    def _wait(self, is_so: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Wait until something holds; whoever may bring it about calls :meth:`_tell` after it did."""
+        if is_so():
+            return True
+        with self._changed:
+            self._waiting += 1  # before it looks again: what comes from now on is told
+            try:
+                return bool(self._changed.wait_for(is_so, seconds))
+            finally:
+                self._waiting -= 1
+
+    def _tell(self) -> None:
+        if self._waiting:
+            with self._changed:
+                self._changed.notify_all()
+
     def _run(self) -> None:
         try:
             while self._is_wanted():
@@ -106,12 +124,13 @@ class Receiver:
                 self._keep(item)
         except BaseException as error:
             self._failure = error
-        with self._changed:
-            self._done = True
-            self._changed.notify_all()
+        self._done = True
+        self._tell()
 
     def _is_wanted(self) -> bool:
         """Wait for the peer; False when nobody waits for what it sends any more."""
+        if not self._dropping and self._source.has_buffered:
+            return True
         silent_since_s = time.monotonic()
         while not self._source.waits(_LOOKED_FOR_S):
             now_s = time.monotonic()
@@ -121,19 +140,18 @@ class Receiver:
 
     def _keep(self, item: Any) -> None:
         size = int(getattr(getattr(item, "data", None), "nbytes", 0))
-        with self._changed:
-            if self._dropping:
-                return
-            if self._bytes and self._bytes + size > self._limit_bytes:
-                self._say_full()
-                self._changed.wait_for(lambda: self._dropping or not self._bytes or self._fits(size))
-            if not self._dropping:
-                self._items.append((item, size))
-                self._bytes += size
-            self._changed.notify_all()
+        if not self._fits(size):
+            self._say_full()
+            self._wait(lambda: self._dropping or self._fits(size))
+        if not self._dropping:
+            self._came_bytes += size
+            self._items.append((item, size))
+            self._tell()
 
     def _fits(self, size: int) -> bool:
-        return self._bytes + size <= self._limit_bytes
+        """Whether an item may wait beside those that do; one alone may always."""
+        waiting_bytes = self._came_bytes - self._taken_bytes
+        return not waiting_bytes or waiting_bytes + size <= self._limit_bytes
 
     def _say_full(self) -> None:
         if not self._was_full:
@@ -141,5 +159,5 @@ class Receiver:
             log.warning(
                 "%d items of %.0f MiB wait for the reconstruction: the sender is held back until they are taken",
                 len(self._items),
-                self._bytes / 2**20,
+                (self._came_bytes - self._taken_bytes) / 2**20,
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +10,7 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
-from gadgets.mrd.headers.roles import HEAD_DTYPE
+from gadgets.mrd.headers.roles import HEAD_DTYPE, head_bytes
 from recon.errors import DataError
 
 BLOCK = 256
@@ -51,6 +52,11 @@ class _Places:
     @classmethod
     def room(cls, count: int) -> "_Places":
         return cls(np.zeros(count, HEAD_DTYPE), np.zeros(count, np.int32), np.zeros(count, np.int32))
+
+    @cached_property
+    def head_bytes(self) -> NDArray[np.uint8]:
+        """The heads' memory: ``(readouts, bytes)``."""
+        return self.heads.view(np.uint8).reshape(len(self.heads), -1)
 
     def doubled(self) -> "_Places":
         more = _Places.room(2 * len(self.row))
@@ -109,7 +115,7 @@ class ReadoutStore:
         block.samples[block.count], block.trajectory[block.count] = readout.data, readout.traj
         if self._count == len(self._places.row):
             self._places = self._places.doubled()
-        self._places.heads[self._count] = np.frombuffer(bytes(readout.getHead()), HEAD_DTYPE)[0]
+        self._places.head_bytes[self._count] = np.frombuffer(head_bytes(readout), np.uint8)
         self._places.block[self._count], self._places.row[self._count] = number, block.count
         block.count += 1
         self._count += 1

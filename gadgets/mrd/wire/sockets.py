@@ -83,6 +83,11 @@ class ExactSocket:
         """Whether something comes within some seconds, CLOSE or the end of the stream included; nothing is taken."""
         return self._first < self._stop or self._ready(select.POLLIN, seconds)
 
+    @property
+    def has_buffered(self) -> bool:
+        """Whether bytes were received that are not read yet."""
+        return self._first < self._stop
+
     def message_done(self) -> None:
         """Note that a whole message was read."""
         self.messages += 1
