@@ -15,6 +15,9 @@ the last readout to images."""
 BEFORE_LAST_READOUT = ("receive",)
 """Stages that end with the last readout."""
 
+_AT_ONCE = ("coil maps", "temporal basis")
+"""Stages that run beside each other, which the picture shows one above the other."""
+
 
 def cells(run: Run) -> list[str]:
     """One line of the table, in the order of :data:`HEADER`."""
@@ -60,9 +63,13 @@ def _picture(runs: Sequence[Run], labels: Sequence[str]) -> Figure:
     for row, run in enumerate(runs):
         left = 0.0
         for name, seconds in run.stages.items():
-            if name not in BEFORE_LAST_READOUT:
-                label = name if row == next(i for i, one in enumerate(runs) if name in one.stages) else None
-                axes.barh(row, seconds, left=left, color=colors[name], height=0.5, label=label)
+            if name in BEFORE_LAST_READOUT:
+                continue
+            label = name if row == next(i for i, one in enumerate(runs) if name in one.stages) else None
+            beside = name in _AT_ONCE
+            middle = row + (0.125 if name == _AT_ONCE[0] else -0.125) * beside
+            axes.barh(middle, seconds, left=left, color=colors[name], height=0.25 if beside else 0.5, label=label)
+            if name != _AT_ONCE[0]:
                 left += seconds
         axes.plot([run.first_image_s, run.last_image_s], [row, row], "k|", markersize=18)
     axes.set_yticks(range(len(runs)), labels)
