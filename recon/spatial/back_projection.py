@@ -15,9 +15,9 @@ from recon.spatial.nufft import plan_nufft
 from recon.spatial.plans import kept_fan, kept_plan
 from recon.spatial.toeplitz import ToeplitzNormal, kernel_bytes, toeplitz_kernel
 
-_LINES_BYTES, _LINES_BYTES_GPU = 2**27, 2**31
-"""What folded lines may take on a CPU, where two coils at a time of rank 32 and 160 pixels are as fast as all, and on a
-GPU, whose products should be large."""
+_LINES_BYTES, _LINES_BYTES_GPU = 2**28, 2**31
+"""What folded lines may take on a CPU, where four coils at a time of rank 32 and 160 pixels are faster than all, and
+on a GPU, whose products should be large."""
 
 
 @dataclass(frozen=True)
