@@ -1,11 +1,11 @@
 """The one owner of thread counts: too many threads hurt."""
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -28,14 +28,35 @@ def few_blas_threads() -> Iterator[None]:
     Threads of OpenBLAS wait for each other by spinning. Where another process has one of their cores, an eigenvalue
     decomposition of 1 s took 60 s, while on idle cores one thread takes 0.4 s more than two in all.
     """
-    allowed = max(1, available_cpus() // 4)
-    with _blas().select(internal_api="openblas").limit(limits=allowed):
+    _BLAS.enter()
+    try:
         yield
+    finally:
+        _BLAS.leave()
 
 
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
+class _Blas:
+    """OpenBLAS's threads: the first block that wants few of them sets the limit, and the last one lifts it."""
+
+    def __init__(self) -> None:
+        self._lock, self._blocks = threading.Lock(), 0
+        self._limit: Any = None
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._blocks:
+                allowed = max(1, available_cpus() // 4)
+                self._limit = ThreadpoolController().select(internal_api="openblas").limit(limits=allowed)
+            self._blocks += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._blocks -= 1
+            if not self._blocks:
+                self._limit.restore_original_limits()
+
+
+_BLAS = _Blas()
 
 
 def in_parallel(function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:

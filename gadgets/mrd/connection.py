@@ -21,7 +21,7 @@ from gadgets.errors import OPERATOR_ERRORS, ParameterError, Stopped, StreamError
 from gadgets.mrd.header import parse_header
 from gadgets.mrd.headers.numbers import as_gadgetron_writes
 from gadgets.mrd.intake.receiver import Receiver
-from gadgets.mrd.later import Job, LaterWork
+from gadgets.mrd.later import CancelledError, Job, LaterWork
 from gadgets.mrd.wire.items import SENDABLE_TYPES, sendable
 from gadgets.mrd.wire.opening import GuardedConnection
 from gadgets.mrd.wire.reading import END, ItemReader
@@ -58,7 +58,7 @@ class GadgetStream:
         self._socket = taken if isinstance(taken, ExactSocket) else ExactSocket(taken.socket)
         self._reader = ItemReader(self._socket, connection.readers)
         self._receiver: Receiver | None = None
-        self._later, self._sending = LaterWork(), threading.Lock()
+        self._later, self._sending, self._has_failed = LaterWork(), threading.Lock(), False
         if isinstance(connection, GuardedConnection):
             self._reader, self._receiver = connection.reader, connection.receiver
         self._signals = signals_as_errors()
@@ -126,8 +126,7 @@ class GadgetStream:
         """
         if image.data_type not in SENDABLE_TYPES:
             raise TypeError(f"images of ISMRMRD data type {image.data_type} fail in Gadgetron; send uint16 or float32")
-        with self._sending:
-            self._connection.send(image)
+        self._send(image)
 
     def send_as_received(self, image: ismrmrd.Image) -> None:
         """Send on an image that came from the peer; pixel types that Gadgetron does not carry become float32.
@@ -137,8 +136,13 @@ class GadgetStream:
         DataError
             If a value is too large for that.
         """
+        self._send(sendable(image))
+
+    def _send(self, image: ismrmrd.Image) -> None:
         with self._sending:
-            self._connection.send(sendable(image))
+            if self._has_failed:  # nothing comes after an error
+                raise CancelledError
+            self._connection.send(image)
 
     def later(self, job: Job) -> None:
         """Run a job beside what still comes; the stream ends after it, and with its error if it fails."""
@@ -180,8 +184,11 @@ class GadgetStream:
         expected = isinstance(error, (*OPERATOR_ERRORS, Stopped))
         text = shortened(error if expected else f"{type(error).__name__}: {error}", 2000)
         log.error("%s: %s", self._gadget, text)
-        with contextlib.suppress(StreamError):
-            send_error(self._socket, f"malibu {self._gadget}: {text}")
+        self._has_failed = True
+        if self._sending.acquire(timeout=_STOPPED_DRAIN_S):  # else a peer that takes nothing holds an image up
+            with contextlib.suppress(StreamError):
+                send_error(self._socket, f"malibu {self._gadget}: {text}")
+            self._sending.release()
         self._drain(*((LINGER_S, _STOPPED_DRAIN_S) if isinstance(error, Stopped) else (_DRAIN_PAUSE_S, None)))
 
     def _drain(self, pause_s: float, longest_s: float | None) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 Job = Callable[[Callable[[], None]], None]
-"""Does its work; calls what it is given now and then, which raises :class:`CancelledError` when it is to end."""
+"""Does its work; calls what it is given at its start and now and then, which raises :class:`CancelledError` when it is
+to end. So a job that never got to work can still rescue what it holds."""
 
 
 class CancelledError(Exception):
@@ -21,7 +22,9 @@ class LaterWork:
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        # An event, since a signal that comes while a thread is joined leaves Python 3.11 thinking that it has ended.
+        self._idle = threading.Event()
+        self._idle.set()
         self._is_cancelled = False
         self._failure: BaseException | None = None
 
@@ -29,9 +32,9 @@ class LaterWork:
         """Run a job after those that were added before."""
         with self._lock:
             self._jobs.append(job)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="malibu-later", daemon=True)
-                self._thread.start()
+            if self._idle.is_set():
+                self._idle.clear()
+                threading.Thread(target=self._run, name="malibu-later", daemon=True).start()
 
     def finish(self) -> None:
         """Wait for all jobs.
@@ -39,33 +42,26 @@ class LaterWork:
         Raises
         ------
         Exception
-            What stopped the first that failed; those after it were not begun.
+            What stopped the first that failed.
         """
-        self._wait()
+        self._idle.wait()
         if self._failure is not None:
             raise self._failure
 
     def cancel(self) -> None:
-        """Let no further job begin, end the running one at its next step, and wait for it."""
+        """End the running job at its next step and all others at their first, and wait for them."""
         self._is_cancelled = True
-        self._wait()
-
-    def _wait(self) -> None:
-        with self._lock:
-            thread = self._thread
-        if thread is not None:
-            log.debug("waiting for results that follow")
-            thread.join()
+        self._idle.wait()
 
     def _check(self) -> None:
-        if self._is_cancelled:
+        if self._is_cancelled or self._failure is not None:
             raise CancelledError
 
     def _run(self) -> None:
         while True:
             with self._lock:
-                if not self._jobs or self._is_cancelled or self._failure is not None:
-                    self._thread = None
+                if not self._jobs:
+                    self._idle.set()
                     return
                 job = self._jobs.popleft()
             try:
@@ -73,4 +69,4 @@ class LaterWork:
             except CancelledError:
                 log.info("a result that was to follow is given up: the stream has ended")
             except BaseException as error:
-                self._failure = error
+                self._failure = self._failure or error

@@ -58,7 +58,8 @@ def rescued(measurement: Measurement, header: ismrmrd.xsd.ismrmrdHeader, folder:
 
 def _keep(measurement: Measurement, header: ismrmrd.xsd.ismrmrdHeader, folder: Path) -> None:
     """Write the file; what goes wrong is logged beside the cause of the rescue and never hides it."""
-    path = folder / f"malibu-rescue-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.h5"
+    name = f"malibu-rescue-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    path = folder / f"{name}{f'-{measurement.number + 1}' if measurement.number else ''}.h5"
     try:
         write_scan(path, anonymous(header), measurement.acquisitions, measurement.waveforms, private=True)
         log.error("%d readouts were kept in %s", len(measurement.acquisitions), path)

@@ -78,7 +78,7 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
             PlansAhead(measurement, parameters, device, header),
         ]
         if parameters.preview:
-            attending.append(Preview(stream, measurement, parameters, device, network()))
+            attending.append(Preview(stream, measurement, parameters, device, network))
 
         def attend() -> None:
             for one in attending:

@@ -44,8 +44,9 @@ class Receiver:
         self._failure: BaseException | None = None
         self._done = self._dropping = False
         self._pause_s, self._deadline_s = float("inf"), float("inf")
-        self._thread = threading.Thread(target=self._run, name="malibu-receiver", daemon=True)
-        self._thread.start()
+        # An event, since a signal that comes while a thread is joined leaves Python 3.11 thinking that it has ended.
+        self._has_ended = threading.Event()
+        threading.Thread(target=self._run, name="malibu-receiver", daemon=True).start()
 
     def take(self, timeout_s: float) -> Any:
         """Take the next item, or :data:`END`.
@@ -88,16 +89,16 @@ class Receiver:
         self._dropping = True
         self._items.clear()
         self._tell()
-        self._thread.join(None if longest_s is None else longest_s + 1)
+        self._has_ended.wait(None if longest_s is None else longest_s + 1)
 
     @property
     def is_receiving(self) -> bool:
         """Whether the thread still runs."""
-        return self._thread.is_alive()
+        return not self._has_ended.is_set()
 
     def join(self) -> None:
         """Wait for the thread; what could hold it, the peer, is gone."""
-        self._thread.join()
+        self._has_ended.wait()
 
     def _wait(self, is_so: Callable[[], bool], seconds: float | None = None) -> bool:
         """Wait until something holds; whoever may bring it about calls :meth:`_tell` after it did."""
@@ -126,6 +127,7 @@ class Receiver:
             self._failure = error
         self._done = True
         self._tell()
+        self._has_ended.set()
 
     def _is_wanted(self) -> bool:
         """Wait for the peer; False when nobody waits for what it sends any more."""

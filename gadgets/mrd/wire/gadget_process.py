@@ -73,8 +73,12 @@ class GadgetProcess:
                 raise RemoteError(f"the gadget's process did not connect: {error}") from error
         self.accepted_s = time.perf_counter() - self.started_s
         texts = {constants.GADGET_MESSAGE_CONFIG: configuration, constants.GADGET_MESSAGE_HEADER: header}
-        for number, text in texts.items():
-            self.write(constants.GadgetMessageIdentifier.pack(number) + struct.pack("<I", len(text)) + text)
+        try:
+            for number, text in texts.items():
+                self.write(constants.GadgetMessageIdentifier.pack(number) + struct.pack("<I", len(text)) + text)
+        except StreamError:
+            self.__exit__()
+            raise
 
     def write(self, data: bytes) -> None:
         """Send whole messages.

@@ -63,9 +63,9 @@ class Ahead:
             while len(self._waiting) >= BLOCK:
                 self._sum(self._waiting[:BLOCK])
                 self._waiting = self._waiting[BLOCK:]
-        except DataError as problem:  # what is wrong is told when the scan has ended
+        except Exception as problem:  # what is wrong with the scan is told when it has ended
             log.debug("navigators are not summed up while they come: %s", problem)
-            self._is_guessing = False
+            self._is_guessing, self._sums = False, None
 
     def _new_navigators(self) -> NDArray:
         """Rows of navigators that came since the last look, after the inversion periods that are dropped."""
@@ -111,6 +111,7 @@ class Ahead:
         sizes = (measured.scan.matrix, navigators.kspace.shape[2])
         if not np.array_equal(done, rows[: len(done)]) or sizes != self._sizes:
             log.info("other navigators are used than those that were summed up while they came")
+            self._sums = None
             return measured
         for start in range(len(done), len(rows), BLOCK):
             self._sums.add(navigators.kspace[start : start + BLOCK])

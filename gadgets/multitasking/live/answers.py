@@ -67,6 +67,7 @@ class Answers:
         def follow(watch: Callable[[], None]) -> None:
             later = StageClock()
             with rescued(self._measurement, self._stream.header, self._parameters.rescue_folder):
+                watch()
                 slow = solve(encoded, self._parameters.settings(), None, later, watch)
                 self._send(slow, measured, self._parameters, later, FOLLOWING_SERIES)
 

@@ -12,7 +12,6 @@ from gadgets.mrd.intake.measurement import Measurement
 from gadgets.multitasking.navigators import find_navigators
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.samples import kept_samples, trajectory_of
-from recon.errors import DataError
 from recon.readouts.trajectory import samples_within
 from recon.readouts.turning_spoke import sample_spacing
 from recon.spatial.plans import plan_ahead
@@ -54,13 +53,15 @@ class PlansAhead:
         self._is_due = False
         try:
             self._plan(self._read_header())
-        except DataError as problem:  # what is wrong is told when the scan has ended
+        except Exception as problem:  # what is wrong with the scan is told when it has ended
             log.debug("gridding is not planned ahead: %s", problem)
 
     def _plan(self, header: ScanHeader) -> None:
         stored = self._measurement.stored
         used = stored.at(np.flatnonzero(roles_of(stored.heads, self._parameters).used))
         spokes = used.at(np.flatnonzero(~find_navigators(used, self._parameters)))
+        if not len(spokes):
+            return
         trajectory, _ = trajectory_of(spokes, spokes.heads, 0, self._parameters, header)
         trajectory = trajectory[:, kept_samples(spokes.heads)]
         trajectory = trajectory[:, samples_within(trajectory, header.matrix)]

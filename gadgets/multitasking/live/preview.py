@@ -1,13 +1,14 @@
 """The heart while it is being scanned: a real-time frame every second, and a cine once the gating has locked."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import sigpy
 from numpy.typing import NDArray
 
-from gadgets.errors import OPERATOR_ERRORS
+from gadgets.errors import StreamError
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.header import ScanHeader, read_header
 from gadgets.mrd.headers.places import geometry_of, oriented
@@ -53,8 +54,8 @@ class Preview:
         Filled by others.
     parameters : MultitaskingParameters
     device : sigpy.Device
-    network : ArrayNetwork or None
-        For the first cine.
+    network : callable
+        Gives the network for the first cine, None for the back-projection, or raises why there is none.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Preview:
         measurement: Measurement,
         parameters: MultitaskingParameters,
         device: sigpy.Device,
-        network: ArrayNetwork | None,
+        network: Callable[[], ArrayNetwork | None],
     ) -> None:
         self._stream, self._measurement = stream, measurement
         self._parameters, self._device, self._network = parameters, device, network
@@ -87,9 +88,11 @@ class Preview:
             if self._trials_s and received * tr_s >= self._trials_s[0] and self._gates:
                 self._trials_s.pop(0)
                 self._try_gating(header)
-        except OPERATOR_ERRORS as problem:
+        except StreamError:
+            raise  # the peer is gone
+        except Exception as problem:  # whatever a preview meets that the whole scan may not: it must not cost the scan
             self._is_possible = False
-            log.warning("no preview of this scan: %s", problem)
+            log.warning("no preview of this scan: %s", problem or type(problem).__name__)
 
     def _known_header(self) -> ScanHeader:
         if self._header is None:
@@ -101,6 +104,8 @@ class Preview:
         """Send the present moment; one in which the contrast passes through its null is passed over for the last."""
         self._frames += 1
         imaging = self._imaging_spokes()
+        if not len(imaging):
+            return
         last = self._settled_spoke(imaging, header)
         needed = spokes_needed(header.matrix)
         if last + 1 < needed:
@@ -160,7 +165,7 @@ class Preview:
         settings = replace(parameters.settings(), t1_map=False, consistency_steps=0)
         if settings.reconstruction == "admm":
             settings = replace(settings, reconstruction="network")
-        result = reconstruct(measured.scan, settings, self._network, self._device, clock)
+        result = reconstruct(measured.scan, settings, self._network(), self._device, clock)
         if not result.beats:
             log.info("preview: no heartbeat is resolved yet")
             return

@@ -1,8 +1,10 @@
+import contextlib
 import socket
 import struct
 import threading
 import time
 import tracemalloc
+from collections.abc import Callable
 
 import ismrmrd
 import numpy as np
@@ -13,7 +15,7 @@ from hypothesis import given, settings, strategies as st
 from gadgets.errors import ParameterError, StreamError
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.wire.sockets import ExactSocket
-from tests.support.peer import CONFIG, HEADER, message, with_length
+from tests.support.peer import CONFIG, HEADER, Reader, message, with_length
 
 HEADER_XML = b"""<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><experimentalConditions>
 <H1resonanceFrequency_Hz>123200000</H1resonanceFrequency_Hz></experimentalConditions></ismrmrdHeader>"""
@@ -176,3 +178,40 @@ def test_error_text_is_utf8_with_a_64_bit_length() -> None:
     thread.join(5)
     assert not thread.is_alive()
     peer.close()
+
+
+def test_an_error_never_lands_inside_an_image_that_is_being_sent() -> None:
+    """A result that follows is on its way to a slow peer when the gadget fails."""
+    connection, peer = opened(b"")
+    peer.sendall(struct.pack("<H", 4))
+    pixels = np.arange(1500 * 1500, dtype=np.float32).reshape(1500, 1500)
+    begun = threading.Event()
+
+    def later(watch: Callable[[], None]) -> None:
+        begun.set()
+        for _ in range(3):
+            stream.send(ismrmrd.Image.from_array(pixels, transpose=False))
+
+    def fail() -> None:
+        with connection, stream:
+            stream.later(later)
+            assert begun.wait(5)
+            time.sleep(0.3)
+            raise StreamError("the scan is broken")
+
+    stream = GadgetStream(connection, "test")
+    gadget = threading.Thread(target=_quietly, args=(fail,))
+    gadget.start()
+    with peer:
+        time.sleep(0.6)
+        peer.settimeout(20)
+        answer = Reader(peer).everything()
+    gadget.join()
+    assert answer.errors == ["malibu test: the scan is broken"]
+    assert 0 < len(answer.images) < 3
+    assert all(np.array_equal(image.squeeze(), pixels) for _, _, image in answer.images)
+
+
+def _quietly(function: Callable[[], None]) -> None:
+    with contextlib.suppress(StreamError):
+        function()

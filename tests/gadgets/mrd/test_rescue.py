@@ -9,11 +9,12 @@ import ismrmrd
 import numpy as np
 import pytest
 
-from gadgets.errors import ParameterError
+from gadgets.errors import ParameterError, RemoteError
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.intake.measurement import Measurement
 from gadgets.mrd.rescue import check_rescue_folder, rescued
 from tests.support.peer import CLOSE, Peer, message, scan_messages
+from tests.support.replays import needs_torch, replay_here
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -73,3 +74,27 @@ def test_a_rescue_that_fails_does_not_hide_the_cause(tmp_path: Path, caplog: pyt
         fail()
     assert "the raw data could not be kept" in caplog.text
     assert not list(tmp_path.iterdir())
+
+
+@needs_torch
+@pytest.mark.parametrize("preview", ["false", "true"])
+def test_a_scan_is_kept_if_no_network_can_be_loaded_with_a_preview_or_without(
+    preview: str, tmp_path: Path, short_file: Path
+) -> None:
+    folder = tmp_path / "rescue"
+    settings = {"weights": "/nowhere.safetensors", "rescue_folder": str(folder), "preview": preview}
+    with pytest.raises(RemoteError, match="weights"):
+        replay_here(short_file, tmp_path / "images.h5", reconstruction="mdcn", **settings)
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_two_scans_of_one_stream_are_kept_beside_each_other(tmp_path: Path, short_file: Path) -> None:
+    with ScanFile(short_file) as scan:
+        first, header = Measurement.of(scan.items()), scan.header
+    second = Measurement(number=1)
+    for readout in first.acquisitions[-20:]:
+        second.add(readout)
+    for measurement in (first, second):
+        with pytest.raises(ZeroDivisionError), rescued(measurement, header, str(tmp_path)):
+            _ = 1 / 0
+    assert len(list(tmp_path.glob("malibu-rescue-*.h5"))) == 2

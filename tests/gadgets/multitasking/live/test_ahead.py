@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import ismrmrd
 import numpy as np
@@ -13,6 +14,7 @@ from gadgets.mrd.header import read_header
 from gadgets.mrd.intake.measurement import Measurement
 from gadgets.multitasking.live.ahead import Ahead
 from gadgets.multitasking.live.plans_ahead import PlansAhead
+from gadgets.multitasking.live.preview import Preview
 from gadgets.multitasking.parameters import parse_parameters
 from gadgets.multitasking.readouts import MeasuredSlice, slices_of
 from recon.multitasking import prewhitening_of
@@ -120,3 +122,38 @@ def test_the_gridding_that_is_planned_ahead_is_the_one_that_serves(
     monkeypatch.setattr(plans, "plan_nufft", lambda *given: made.append(given))
     plans.kept_plan(fan.trajectory, matrix, parameters.nufft, sigpy.cpu_device)
     assert made == []  # it was on the shelf
+
+
+@pytest.mark.parametrize("first", ["navigators alone", "a prescan of other samples"])
+def test_a_scan_that_begins_otherwise_is_left_to_its_end(
+    tiny_file: Path, readouts: list[ismrmrd.Acquisition], first: str
+) -> None:
+    """What looks on while readouts come must not refuse what the whole scan would not."""
+    imaging = [one for one in readouts if not one.is_flag_set(ismrmrd.ACQ_IS_NOISE_MEASUREMENT)]
+    navigators = [one for one in imaging if one.is_flag_set(ismrmrd.ACQ_IS_NAVIGATION_DATA)]
+    before = navigators[:80]
+    if first == "a prescan of other samples":
+        before = []
+        for number in range(1030):
+            made = ismrmrd.Acquisition.from_array(np.ones((readouts[-1].data.shape[0], 30), np.complex64))
+            made.encoding_space_ref, made.idx.repetition = 1, number // 100
+            if number % 2:
+                made.set_flag(ismrmrd.ACQ_IS_NAVIGATION_DATA)
+            before.append(made)
+    parameters = parse_parameters(None, {"skip_inversions": "0", "preview": "true"})
+    with ScanFile(tiny_file) as scan:
+        header = read_header(scan.header)
+    measurement, sent = Measurement(), []
+    stream = SimpleNamespace(header=None, send=sent.append)
+    preview = Preview(stream, measurement, parameters, sigpy.cpu_device, lambda: None)
+    preview._header = header
+    attending = [
+        Ahead(measurement, parameters, lambda: header),
+        PlansAhead(measurement, parameters, sigpy.cpu_device, lambda: header),
+        preview,
+    ]
+    for readout in [*before, *imaging[:700]]:
+        measurement.add(readout)
+        for one in attending:
+            one()
+    assert measurement.received == len(before) + 700
