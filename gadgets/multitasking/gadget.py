@@ -5,6 +5,7 @@ Gadgetron runs it as ``python3 -m gadgetron PORT gadgets.multitasking Multitaski
 
 import logging
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -69,6 +70,7 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
     ) -> Callable[[], None]:
         """Work on the scan while it arrives, and show it if the parameters ask for it."""
 
+        @cache
         def header() -> ScanHeader:
             return read_header(stream.header, parameters.encoding_space, parameters.matrix)
 
@@ -78,7 +80,7 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
             PlansAhead(measurement, parameters, device, header),
         ]
         if parameters.preview:
-            attending.append(Preview(stream, measurement, parameters, device, network))
+            attending.append(Preview(stream, measurement, parameters, device, header, network))
 
         def attend() -> None:
             for one in attending:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gadgets.device import give_memory_back
 from gadgets.mrd.headers.roles import NOT_IMAGING, DefaultRules, Rules
 from gadgets.mrd.intake.selected import Selected, check_shape, selected_readouts
-from gadgets.mrd.intake.store import ReadoutStore, StoredReadouts
+from gadgets.mrd.intake.store import ReadoutStore
 from recon.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -92,9 +92,9 @@ class Measurement:
         return measurement
 
     @property
-    def stored(self) -> StoredReadouts:
+    def stored(self) -> ReadoutStore:
         """All readouts that came so far but noise, in the order of arrival."""
-        return self._readouts.all()
+        return self._readouts
 
     def release(self) -> None:
         """Give the readouts' memory back to the system: they are arrays elsewhere, and nobody will rescue them."""

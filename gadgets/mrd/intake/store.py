@@ -137,7 +137,11 @@ class ReadoutStore:
 
     def all(self) -> "StoredReadouts":
         """All readouts that came so far, in the order in which they came."""
-        return StoredReadouts(self, np.arange(self._count))
+        return self.at(np.arange(self._count))
+
+    def at(self, rows: NDArray) -> "StoredReadouts":
+        """Some of them, by their places in the order of arrival."""
+        return StoredReadouts(self, rows)
 
 
 @dataclass(frozen=True)

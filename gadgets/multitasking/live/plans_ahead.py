@@ -57,7 +57,7 @@ class PlansAhead:
             log.debug("gridding is not planned ahead: %s", problem)
 
     def _plan(self, header: ScanHeader) -> None:
-        stored = self._measurement.stored
+        stored = self._measurement.stored.all()
         used = stored.at(np.flatnonzero(roles_of(stored.heads, self._parameters).used))
         spokes = used.at(np.flatnonzero(~find_navigators(used, self._parameters)))
         if not len(spokes):

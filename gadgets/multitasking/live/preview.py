@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gadgets.errors import StreamError
 from gadgets.mrd.connection import GadgetStream
-from gadgets.mrd.header import ScanHeader, read_header
+from gadgets.mrd.header import ScanHeader
 from gadgets.mrd.headers.places import geometry_of, oriented
 from gadgets.mrd.headers.roles import roles_of
 from gadgets.mrd.image_meta import window_of
@@ -54,6 +54,8 @@ class Preview:
         Filled by others.
     parameters : MultitaskingParameters
     device : sigpy.Device
+    read_header : callable
+        Gives the header, or raises what is wrong with it.
     network : callable
         Gives the network for the first cine, None for the back-projection, or raises why there is none.
     """
@@ -64,28 +66,27 @@ class Preview:
         measurement: Measurement,
         parameters: MultitaskingParameters,
         device: sigpy.Device,
+        read_header: Callable[[], ScanHeader],
         network: Callable[[], ArrayNetwork | None],
     ) -> None:
         self._stream, self._measurement = stream, measurement
-        self._parameters, self._device, self._network = parameters, device, network
-        self._header: ScanHeader | None = None
-        self._shown, self._frames = 0, 0
-        self._trials_s = list(_GATED_AT_S)
-        self._is_possible = True
-        self._gates = parameters.temporal_model == "tensor" and parameters.basis is None
+        self._parameters, self._device = parameters, device
+        self._read_header, self._network = read_header, network
+        self._frames, self._is_possible = 0, True
+        gates = parameters.temporal_model == "tensor" and parameters.basis is None
+        self._trials_s = list(_GATED_AT_S) if gates else []
 
     def __call__(self) -> None:
         """Look whether it is time for a frame or a trial of the gating; to be called after each item."""
         received = self._measurement.received
-        if not self._is_possible or received == self._shown:
+        if not self._is_possible:
             return
         try:
-            header = self._known_header()
+            header = self._read_header()
             tr_s = (self._parameters.tr_ms or next(iter(header.tr_ms), None) or _UNKNOWN_TR_MS) / 1000
             if received * tr_s >= (self._frames + 1) * _FRAME_S:
-                self._shown = received
                 self._show_frame(header)
-            if self._trials_s and received * tr_s >= self._trials_s[0] and self._gates:
+            if self._trials_s and received * tr_s >= self._trials_s[0]:
                 self._trials_s.pop(0)
                 self._try_gating(header)
         except StreamError:
@@ -93,12 +94,6 @@ class Preview:
         except Exception as problem:  # whatever a preview meets that the whole scan may not: it must not cost the scan
             self._is_possible = False
             log.warning("no preview of this scan: %s", problem or type(problem).__name__)
-
-    def _known_header(self) -> ScanHeader:
-        if self._header is None:
-            parameters = self._parameters
-            self._header = read_header(self._stream.header, parameters.encoding_space, parameters.matrix)
-        return self._header
 
     def _show_frame(self, header: ScanHeader) -> None:
         """Send the present moment; one in which the contrast passes through its null is passed over for the last."""
@@ -126,7 +121,7 @@ class Preview:
 
     def _imaging_spokes(self) -> StoredReadouts:
         """Imaging spokes so far, of the slice that came last."""
-        received = self._measurement.stored
+        received = self._measurement.stored.all()
         roles = roles_of(received.heads, self._parameters)
         used = received.at(np.flatnonzero(roles.used))
         number = used.heads["idx"]["slice"]
@@ -158,7 +153,7 @@ class Preview:
     def _try_gating(self, header: ScanHeader) -> None:
         """Reconstruct what came so far; if a heartbeat is resolved, send its cine and try no more."""
         parameters, clock = self._parameters, StageClock()
-        latest = self._measurement.stored.heads["idx"]["slice"][-1]
+        latest = self._measurement.stored.all().heads["idx"]["slice"][-1]
         measured = next(
             one for one in slices_of(self._measurement, header, parameters) if one.scan.slice_index == latest
         )

@@ -145,8 +145,7 @@ def test_a_scan_that_begins_otherwise_is_left_to_its_end(
         header = read_header(scan.header)
     measurement, sent = Measurement(), []
     stream = SimpleNamespace(header=None, send=sent.append)
-    preview = Preview(stream, measurement, parameters, sigpy.cpu_device, lambda: None)
-    preview._header = header
+    preview = Preview(stream, measurement, parameters, sigpy.cpu_device, lambda: header, lambda: None)
     attending = [
         Ahead(measurement, parameters, lambda: header),
         PlansAhead(measurement, parameters, sigpy.cpu_device, lambda: header),
