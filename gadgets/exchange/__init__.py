@@ -1,0 +1,1 @@
+"""DICOM and NIfTI: images out, volumes in, network storage."""
