@@ -4,7 +4,7 @@ import difflib
 import inspect
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -41,6 +41,11 @@ class StreamParameters(BaseModel):
     )
     gpu_memory_gb: float | None = Field(
         None, gt=0, le=65536, description="memory of the GPU that may be taken; default: all of it"
+    )
+    dialect: Literal["gadgetron", "fire"] = Field(
+        "gadgetron",
+        description="images as a console takes them: fire sends magnitudes as uint16 with RescaleSlope, and no basis; "
+        "the default behind FIRE and OpenRecon",
     )
     rescue_folder: str | None = Field(
         None, description="where to keep the raw data of a failed reconstruction, without patient data"

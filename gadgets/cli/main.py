@@ -42,6 +42,7 @@ from gadgets.cli.options import (
     print_table,
     progress_bar,
 )
+from gadgets.cli.serve import serve
 from gadgets.cli.volumes import evaluate, prepare_volumes, simulate_volume
 from gadgets.errors import ParameterError
 
@@ -223,7 +224,7 @@ def report(
 
 
 for _panel, _commands in {
-    SCAN: (simulate_scan, simulate_volume, replay, info),
+    SCAN: (simulate_scan, simulate_volume, replay, serve, info),
     LOOK: (report,),
     MEASURE: (benchmark,),
     TRAIN: (prepare_pairs, prepare_volumes, nets),

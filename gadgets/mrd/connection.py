@@ -18,11 +18,12 @@ import ismrmrd
 from gadgetron.external.connection import Connection
 
 from gadgets.errors import OPERATOR_ERRORS, ParameterError, Stopped, StreamError, shortened, signals_as_errors
+from gadgets.mrd.dialects import Dialect, GadgetronDialect
 from gadgets.mrd.header import parse_header
 from gadgets.mrd.headers.numbers import as_gadgetron_writes
 from gadgets.mrd.intake.receiver import Receiver
 from gadgets.mrd.later import CancelledError, Job, LaterWork
-from gadgets.mrd.wire.items import SENDABLE_TYPES, sendable
+from gadgets.mrd.wire.items import SENDABLE_TYPES
 from gadgets.mrd.wire.opening import GuardedConnection
 from gadgets.mrd.wire.reading import END, ItemReader
 from gadgets.mrd.wire.sockets import CLOSE_BYTES, LINGER_S, ExactSocket, send_error
@@ -59,8 +60,10 @@ class GadgetStream:
         self._reader = ItemReader(self._socket, connection.readers)
         self._receiver: Receiver | None = None
         self._later, self._sending, self._has_failed = LaterWork(), threading.Lock(), False
-        if isinstance(connection, GuardedConnection):
-            self._reader, self._receiver = connection.reader, connection.receiver
+        self._guarded = connection if isinstance(connection, GuardedConnection) else None
+        if self._guarded is not None:
+            self._reader, self._receiver = self._guarded.reader, self._guarded.receiver
+        self._dialect: Dialect = GadgetronDialect()
         self._signals = signals_as_errors()
         connection.socket = self._socket
 
@@ -94,6 +97,14 @@ class GadgetStream:
         self._socket.message_timeout_s = message_timeout_s
         self._socket.idle_timeout_s = idle_timeout_s
 
+    def speak(self, dialect: Dialect) -> None:
+        """Send images from now on as a console takes them."""
+        self._dialect = dialect
+
+    def turn(self, device_id: int) -> contextlib.AbstractContextManager[None]:
+        """Wait until a reconstruction may begin beside those of other connections, for as long as the block lasts."""
+        return contextlib.nullcontext() if self._guarded is None else self._guarded.turn(device_id)
+
     def receive_ahead(self) -> Receiver:
         """Take items in from now on, in a thread of its own, whatever this one does; a second call does nothing."""
         if self._receiver is None:
@@ -126,17 +137,19 @@ class GadgetStream:
         """
         if image.data_type not in SENDABLE_TYPES:
             raise TypeError(f"images of ISMRMRD data type {image.data_type} fail in Gadgetron; send uint16 or float32")
-        self._send(image)
+        translated = self._dialect.translate(image)
+        if translated is not None:
+            self._send(translated)
 
     def send_as_received(self, image: ismrmrd.Image) -> None:
-        """Send on an image that came from the peer; pixel types that Gadgetron does not carry become float32.
+        """Send on an image that came from the peer, as the dialect's console takes it.
 
         Raises
         ------
         DataError
             If a value is too large for that.
         """
-        self._send(sendable(image))
+        self._send(self._dialect.as_received(image))
 
     def _send(self, image: ismrmrd.Image) -> None:
         with self._sending:
@@ -173,7 +186,10 @@ class GadgetStream:
             return
         if self._receiver is not None:
             self._receiver.drop(LINGER_S, LINGER_S)
-        self._socket.close()
+        if self._guarded is None:
+            self._socket.close()
+        else:
+            self._guarded.end()
         rest = self._socket.trailing
         if rest.replace(CLOSE_BYTES, b""):
             raise StreamError("the peer sent data after CLOSE; they are not in the images")
@@ -187,9 +203,15 @@ class GadgetStream:
         self._has_failed = True
         if self._sending.acquire(timeout=_STOPPED_DRAIN_S):  # else a peer that takes nothing holds an image up
             with contextlib.suppress(StreamError):
-                send_error(self._socket, f"malibu {self._gadget}: {text}")
+                self._tell(f"malibu {self._gadget}: {text}")
             self._sending.release()
         self._drain(*((LINGER_S, _STOPPED_DRAIN_S) if isinstance(error, Stopped) else (_DRAIN_PAUSE_S, None)))
+
+    def _tell(self, text: str) -> None:
+        if self._guarded is None:
+            send_error(self._socket, text)
+        else:
+            self._guarded.report(text)
 
     def _drain(self, pause_s: float, longest_s: float | None) -> None:
         """Read and drop the rest of the stream, so that the peer does not block, and end the receiving thread."""

@@ -12,6 +12,7 @@ from gadgetron.external.connection import Connection
 from gadgets.configuration import StreamParameters
 from gadgets.device import choose_device, memory_limit_bytes, share_gpu_memory
 from gadgets.mrd.connection import GadgetStream
+from gadgets.mrd.dialects import dialect_of
 from gadgets.mrd.header import counter_limits
 from gadgets.mrd.intake.measurement import Measurement
 from gadgets.mrd.rescue import check_rescue_folder, loaded_early, rescued
@@ -43,6 +44,7 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
             stream.set_timeouts(parameters.message_timeout_s, parameters.idle_timeout_s)
             stream.receive_ahead()
             check_rescue_folder(parameters.rescue_folder)
+            stream.speak(dialect_of(parameters.dialect, stream.header))
             device = choose_device(parameters.device)
             share_gpu_memory(device, parameters.gpu_memory_gb)
             network = loaded_early(
@@ -57,7 +59,8 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
                         attend = self.attend(stream, measurement, parameters, device, network)
                         goes_on = measurement.receive(stream, self._accepting(attend), stream.waits)
                     if measurement.holds_data or measurement.number == 0:
-                        self.serve(stream, measurement, parameters, device, network(), clock)
+                        with stream.turn(device.id):
+                            self.serve(stream, measurement, parameters, device, network(), clock)
                 measurement = measurement.following()
 
     def _accepting(self, attend: Callable[[], None]) -> Callable[[Measurement, Any], None]:

@@ -1,5 +1,7 @@
 """What every image that leaves malibu has in its Meta: a window, and the names that Gadgetron's writers use."""
 
+from collections.abc import Sequence
+
 import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,14 @@ def window_of(array: NDArray) -> dict[str, str]:
     """Window from zero to all but the brightest 0.5 % of the pixels."""
     peak = float(np.percentile(np.abs(array), 99.5))
     return {"WindowCenter": f"{peak / 2:.6g}", "WindowWidth": f"{max(peak, 1e-6):.6g}"}
+
+
+def range_of(arrays: Sequence[NDArray]) -> dict[str, list[str]]:
+    """Lowest and highest value of images that are made together, so that one scale can hold for all of them."""
+    if not arrays or arrays[0].dtype.kind != "f":
+        return {}
+    low, high = min(float(np.min(array)) for array in arrays), max(float(np.max(array)) for array in arrays)
+    return {"MalibuSeriesRange": [f"{low:.9g}", f"{high:.9g}"]}
 
 
 def name_for_gadgetron(image: ismrmrd.Image) -> None:

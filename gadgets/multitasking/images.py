@@ -12,7 +12,7 @@ import numpy as np
 from gadgets import RESEARCH_LABEL, __version__
 from gadgets.mrd.files import ImageFile
 from gadgets.mrd.header import header_of
-from gadgets.mrd.image_meta import COUNTER_LIMIT, name_for_gadgetron, window_of
+from gadgets.mrd.image_meta import COUNTER_LIMIT, name_for_gadgetron, range_of, window_of
 from gadgets.multitasking.parameters import MultitaskingParameters, shown_parameters
 from gadgets.multitasking.readouts import MeasuredSlice, bare_slice
 from gadgets.multitasking.series import SERIES, Picture
@@ -82,10 +82,11 @@ def multitasking_images(
     if unresolved:
         log.warning("the scan did not resolve what %s would show", ", ".join(unresolved))
     for kind, pictures in pictures_of.items():
+        together = range_of([picture.array for picture in pictures])
         for index, picture in enumerate(pictures):
             if size and kind in _OF_SPOKES:
                 picture = _filled(picture, (len(picture.array) if kind == "gating" else size[0], size[1]))
-            meta = common | picture.meta
+            meta = common | together | picture.meta
             if seconds is not None:
                 meta["MalibuStageSeconds"] = json.dumps({name: round(value, 4) for name, value in seconds.items()})
                 seconds = None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gadgets import RESEARCH_LABEL, __version__
 from gadgets.mrd.files import ImageFile
 from gadgets.mrd.header import header_of
-from gadgets.mrd.image_meta import window_of
+from gadgets.mrd.image_meta import range_of, window_of
 from gadgets.super_resolution.parameters import SuperResolutionParameters, shown_parameters
 from gadgets.super_resolution.series import SERIES
 from gadgets.super_resolution.slices import MeasuredVolume
@@ -55,11 +55,12 @@ def volume_images(
         if measured.originals and not record.is_generated:
             continue
         voxels = record.make(restored)
-        meta = _meta(kind, measured, restored) | {"MalibuStageSeconds": seconds} | window_of(voxels)
+        meta = _meta(kind, measured, restored) | {"MalibuStageSeconds": seconds}
+        meta |= window_of(voxels) | range_of([voxels])
         typed = voxels.astype(np.float32) if record.is_signed else _as_received(voxels, measured)
         for image in _images(typed, measured, series + record.offset):
             image.image_type = ismrmrd.IMTYPE_REAL if record.is_signed else ismrmrd.IMTYPE_MAGNITUDE
-            image.meta = measured.meta | meta | _directions(measured.head)
+            image.meta = _without_mini_header(measured.meta) | meta | _directions(measured.head)
             yield image
 
 
@@ -143,6 +144,11 @@ def _directions(head: ismrmrd.ImageHeader) -> dict[str, Any]:
         "ImageRowDir": [f"{value:.9g}" for value in head.read_dir],
         "ImageColumnDir": [f"{value:.9g}" for value in head.phase_dir],
     }
+
+
+def _without_mini_header(meta: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the vendor's header of the slice that came: a new series may have other slices."""
+    return {name: value for name, value in meta.items() if name != "IceMiniHead"}
 
 
 def _meta(kind: str, measured: MeasuredVolume, restored: RestoredVolume) -> dict[str, Any]:

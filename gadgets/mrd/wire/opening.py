@@ -8,13 +8,14 @@ import contextlib
 import socket
 import struct
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
 from gadgetron.external import connection, constants
 from gadgetron.external.connection import Connection
 
-from gadgets.errors import StreamError
+from gadgets.errors import MalibuError, StreamError
 from gadgets.mrd.header import parse_header
 from gadgets.mrd.intake.receiver import Receiver
 from gadgets.mrd.wire.items import read_acquisition, read_image
@@ -53,17 +54,34 @@ class GuardedConnection(Connection):
         self.writers = self._default_writers()
         self.filters: list[Any] = []
         try:
-            config = self._text(constants.GADGET_MESSAGE_CONFIG, "CONFIG")
-            header = self._text(constants.GADGET_MESSAGE_HEADER, "HEADER")
-        except StreamError as error:
-            with contextlib.suppress(StreamError):
-                send_error(self.socket, f"malibu: {error}")
-            self.socket.close()
+            config, header = self._opened()
+        except MalibuError as error:
+            self._refuse(error)
             raise
         self.raw_bytes = Connection.Struct(config=config, header=header)
         # Readouts are taken while the gadget and its libraries are still being loaded.
-        self.reader = ItemReader(self.socket, self.readers)
+        self.reader = self._item_reader()
         self.receiver = Receiver(self.reader, self.socket)
+
+    def _opened(self) -> tuple[bytes, bytes]:
+        """Read configuration and header."""
+        config = self._text(constants.GADGET_MESSAGE_CONFIG, "CONFIG")
+        return config, self._text(constants.GADGET_MESSAGE_HEADER, "HEADER")
+
+    def _refuse(self, error: MalibuError) -> None:
+        with contextlib.suppress(StreamError):
+            self.report(f"malibu: {error}")
+        self.end()
+
+    def _item_reader(self) -> ItemReader:
+        return ItemReader(self.socket, self.readers)
+
+    def end(self) -> None:
+        """Send CLOSE, let the peer read everything, and close."""
+        self.socket.close()
+
+    def __exit__(self, *error: object) -> None:
+        self.end()
 
     @cached_property
     def config(self) -> ElementTree.Element | None:
@@ -84,19 +102,45 @@ class GuardedConnection(Connection):
         """
         return parse_header(self.raw_bytes.header)
 
+    def report(self, text: str) -> None:
+        """Tell the operator what went wrong, as an ERROR message.
+
+        Raises
+        ------
+        StreamError
+            If the peer is gone.
+        """
+        send_error(self.socket, text)
+
+    @contextlib.contextmanager
+    def turn(self, device_id: int) -> Iterator[None]:
+        """Wait until a reconstruction may begin: at once, since a Gadgetron runs a process for each."""
+        yield
+
     def _text(self, number: int, name: str) -> bytes:
         try:
             came = self.socket.next_id()
             if came != number:
                 raise StreamError(f"message id {came} came")
-            (length,) = struct.unpack("<I", self.socket.read(4))
-            if length > _LARGEST_TEXT:
-                raise StreamError(f"it claims {length} bytes: the stream is corrupt")
-            text = self.socket.read(length)
+            return read_text(self.socket)
         except StreamError as error:
             raise StreamError(f"the connection did not open with {name}: {error}") from error
-        self.socket.message_done()
-        return text
+
+
+def read_text(source: ExactSocket) -> bytes:
+    """Read a text whose message id was read: its length, and its bytes.
+
+    Raises
+    ------
+    StreamError
+        If it cannot be one.
+    """
+    (length,) = struct.unpack("<I", source.read(4))
+    if length > _LARGEST_TEXT:
+        raise StreamError(f"it claims {length} bytes: the stream is corrupt")
+    text = source.read(length)
+    source.message_done()
+    return text
 
 
 def take_over() -> None:

@@ -39,7 +39,7 @@ class ItemReader:
         StreamError
             On an unknown message, a cut or stalled stream, or an end without CLOSE.
         """
-        message_id = self._source.next_id()
+        message_id = self.next_id()
         if message_id == constants.GADGET_MESSAGE_CLOSE:
             self.has_ended = True
             return END
@@ -47,6 +47,16 @@ class ItemReader:
         if reader is None:
             raise StreamError(f"unknown message id {message_id} after {self._source.messages} messages")
         return self._item(message_id, reader)
+
+    def next_id(self) -> int:
+        """Give the id of the next message.
+
+        Raises
+        ------
+        StreamError
+            If the stream ends, or nothing comes.
+        """
+        return self._source.next_id()
 
     def _item(self, message_id: int, reader: Callable[[Any], Any]) -> Any:
         try:

@@ -53,6 +53,7 @@ class ExactSocket:
         self.trailing = b""
         self._buffer = memoryview(bytearray(_BUFFERED))
         self._first = self._stop = 0
+        self._unread: int | None = None
         self._closed = False
         sock.setblocking(False)
 
@@ -64,6 +65,9 @@ class ExactSocket:
         StreamError
             If the peer ends the stream without CLOSE, or nothing comes within the idle timeout.
         """
+        if self._unread is not None:
+            number, self._unread, self.in_step = self._unread, None, False
+            return number
         first = bytearray(1)
         try:
             count = self._take(memoryview(first), lambda: self.idle_timeout_s)
@@ -79,14 +83,18 @@ class ExactSocket:
             )
         return struct.unpack("<H", bytes(first) + self.read(1))[0]
 
+    def unread_id(self, number: int) -> None:
+        """Let the id that was read last be the next one."""
+        self._unread, self.in_step = number, True
+
     def waits(self, seconds: float) -> bool:
         """Whether something comes within some seconds, CLOSE or the end of the stream included; nothing is taken."""
-        return self._first < self._stop or self._ready(select.POLLIN, seconds)
+        return self.has_buffered or self._ready(select.POLLIN, seconds)
 
     @property
     def has_buffered(self) -> bool:
         """Whether bytes were received that are not read yet."""
-        return self._first < self._stop
+        return self._first < self._stop or self._unread is not None
 
     def message_done(self) -> None:
         """Note that a whole message was read."""
@@ -191,7 +199,7 @@ class ExactSocket:
                 start = (start + bytes(self._buffer[: min(count, 64)]))[:64]
         return start
 
-    def close(self) -> None:
+    def close(self, last: bytes = CLOSE_BYTES) -> None:
         """Send CLOSE, let the peer read everything, and close; a second call does nothing.
 
         What the peer still sends is read before: closing a TCP socket with unread data would reset the connection
@@ -201,7 +209,7 @@ class ExactSocket:
             return
         self._closed = True
         with contextlib.suppress(StreamError, OSError):
-            self.write(CLOSE_BYTES)
+            self.write(last)
             self.socket.shutdown(socket.SHUT_WR)
         self.trailing = self.discard_until_silence(LINGER_S)
         self.socket.close()

@@ -18,8 +18,8 @@ from recon.stages import StageClock
 
 log = logging.getLogger(__name__)
 
-_NOT_STATED = {"rescue_folder", "weights", "basis"}
-"""Parameters that are no part of an image's Meta: paths of the console."""
+_NOT_STATED = {"rescue_folder", "weights", "basis", "dialect"}
+"""Parameters that are no part of an image's Meta: paths of the console, and what it is."""
 
 
 class Answers:

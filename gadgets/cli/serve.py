@@ -1,0 +1,56 @@
+"""``malibu serve``: the command that consoles connect to."""
+
+import logging
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gadgets import RESEARCH_LABEL, __version__
+from gadgets.cli.options import SetOption, overrides_of
+
+log = logging.getLogger(__name__)
+
+
+class ConsoleName(str, Enum):
+    """Whose protocol is spoken."""
+
+    fire = "fire"
+    gadgetron = "gadgetron"
+
+
+def serve(
+    console: Annotated[ConsoleName, typer.Option(help="fire: FIRE and OpenRecon; gadgetron: <connect>.")] = (
+        ConsoleName.fire
+    ),
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for other machines.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")] = 9002,
+    config: Annotated[
+        str, typer.Option(help="Configuration where the console names none: a name, or an XML file.")
+    ] = "multitasking",
+    configs: Annotated[
+        Path | None, typer.Option(help="Folder of further configurations NAME.xml.", show_default=False)
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Connections served side by side.")] = 1,
+    set_: SetOption = None,
+) -> None:
+    """Reconstruct for consoles that connect: FIRE, OpenRecon, and Gadgetrons that say <connect>."""
+    from gadgets.consoles.serving.port import listen
+
+    listener = listen(host, port)  # before what takes long: consoles give up after seconds
+    log.info("malibu %s (%s) listens at %s:%d for %s", __version__, RESEARCH_LABEL, host, port, console.value)
+
+    from gadgets.consoles.serving.configurations import Configurations
+    from gadgets.consoles.serving.server import serve_forever
+    from gadgets.consoles.serving.worker import Service
+
+    configurations = Configurations(config, configs, overrides_of(set_))
+    configurations.check()
+    serve_forever(listener, Service(console.value, configurations, workers=workers), plain_logging)
+
+
+def plain_logging() -> None:
+    """Log to standard error, line by line: a server's log is read in files."""
+    form = "%(asctime)s %(process)d %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, force=True)

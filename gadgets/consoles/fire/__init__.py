@@ -1,0 +1,1 @@
+"""FIRE and OpenRecon: MRD v1 over TCP, where the console connects and malibu listens."""

@@ -1,0 +1,176 @@
+"""A FIRE connection as a gadget sees it: Gadgetron's, with other words at the beginning and at the end."""
+
+import contextlib
+import logging
+import socket
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import ismrmrd
+from gadgetron.external import constants
+
+from gadgets.consoles.fire.opening import HEADER, TEXT, NothingCameError, Opening, read_opening
+from gadgets.errors import MalibuError, StreamError, shortened
+from gadgets.mrd.wire.items import write_image
+from gadgets.mrd.wire.opening import GuardedConnection, read_text
+from gadgets.mrd.wire.reading import ItemReader
+from gadgets.mrd.wire.sockets import CLOSE_BYTES
+
+log = logging.getLogger(__name__)
+
+_ITEMS = (
+    constants.GADGET_MESSAGE_ISMRMRD_ACQUISITION,
+    constants.GADGET_MESSAGE_ISMRMRD_IMAGE,
+    constants.GADGET_MESSAGE_ISMRMRD_WAVEFORM,
+)
+
+_LEVELS = {logging.DEBUG: "DBG", logging.INFO: "INFO", logging.WARNING: "WRN"}
+"""How a line of the console's log begins; it goes by the first three letters."""
+
+_EMPTY_HEADER = (
+    b'<?xml version="1.0"?><ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD"><experimentalConditions>'
+    b"<H1resonanceFrequency_Hz>0</H1resonanceFrequency_Hz></experimentalConditions></ismrmrdHeader>"
+)
+"""Stands for the placeholder that is sent with images that have no header: it says nothing."""
+
+_LONGEST_LINE = 2000
+
+
+class FireReader(ItemReader):
+    """Reads items; texts between them are logged and passed over."""
+
+    def next_id(self) -> int:
+        """Give the id of the next message that is no text.
+
+        Raises
+        ------
+        StreamError
+            If the stream ends, or a second header comes: one connection carries one measurement.
+        """
+        while (number := super().next_id()) == TEXT:
+            log.warning("a text of %d bytes came after the first item: it is not used", len(read_text(self._source)))
+        if number == HEADER:
+            raise StreamError("a second header came; open a connection for each measurement")
+        return number
+
+
+class FireConnection(GuardedConnection):
+    """A console's connection, opened: configuration and parameters are a gadget's ``<configuration>`` now.
+
+    Parameters
+    ----------
+    sock : socket.socket
+    choose : callable
+        Gives the target of the gadget and the CONFIG message for what the console said.
+    turn : callable, optional
+        Gives a context manager for a device: waits until a reconstruction may begin.
+
+    Attributes
+    ----------
+    target : str
+        Of the gadget.
+
+    Raises
+    ------
+    NothingCameError
+        If the peer closes before its header; nothing is sent then.
+    MalibuError
+        If the connection does not open, or asks for what there is not; the console has the text as a log line.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        choose: Callable[[Opening], tuple[str, bytes]],
+        turn: Callable[[int], contextlib.AbstractContextManager[None]] | None = None,
+    ) -> None:
+        self._choose, self._turn = choose, turn
+        self._writing, self._lines = threading.RLock(), deque[str](maxlen=100)
+        self._images = 0
+        self._failed = False
+        super().__init__(sock)
+
+    def _opened(self) -> tuple[bytes, bytes]:
+        opening = read_opening(self.socket)
+        header = opening.header
+        if not header.lstrip().startswith(b"<"):
+            log.warning("no header came with the data, but %d bytes of text", len(header))
+            header = _EMPTY_HEADER
+        self.target, configuration = self._choose(opening)
+        return configuration, header
+
+    def _refuse(self, error: MalibuError) -> None:
+        if isinstance(error, NothingCameError):
+            self.socket.drop()
+        else:
+            super()._refuse(error)
+
+    def _item_reader(self) -> ItemReader:
+        return FireReader(self.socket, {number: self.readers[number] for number in _ITEMS})
+
+    def send(self, image: ismrmrd.Image) -> None:
+        """Send an image, after the lines that wait."""
+        with self._writing:
+            self.say_lines()
+            write_image(self.socket, image)
+            self._images += 1
+
+    def log_line(self, level: int, text: str) -> None:
+        """Send a line to the console's log; from other threads than the main one it goes with what follows."""
+        self._lines.append(f"{_LEVELS.get(level, 'ERR'):<8} {shortened(text, _LONGEST_LINE)}")
+        if threading.current_thread() is threading.main_thread():
+            self.say_lines()
+
+    def say_lines(self) -> None:
+        """Send the lines that wait."""
+        with self._writing:
+            while self._lines:
+                data = self._lines.popleft().encode(errors="replace") + b"\0"
+                self.socket.write(struct.pack("<HI", TEXT, len(data)) + data)
+
+    def report(self, text: str) -> None:
+        """Send an error as a line of the console's log: FIRE has no message for it."""
+        self._failed = True
+        self._lines.append(f"{'ERR':<8} {shortened(text, _LONGEST_LINE)}")
+        self.say_lines()
+
+    def end(self) -> None:
+        """Close; without CLOSE where nothing came back, so that the console knows that there is nothing."""
+        with contextlib.suppress(MalibuError):
+            self.say_lines()
+        self.socket.close(b"" if self._failed and not self._images else CLOSE_BYTES)
+
+    @contextlib.contextmanager
+    def turn(self, device_id: int) -> Iterator[None]:
+        """Wait until a reconstruction may begin."""
+        with contextlib.nullcontext() if self._turn is None else self._turn(device_id):
+            yield
+
+
+class LogLines(logging.Handler):
+    """Sends malibu's log of a connection to its console; a context manager.
+
+    Parameters
+    ----------
+    connection : FireConnection
+    """
+
+    def __init__(self, connection: FireConnection) -> None:
+        super().__init__(logging.INFO)
+        self._connection = connection
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a record; a peer that takes nothing is found by what is sent next."""
+        with contextlib.suppress(MalibuError):
+            self._connection.log_line(record.levelno, record.getMessage())
+
+    def __enter__(self) -> "LogLines":
+        logging.getLogger("gadgets").addHandler(self)
+        logging.getLogger("recon").addHandler(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        logging.getLogger("gadgets").removeHandler(self)
+        logging.getLogger("recon").removeHandler(self)

@@ -1,0 +1,134 @@
+"""A process that serves connections one after the other."""
+
+import contextlib
+import importlib
+import logging
+import os
+import select
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from gadgetron.external.connection import Connection
+
+from gadgets.configuration import configuration_of, executed_gadget
+from gadgets.consoles.fire.connection import FireConnection, LogLines
+from gadgets.consoles.fire.opening import NothingCameError, Opening
+from gadgets.consoles.serving.configurations import Configurations
+from gadgets.consoles.serving.turns import Turns
+from gadgets.errors import OPERATOR_ERRORS, Stopped, signals_as_errors
+from gadgets.mrd.replay import configuration_message
+from gadgets.mrd.wire.opening import GuardedConnection
+from gadgets.registry import gadget_entry
+
+log = logging.getLogger(__name__)
+
+_LOOKED_EVERY_S = 1.0
+"""How often a worker looks whether its server still lives."""
+
+Console = Literal["fire", "gadgetron"]
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a server does for who connects.
+
+    Attributes
+    ----------
+    console : {"fire", "gadgetron"}
+        Whose protocol is spoken.
+    configurations : Configurations
+    turns : Path
+        Folder of the queue's locks.
+    workers : int
+    """
+
+    console: Console = "fire"
+    configurations: Configurations = field(default_factory=Configurations)
+    turns: Path = Path()
+    workers: int = 1
+
+
+def run(listener: socket.socket, service: Service, server_pid: int) -> None:
+    """Serve connections until the server is gone, or a signal comes.
+
+    Parameters
+    ----------
+    listener : socket.socket
+        Listening; other workers accept from it, too.
+    service : Service
+    server_pid : int
+    """
+    _load_what_takes_long(service)
+    turns = Turns(service.turns, alone=service.workers == 1)
+    with contextlib.suppress(Stopped), signals_as_errors():
+        while os.getppid() == server_pid:
+            if connected := _accepted(listener):
+                serve(connected, service, turns)
+
+
+def _accepted(listener: socket.socket) -> socket.socket | None:
+    """Wait a while for a connection; another worker may have been faster."""
+    ready, _, _ = select.select([listener], [], [], _LOOKED_EVERY_S)
+    if not ready:
+        return None
+    with contextlib.suppress(BlockingIOError, ConnectionError):
+        sock, (host, *_rest) = listener.accept()
+        log.info("connection from %s", host)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+    return None
+
+
+def serve(sock: socket.socket, service: Service, turns: Turns) -> None:
+    """Serve one connection; what goes wrong with it is logged and never ends the worker.
+
+    Raises
+    ------
+    Stopped
+        If the process is told to end.
+    """
+    try:
+        if service.console == "fire":
+            _serve_fire(sock, service, turns)
+        else:
+            _serve_gadgetron(sock, service)
+    except NothingCameError as ending:
+        log.info("%s", ending)
+    except OPERATOR_ERRORS as error:
+        log.error("%s", error)
+    except Exception:
+        log.exception("a defect of malibu ended the connection")
+    finally:
+        sock.close()
+
+
+def _serve_fire(sock: socket.socket, service: Service, turns: Turns) -> None:
+    def choose(opening: Opening) -> tuple[str, bytes]:
+        return service.configurations.chosen(opening.configuration, opening.parameters)
+
+    with FireConnection(sock, choose, turns.take) as connection, LogLines(connection):
+        gadget_entry(connection.target).make().handle(connection)
+
+
+def _serve_gadgetron(sock: socket.socket, service: Service) -> None:
+    """Serve a Gadgetron whose configuration says ``<connect port="N"/>``: its ``<configuration>`` is all there is."""
+    target = executed_gadget(service.configurations.document("")) or "MultitaskingGadget"
+    with GuardedConnection(sock) as connection:
+        if service.configurations.overrides:
+            sent: Connection = connection
+            message = configuration_message(sent.config, dict(service.configurations.overrides))
+            connection.raw_bytes.config = message
+            del connection.config
+        gadget_entry(target).make().handle(connection)
+
+
+def _load_what_takes_long(service: Service) -> None:
+    """Import the gadget's libraries; whoever has connected meanwhile is served after it."""
+    document = service.configurations.document("")
+    target = executed_gadget(document) or "MultitaskingGadget"
+    gadget_entry(target).parse(configuration_of(document, target), {})
+    gadget_entry(target).make()
+    with contextlib.suppress(ImportError):
+        importlib.import_module("torch")
