@@ -16,7 +16,7 @@ import numpy as np
 CONFIG, HEADER, CLOSE, TEXT, ERROR = 2, 3, 4, 5, 8
 ACQUISITION, IMAGE, WAVEFORM = 1008, 1022, 1026
 IMAGE_HEADER_BYTES = 198
-PIXELS = {1: "<u2", 5: "<f4", 7: "<c8"}
+PIXELS = {1: "<u2", 2: "<i2", 5: "<f4", 7: "<c8"}
 
 
 @dataclass

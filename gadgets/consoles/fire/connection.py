@@ -13,6 +13,7 @@ from gadgetron.external import constants
 
 from gadgets.consoles.fire.opening import HEADER, TEXT, NothingCameError, Opening, read_opening
 from gadgets.errors import MalibuError, StreamError, shortened
+from gadgets.mrd.connection import __name__ as stream_log
 from gadgets.mrd.wire.items import write_image
 from gadgets.mrd.wire.opening import GuardedConnection, read_text
 from gadgets.mrd.wire.reading import ItemReader
@@ -162,7 +163,12 @@ class LogLines(logging.Handler):
         self._connection = connection
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send a record; a peer that takes nothing is found by what is sent next."""
+        """Send a record; a peer that takes nothing is found by what is sent next.
+
+        What ends a stream is told by :meth:`FireConnection.report`, once.
+        """
+        if record.name == stream_log and record.levelno >= logging.ERROR:
+            return
         with contextlib.suppress(MalibuError):
             self._connection.log_line(record.levelno, record.getMessage())
 

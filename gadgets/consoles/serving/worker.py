@@ -1,6 +1,7 @@
 """A process that serves connections one after the other."""
 
 import contextlib
+import gc
 import importlib
 import logging
 import os
@@ -17,6 +18,7 @@ from gadgets.consoles.fire.connection import FireConnection, LogLines
 from gadgets.consoles.fire.opening import NothingCameError, Opening
 from gadgets.consoles.serving.configurations import Configurations
 from gadgets.consoles.serving.turns import Turns
+from gadgets.device import give_memory_back
 from gadgets.errors import OPERATOR_ERRORS, Stopped, signals_as_errors
 from gadgets.mrd.replay import configuration_message
 from gadgets.mrd.wire.opening import GuardedConnection
@@ -66,6 +68,10 @@ def run(listener: socket.socket, service: Service, server_pid: int) -> None:
         while os.getppid() == server_pid:
             if connected := _accepted(listener):
                 serve(connected, service, turns)
+                del connected
+                # Connections, threads and errors refer to each other: without this a scan's readouts stay for a while.
+                gc.collect()
+                give_memory_back()
 
 
 def _accepted(listener: socket.socket) -> socket.socket | None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.device import give_memory_back
+from gadgets.errors import StreamError
 from gadgets.mrd.headers.roles import NOT_IMAGING, DefaultRules, Rules
 from gadgets.mrd.intake.selected import Selected, check_shape, selected_readouts
 from gadgets.mrd.intake.store import ReadoutStore
@@ -78,6 +79,7 @@ class Measurement:
         self._plain: ismrmrd.Acquisition | None = None
         self._latest: ismrmrd.Acquisition | None = None
         self._following: list[Any] = []
+        self._broken: StreamError | None = None
         self._deadline_s = 0.0
 
     @classmethod
@@ -152,15 +154,17 @@ class Measurement:
         Returns
         -------
         bool
-            Whether the stream goes on.
+            Whether the stream goes on, or broke after the scan: then the next measurement raises what broke it.
 
         Raises
         ------
         StreamError
             If the stream breaks, or holds something that the gadget does not take.
         """
+        if self._broken is not None:
+            raise self._broken
         held, self._following = self._following, []
-        for item in chain(held, items):
+        for item in self._whole_before(chain(held, items)):
             if self.complete and self._begins_another(item):
                 self._following = [item]
                 return True
@@ -168,11 +172,23 @@ class Measurement:
             if self.complete and (self._has_everything() or not more(self._grace_s())):
                 log.info("received %d readouts; the last in measurement is flagged", self.received)
                 return True
+        if self._broken is not None:
+            return True
         if self.holds_data or self.number == 0:
             log.info("received %d readouts, %d images and the end of the stream", self.received, len(self.images))
         if len(self._readouts) and not self.complete:
             log.warning("the stream ended without ACQ_LAST_IN_MEASUREMENT: the scan may be incomplete")
         return False
+
+    def _whole_before(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Give items until the stream breaks: where that is after the last readout of a scan, the scan comes first."""
+        try:
+            yield from items
+        except StreamError as error:
+            if not self.complete:
+                raise
+            log.warning("the stream broke after the last readout: the scan is reconstructed all the same")
+            self._broken = error
 
     def _has_everything(self) -> bool:
         """Whether nothing can follow: the last of several slices or averages is not told by the largest counters."""
@@ -224,6 +240,7 @@ class Measurement:
         before, limit_bytes = self.volumes_before + self.volumes, self._readouts.limit_bytes
         following = Measurement(self._limits, self.number + 1, before, limit_bytes)
         following._noise, following._following = list(self._noise), self._following
+        following._broken = self._broken
         return following
 
     def noise(self, relative_bandwidth: float = 1.0) -> tuple[NDArray, float] | None:

@@ -1,0 +1,68 @@
+"""The server as a process: who connects early is served, whoever goes wrong harms nobody else."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from gadgets.errors import ParameterError
+from tests.support.connections import Scan, main, small_scan
+from tests.support.fire import FireAnswer
+from tests.support.server import Server
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Scan:
+    return small_scan(tmp_path_factory.mktemp("scan"))
+
+
+def test_good_consoles_get_their_images_beside_every_kind_of_broken_one() -> None:
+    """As many connections as there are ways to go wrong, and four good ones for each."""
+    assert main(100) == 0
+
+
+def test_side_by_side_and_after_a_worker_s_death(scan: Scan, tmp_path: Path) -> None:
+    with Server(tmp_path / "log", "--workers", "2") as server:
+        answers: list[FireAnswer] = []
+        consoles = [threading.Thread(target=lambda: answers.append(server.speak(scan.whole()))) for _ in range(4)]
+        for console in consoles:
+            console.start()
+        for console in consoles:
+            console.join(100)
+        assert [len(answer.images) for answer in answers] == [1, 1, 1, 1]
+        workers = server.workers()
+        assert len(workers) == 2
+        os.kill(workers[0], signal.SIGKILL)
+        until_s = time.monotonic() + 60
+        while (now := server.workers()) == workers or len(now) < 2:
+            assert time.monotonic() < until_s
+            time.sleep(0.1)
+        assert [len(server.speak(scan.whole()).images) for _ in range(3)] == [1, 1, 1]
+    assert server.exit_code == 0
+    assert "ended with exit code -9" in server.log.read_text()
+    assert not server.workers()
+
+
+def test_a_scan_that_is_cut_by_the_server_s_end_is_kept(scan: Scan, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    with Server(tmp_path / "log", "--set", f"rescue_folder={kept}") as server:
+        sock = server.connect()
+        sock.sendall(b"".join(scan.whole()[:-20]))
+        until_s = time.monotonic() + 60
+        while "is loaded" not in (text := server.log.read_text()) and "NUFFT back end" not in text:
+            assert time.monotonic() < until_s, text
+            time.sleep(0.1)
+        time.sleep(0.5)
+    sock.close()
+    assert server.exit_code == 0
+    assert len(list(kept.glob("malibu-rescue-*.h5"))) == 1
+
+
+def test_a_port_that_is_taken_is_told(scan: Scan) -> None:
+    from gadgets.consoles.serving.port import listen
+
+    with listen("127.0.0.1", 0) as taken, pytest.raises(ParameterError, match="choose another --host or --port"):
+        listen("127.0.0.1", taken.getsockname()[1])
