@@ -1,7 +1,7 @@
 """The gadgets that malibu can run, by the target name of their configuration."""
 
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +25,14 @@ class GadgetEntry:
         Reads configuration and overrides.
     inspect : callable
         Says what a file holds and what the gadget would do with it: ``properties``, ``problems`` and ``plan``.
+    at_once : mapping of str to str, or None
+        Parameters of an answer within seconds, where the one that was asked for comes later; None: there is none.
     """
 
     make: Callable[[], Gadget]
     parse: Callable[[ElementTree.Element | None, dict[str, str]], BaseModel]
     inspect: Callable[[Any, Any], Any]
+    at_once: Mapping[str, str] | None = None
 
 
 def gadget_entry(target: str | None) -> GadgetEntry:
@@ -91,7 +94,8 @@ def _multitasking() -> GadgetEntry:
     from gadgets.multitasking.inspection import inspect
     from gadgets.multitasking.parameters import parse_parameters
 
-    return GadgetEntry(MultitaskingGadget, parse_parameters, inspect)
+    fast = {"reconstruction": "mdcn", "consistency_steps": "0", "fast_first": "false"}
+    return GadgetEntry(MultitaskingGadget, parse_parameters, inspect, fast)
 
 
 def _super_resolution() -> GadgetEntry:

@@ -14,6 +14,7 @@ from gadgets import RESEARCH_LABEL, __version__
 from gadgets.cli.benchmarks import benchmark
 from gadgets.cli.ending import one_line_errors
 from gadgets.cli.gadgetron import install_gadgetron
+from gadgets.cli.jobs import jobs
 from gadgets.cli.networks import nets, prepare_pairs
 from gadgets.cli.options import (
     LOOK,
@@ -232,6 +233,7 @@ for _panel, _commands in {
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+app.add_typer(jobs, name="jobs", rich_help_panel=SCAN)
 app.add_typer(evaluate, rich_help_panel=MEASURE)
 app.command("simulate", hidden=True)(simulate_scan)
 app.command("prepare", hidden=True)(prepare_pairs)

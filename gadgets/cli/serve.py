@@ -33,6 +33,11 @@ def serve(
         Path | None, typer.Option(help="Folder of further configurations NAME.xml.", show_default=False)
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Connections served side by side.")] = 1,
+    jobs: Annotated[
+        Path | None, typer.Option(help="Folder of scans that are reconstructed later.", show_default=False)
+    ] = None,
+    jobs_gb: Annotated[float, typer.Option(min=0.001, help="What that folder may hold, in GiB.")] = 50.0,
+    jobs_days: Annotated[float, typer.Option(min=0.001, help="How long its results are kept.")] = 7.0,
     set_: SetOption = None,
 ) -> None:
     """Reconstruct for consoles that connect: FIRE, OpenRecon, and Gadgetrons that say <connect>."""
@@ -43,11 +48,12 @@ def serve(
 
     from gadgets.consoles.serving.configurations import Configurations
     from gadgets.consoles.serving.server import serve_forever
-    from gadgets.consoles.serving.worker import Service
+    from gadgets.consoles.serving.worker import JobSettings, Service
 
     configurations = Configurations(config, configs, overrides_of(set_))
     configurations.check()
-    serve_forever(listener, Service(console.value, configurations, workers=workers), plain_logging)
+    kept = JobSettings(jobs.resolve(), jobs_gb, jobs_days) if jobs else None
+    serve_forever(listener, Service(console.value, configurations, workers=workers, jobs=kept), plain_logging)
 
 
 def plain_logging() -> None:

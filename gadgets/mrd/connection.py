@@ -105,6 +105,11 @@ class GadgetStream:
         """Wait until a reconstruction may begin beside those of other connections, for as long as the block lasts."""
         return contextlib.nullcontext() if self._guarded is None else self._guarded.turn(device_id)
 
+    def received(self, measurement: Any) -> None:
+        """Tell the connection of a complete measurement, before it is reconstructed."""
+        if self._guarded is not None:
+            self._guarded.received(measurement)
+
     def receive_ahead(self) -> Receiver:
         """Take items in from now on, in a thread of its own, whatever this one does; a second call does nothing."""
         if self._receiver is None:

@@ -59,6 +59,7 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
                         attend = self.attend(stream, measurement, parameters, device, network)
                         goes_on = measurement.receive(stream, self._accepting(attend), stream.waits)
                     if measurement.holds_data or measurement.number == 0:
+                        stream.received(measurement)
                         with stream.turn(device.id):
                             self.serve(stream, measurement, parameters, device, network(), clock)
                 measurement = measurement.following()

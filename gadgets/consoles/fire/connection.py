@@ -6,7 +6,9 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import ismrmrd
 from gadgetron.external import constants
@@ -14,10 +16,11 @@ from gadgetron.external import constants
 from gadgets.consoles.fire.opening import HEADER, TEXT, NothingCameError, Opening, read_opening
 from gadgets.errors import MalibuError, StreamError, shortened
 from gadgets.mrd.connection import __name__ as stream_log
+from gadgets.mrd.replay import Gadget
 from gadgets.mrd.wire.items import write_image
 from gadgets.mrd.wire.opening import GuardedConnection, read_text
 from gadgets.mrd.wire.reading import ItemReader
-from gadgets.mrd.wire.sockets import CLOSE_BYTES
+from gadgets.mrd.wire.sockets import CLOSE_BYTES, ExactSocket
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +42,46 @@ _EMPTY_HEADER = (
 _LONGEST_LINE = 2000
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What is done for a console.
+
+    Attributes
+    ----------
+    make : callable
+        Makes the gadget.
+    configuration : bytes
+        CONFIG message.
+    before : tuple
+        Readouts of earlier measurements that belong to this one.
+    keep : callable or None
+        Takes the measurement when it is complete, before it is reconstructed.
+    """
+
+    make: Callable[[], Gadget]
+    configuration: bytes
+    before: tuple[Any, ...] = ()
+    keep: Callable[[Any], None] | None = None
+
+
 class FireReader(ItemReader):
-    """Reads items; texts between them are logged and passed over."""
+    """Reads items; texts between them are logged and passed over.
+
+    Parameters
+    ----------
+    source : ExactSocket
+    readers : mapping of int to callable
+    before : sequence
+        Items that come first, from earlier connections.
+    """
+
+    def __init__(self, source: ExactSocket, readers: Mapping[int, Callable[[Any], Any]], before: Sequence[Any]) -> None:
+        super().__init__(source, readers)
+        self._before = deque(before)
+
+    def next(self) -> Any:
+        """Give the next item."""
+        return self._before.popleft() if self._before else super().next()
 
     def next_id(self) -> int:
         """Give the id of the next message that is no text.
@@ -64,14 +105,13 @@ class FireConnection(GuardedConnection):
     ----------
     sock : socket.socket
     choose : callable
-        Gives the target of the gadget and the CONFIG message for what the console said.
+        Gives what is done for a console that said this at the beginning.
     turn : callable, optional
         Gives a context manager for a device: waits until a reconstruction may begin.
 
     Attributes
     ----------
-    target : str
-        Of the gadget.
+    choice : Choice
 
     Raises
     ------
@@ -84,7 +124,7 @@ class FireConnection(GuardedConnection):
     def __init__(
         self,
         sock: socket.socket,
-        choose: Callable[[Opening], tuple[str, bytes]],
+        choose: Callable[[Opening], Choice],
         turn: Callable[[int], contextlib.AbstractContextManager[None]] | None = None,
     ) -> None:
         self._choose, self._turn = choose, turn
@@ -99,8 +139,8 @@ class FireConnection(GuardedConnection):
         if not header.lstrip().startswith(b"<"):
             log.warning("no header came with the data, but %d bytes of text", len(header))
             header = _EMPTY_HEADER
-        self.target, configuration = self._choose(opening)
-        return configuration, header
+        self.choice = self._choose(opening)
+        return self.choice.configuration, header
 
     def _refuse(self, error: MalibuError) -> None:
         if isinstance(error, NothingCameError):
@@ -109,7 +149,7 @@ class FireConnection(GuardedConnection):
             super()._refuse(error)
 
     def _item_reader(self) -> ItemReader:
-        return FireReader(self.socket, {number: self.readers[number] for number in _ITEMS})
+        return FireReader(self.socket, {number: self.readers[number] for number in _ITEMS}, self.choice.before)
 
     def send(self, image: ismrmrd.Image) -> None:
         """Send an image, after the lines that wait."""
@@ -130,6 +170,11 @@ class FireConnection(GuardedConnection):
             while self._lines:
                 data = self._lines.popleft().encode(errors="replace") + b"\0"
                 self.socket.write(struct.pack("<HI", TEXT, len(data)) + data)
+
+    def received(self, measurement: Any) -> None:
+        """Let a complete measurement be kept, where that was asked for."""
+        if self.choice.keep is not None:
+            self.choice.keep(measurement)
 
     def report(self, text: str) -> None:
         """Send an error as a line of the console's log: FIRE has no message for it."""

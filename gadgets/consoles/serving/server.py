@@ -13,6 +13,7 @@ from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from gadgets.consoles.jobs.runner import JobRunner
 from gadgets.consoles.serving.turns import free_bytes
 from gadgets.consoles.serving.worker import Service, run
 from gadgets.errors import Stopped, signals_as_errors
@@ -44,13 +45,18 @@ def serve_forever(listener: socket.socket, service: Service, set_up_logging: Cal
     with tempfile.TemporaryDirectory(prefix="malibu-turns-") as folder:
         serving = replace(service, turns=Path(folder))
         workers: list[BaseProcess] = []
+        runner = JobRunner(service.jobs.store()) if service.jobs else None
         try:
+            if runner is not None:
+                runner.start()
             with contextlib.suppress(Stopped), signals_as_errors():
                 while True:
                     _replenish(workers, listener, serving, set_up_logging)
                     multiprocessing.connection.wait([one.sentinel for one in workers])
                     time.sleep(_AGAIN_AFTER_S)
         finally:
+            if runner is not None:
+                runner.stop()
             _end(workers)
             listener.close()
 

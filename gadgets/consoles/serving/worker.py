@@ -14,8 +14,11 @@ from typing import Literal
 from gadgetron.external.connection import Connection
 
 from gadgets.configuration import configuration_of, executed_gadget
-from gadgets.consoles.fire.connection import FireConnection, LogLines
+from gadgets.consoles.fire.connection import Choice, FireConnection, LogLines
 from gadgets.consoles.fire.opening import NothingCameError, Opening
+from gadgets.consoles.jobs.desk import JobDesk
+from gadgets.consoles.jobs.store import JobStore
+from gadgets.consoles.serving.choices import choice_of
 from gadgets.consoles.serving.configurations import Configurations
 from gadgets.consoles.serving.turns import Turns
 from gadgets.device import give_memory_back
@@ -33,6 +36,25 @@ Console = Literal["fire", "gadgetron"]
 
 
 @dataclass(frozen=True)
+class JobSettings:
+    """Store of jobs: see :class:`gadgets.consoles.jobs.store.JobStore`."""
+
+    folder: Path
+    limit_gb: float = 50.0
+    longest_days: float = 7.0
+
+    def store(self) -> JobStore:
+        """Open the store.
+
+        Raises
+        ------
+        ScanFileError
+            If its folder cannot be written.
+        """
+        return JobStore(self.folder, self.limit_gb, self.longest_days)
+
+
+@dataclass(frozen=True)
 class Service:
     """What a server does for who connects.
 
@@ -44,12 +66,15 @@ class Service:
     turns : Path
         Folder of the queue's locks.
     workers : int
+    jobs : JobSettings or None
+        Where scans wait that are reconstructed later.
     """
 
     console: Console = "fire"
     configurations: Configurations = field(default_factory=Configurations)
     turns: Path = Path()
     workers: int = 1
+    jobs: JobSettings | None = None
 
 
 def run(listener: socket.socket, service: Service, server_pid: int) -> None:
@@ -111,11 +136,13 @@ def serve(sock: socket.socket, service: Service, turns: Turns) -> None:
 
 
 def _serve_fire(sock: socket.socket, service: Service, turns: Turns) -> None:
-    def choose(opening: Opening) -> tuple[str, bytes]:
-        return service.configurations.chosen(opening.configuration, opening.parameters)
+    desk = JobDesk(service.jobs.store()) if service.jobs else None
+
+    def choose(opening: Opening) -> Choice:
+        return choice_of(opening, service.configurations, desk)
 
     with FireConnection(sock, choose, turns.take) as connection, LogLines(connection):
-        gadget_entry(connection.target).make().handle(connection)
+        connection.choice.make().handle(connection)
 
 
 def _serve_gadgetron(sock: socket.socket, service: Service) -> None:

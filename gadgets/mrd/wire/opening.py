@@ -68,6 +68,9 @@ class GuardedConnection(Connection):
         config = self._text(constants.GADGET_MESSAGE_CONFIG, "CONFIG")
         return config, self._text(constants.GADGET_MESSAGE_HEADER, "HEADER")
 
+    def received(self, measurement: Any) -> None:
+        """Look at a complete measurement before it is reconstructed: here nobody does."""
+
     def _refuse(self, error: MalibuError) -> None:
         with contextlib.suppress(StreamError):
             self.report(f"malibu: {error}")

@@ -1,0 +1,144 @@
+"""Trigger now, fetch later, over the wire; and a noise scan that came with an earlier connection."""
+
+import re
+import time
+from pathlib import Path
+
+import ismrmrd
+import numpy as np
+import pytest
+
+from gadgets.consoles.jobs.store import JobStore, key_of
+from gadgets.mrd.files import ScanFile
+from tests.gadgets.consoles.conftest import QUICK, QUICK_IMAGES
+from tests.support.command import malibu
+from tests.support.fire import by_name, header, items_of, parameters
+from tests.support.peer import CLOSE, message, scan_messages, series_of
+from tests.support.replays import needs_torch, replay_here
+from tests.support.server import Server
+
+END = message(CLOSE)
+ID = "45387_12345678_12345679_77"
+ADMM = {"reconstruction": "admm", "iterations": "2", "cg_iterations": "2"}
+
+
+def with_id(xml: bytes, measurement: str, *others: str) -> bytes:
+    dependencies = "".join(
+        f"<measurementDependency><dependencyType>any</dependencyType><measurementID>{one}</measurementID>"
+        "</measurementDependency>"
+        for one in others
+    )
+    about = f"<measurementID>{measurement}</measurementID><patientPosition>HFS</patientPosition>{dependencies}"
+    whole = rb"<measurementInformation>.*?</measurementInformation>"
+    return re.sub(whole, f"<measurementInformation>{about}</measurementInformation>".encode(), xml, flags=re.S)
+
+
+@pytest.fixture(scope="module")
+def xml(small_scan: Path) -> bytes:
+    with ScanFile(small_scan) as file:
+        return file.header_xml
+
+
+@pytest.fixture(scope="module")
+def readouts(small_scan: Path) -> list[bytes]:
+    return items_of(scan_messages(small_scan))
+
+
+@needs_torch
+def test_a_long_reconstruction_is_fetched_later(
+    xml: bytes, readouts: list[bytes], small_scan: Path, tmp_path: Path
+) -> None:
+    """The first answer is the network's; after a restart of the server the other one is there, ADMM's as replayed."""
+    folder, shown = tmp_path / "jobs", QUICK | QUICK_IMAGES | ADMM
+    opening = [by_name("multitasking"), header(with_id(xml, ID)), parameters(**shown, later="True")]
+    fetching = [by_name("retrieve"), header(with_id(xml, "other", ID)), END]
+    with Server(tmp_path / "log", "--jobs", str(folder)) as server:
+        assert "no job of this measurement" in server.speak(fetching).errors[0]
+        answer = server.speak([*opening, *readouts, END])
+    assert server.exit_code == 0
+    assert (len(answer.images), answer.errors, answer.closes) == (11, [], 1)
+    assert "mdcn" in answer.images[0][1]
+    key = key_of(ID)
+    assert any(f"job {key}" in line for line in answer.lines)
+    with Server(tmp_path / "log2", "--jobs", str(folder)) as server:
+        until_s = time.monotonic() + 120
+        while JobStore(folder).find(key).state in ("queued", "running"):
+            assert time.monotonic() < until_s
+            time.sleep(0.3)
+        answer = server.speak(fetching)
+        by_parameter = server.speak([by_name("retrieve"), header(xml), parameters(measurement=ID), END])
+    assert answer.errors == []
+    expected = replay_here(small_scan, tmp_path / "images.h5", dialect="fire", **shown)
+    for one in (answer, by_parameter):
+        assert [series_of(head) for head, *_ in one.images] == [n for n, images in expected.items() for _ in images]
+    for (_, attributes, pixels), image in zip(answer.images, [i for s in expected.values() for i in s], strict=True):
+        np.testing.assert_array_equal(pixels, image.data)
+        assert "admm" in attributes
+    listed, _ = malibu("jobs", "list", "--jobs", folder)
+    assert key in listed
+    assert "done" in listed
+
+
+def test_jobs_are_cancelled_and_tried_again(xml: bytes, readouts: list[bytes], tmp_path: Path) -> None:
+    """An impossible job fails with its cause, and says so to who fetches it."""
+    folder, key = tmp_path / "jobs", key_of(ID)
+    given = parameters(**QUICK, later="true", images="t1_map", inversion_counter="repetition")
+    opening = [by_name("keep"), header(with_id(xml, ID)), *readouts[:80], END]
+    with Server(tmp_path / "log", "--jobs", str(folder)) as server:
+        answer = server.speak(opening)
+        assert [pixels.shape for _, _, pixels in answer.images] == [(1, 1, 256, 256)]
+        assert answer.images[0][2].max() > 200
+        assert JobStore(folder).find(key).state == "kept"
+        no_id = [by_name("multitasking"), header(with_id(xml, "")), given, *readouts, END]
+        assert "names no measurementID" in server.speak(no_id).errors[0]
+    store = JobStore(folder)
+    with ScanFile(store.scan(store.find(key))) as file:
+        assert file.item_count >= 80
+    malibu("jobs", "cancel", key, "--jobs", folder, code=1)
+    store.change(key, "queued", ("kept",))
+    malibu("jobs", "cancel", key, "--jobs", folder)
+    assert store.find(key).state == "cancelled"
+    malibu("jobs", "retry", key, "--jobs", folder)
+    store.configuration(store.find(key)).write_text("<configuration><rank>0</rank></configuration>")
+    with Server(tmp_path / "log2", "--jobs", str(folder)) as server:
+        until_s = time.monotonic() + 60
+        while store.find(key).state in ("queued", "running"):
+            assert time.monotonic() < until_s
+            time.sleep(0.3)
+        answer = server.speak([by_name("retrieve"), header(with_id(xml, ID)), END])
+    assert store.find(key).state == "failed"
+    assert "rank" in store.find(key).error
+    assert any("is failed" in line and "rank" in line for line in answer.lines)
+    assert len(answer.images) == 1
+
+
+def test_a_server_without_jobs_says_so(xml: bytes, readouts: list[bytes], spoken) -> None:
+    told = "start it with malibu serve --jobs FOLDER"
+    assert told in spoken([by_name("retrieve"), header(xml), END]).errors[0]
+    answer = spoken([by_name("multitasking"), header(xml), parameters(later=True), *readouts, END])
+    assert told in answer.errors[0]
+    answer = spoken([by_name("multitasking"), header(xml), parameters(later="soon"), *readouts, END])
+    assert "later is true or false" in answer.errors[0]
+
+
+def test_noise_of_an_earlier_connection_counts(
+    xml: bytes, readouts: list[bytes], small_scan: Path, tmp_path: Path
+) -> None:
+    """A scan without noise readouts, which depends on a kept one, is that with them, pixel by pixel."""
+    flags = [int.from_bytes(one[4:12], "little") for one in readouts]
+    is_noise = [bool(flag >> (ismrmrd.ACQ_IS_NOISE_MEASUREMENT - 1) & 1) for flag in flags]
+    noise = [one for one, is_one in zip(readouts, is_noise, strict=True) if is_one]
+    scan = [one for one, is_one in zip(readouts, is_noise, strict=True) if not is_one]
+    assert noise
+    shown = parameters(**QUICK, **QUICK_IMAGES)
+    with Server(tmp_path / "log", "--jobs", str(tmp_path / "jobs")) as server:
+        kept = server.speak([by_name("keep"), header(with_id(xml, "noise 1")), *noise, END])
+        assert kept.errors == []
+        answer = server.speak([by_name("multitasking"), header(with_id(xml, ID, "noise 1")), shown, *scan, END])
+        without = server.speak([by_name("multitasking"), header(with_id(xml, ID)), shown, *scan, END])
+    expected = replay_here(small_scan, tmp_path / "images.h5", dialect="fire", **QUICK, **QUICK_IMAGES)
+    images = [image for series in expected.values() for image in series]
+    for (_, _, pixels), image in zip(answer.images, images, strict=True):
+        np.testing.assert_array_equal(pixels, image.data)
+    assert "receiver noise standard deviation" in answer.images[0][1]
+    assert "receiver noise standard deviation" not in without.images[0][1]
