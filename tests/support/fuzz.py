@@ -24,6 +24,7 @@ import traceback
 import warnings
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -31,18 +32,27 @@ import ismrmrd
 import numpy as np
 
 from gadgets.configuration import configuration_of, executed_gadget
+from gadgets.consoles.fire.connection import Choice, FireConnection, FireReader
+from gadgets.consoles.fire.opening import Opening, read_opening
+from gadgets.consoles.serving.choices import choice_of
+from gadgets.consoles.serving.configurations import Configurations
+from gadgets.consoles.serving.worker import Service
 from gadgets.errors import OPERATOR_ERRORS
 from gadgets.mrd.files import ScanFile, open_source, read_images
 from gadgets.mrd.header import parse_header, read_header
 from gadgets.mrd.headers.identifiers import anonymous_xml
 from gadgets.mrd.headers.numbers import as_gadgetron_writes
+from gadgets.mrd.wire.items import read_acquisition, read_image
 from gadgets.mrd.wire.opening import GuardedConnection
+from gadgets.mrd.wire.reading import END, ItemReader
+from gadgets.mrd.wire.sockets import ExactSocket
 from gadgets.multitasking.gadget import MultitaskingGadget
 from gadgets.multitasking.parameters import parse_parameters
 from gadgets.multitasking.readouts import slices_of
 from gadgets.simulated.radial import protocol_with, write_simulation
 from recon.simulation.chest import simulate_scan
-from tests.support.peer import CLOSE, IMAGE, WAVEFORM, message, scan_messages
+from tests.support.fire import by_name, header as fire_header, parameters
+from tests.support.peer import ACQUISITION, CLOSE, IMAGE, WAVEFORM, message, scan_messages
 from tests.support.replays import SHIPPED_XML
 
 TRIAL_S = 20
@@ -115,25 +125,37 @@ class Receiving(MultitaskingGadget):
 
 def wire(rng: random.Random) -> None:
     """Messages in other orders, and bytes that are not theirs."""
-    messages = list(stream())
+
+    def serve(sock: socket.socket) -> None:
+        with GuardedConnection(sock) as connection:
+            Receiving().handle(connection)
+
+    _converse(_disordered(rng, stream()), serve)
+
+
+def _disordered(rng: random.Random, original: list[bytes]) -> bytes:
+    messages = list(original)
     for _ in range(rng.choice((0, 0, 1, 3))):
         first, second = rng.randrange(len(messages)), rng.randrange(len(messages))
         messages[first], messages[second] = messages[second], messages[first]
     if rng.random() < 0.3:
         messages.insert(rng.randrange(len(messages)), message(rng.randrange(2**16), rng.randbytes(rng.randrange(60))))
     whole = b"".join(messages)
-    data = spoiled(rng, whole) if rng.random() < 0.8 else whole
+    return spoiled(rng, whole) if rng.random() < 0.8 else whole
+
+
+def _converse(data: bytes, serve: Callable[[socket.socket], None]) -> None:
+    """Send to what serves a connection, read whatever it answers, and raise what it raised."""
     client, server = socket.socketpair()
     raised: list[BaseException] = []
 
-    def serve() -> None:
+    def run() -> None:
         try:
-            with GuardedConnection(server) as connection:
-                Receiving().handle(connection)
+            serve(server)
         except BaseException as error:
             raised.append(error)
 
-    thread = threading.Thread(target=serve, daemon=True)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     with client:
         client.settimeout(TRIAL_S)
@@ -148,6 +170,65 @@ def wire(rng: random.Random) -> None:
     if raised:
         raise raised[0]
 
+
+@functools.cache
+def fire_stream() -> list[bytes]:
+    """What a FIRE console sends, in as few bytes as say everything."""
+    given = {"temporalmodel": "realtime", "rank": "4", "keep_ectopic": True}
+    xml, (*items, close) = stream()[1][6:], stream()[-9:]
+    return [by_name("multitasking"), fire_header(xml), parameters(**given), *items, close]
+
+
+def fire(rng: random.Random) -> None:
+    """A FIRE connection of other bytes, up to what a gadget does with it."""
+    served = Service(configurations=Configurations())
+
+    def choose(opening: Opening) -> Choice:
+        return replace(choice_of(opening, served.configurations, None), make=Receiving)
+
+    def serve(sock: socket.socket) -> None:
+        with FireConnection(sock, choose) as connection:
+            connection.choice.make().handle(connection)
+
+    _converse(_disordered(rng, fire_stream()), serve)
+
+
+def _read_to_the_end(data: bytes, reader: Callable[[ExactSocket], ItemReader]) -> None:
+    client, server = socket.socketpair()
+    with client, server:
+        client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            client.sendall(data[:_FITS_BYTES])
+        client.shutdown(socket.SHUT_WR)
+        items = reader(ExactSocket(server, 1.0, 1.0))
+        while items.next() is not END:
+            pass
+
+
+_FITS_BYTES = 150_000
+"""Of a socket pair's buffer: what is written without anybody reading."""
+
+
+def fire_bytes(rng: random.Random) -> None:
+    """Other bytes into the readers of FIRE alone: fast enough for a million of them."""
+
+    def opened(source: ExactSocket) -> ItemReader:
+        read_opening(source)
+        return FireReader(source, _READERS, ())
+
+    _read_to_the_end(spoiled(rng, b"".join(fire_stream())), opened)
+
+
+def gadgetron_bytes(rng: random.Random) -> None:
+    """Other bytes into the readers of a Gadgetron connection alone."""
+    _read_to_the_end(spoiled(rng, b"".join(stream()[-9:])), lambda source: ItemReader(source, _READERS))
+
+
+_READERS = {
+    ACQUISITION: read_acquisition,
+    IMAGE: read_image,
+    WAVEFORM: lambda source: ismrmrd.Waveform.deserialize_from(source.read),
+}
 
 _VALUES = ("", "-1", "1e400", "nan", "inf", "0", "9" * 5000, "a,b", "1 2", "true", "ä" * 300, "0x10", "1e-320", "::")
 
@@ -258,6 +339,9 @@ _ODD: list[Callable[[random.Random, object], object]] = [
 
 TARGETS: dict[str, Callable[[random.Random], None]] = {
     "wire": wire,
+    "fire": fire,
+    "fire bytes": fire_bytes,
+    "gadgetron bytes": gadgetron_bytes,
     "configuration": configuration,
     "header": header,
     "hdf5 bytes": hdf5_bytes,
