@@ -1,4 +1,4 @@
-"""Readouts per second from the wire into arrays: `python tests/benchmarks/intake.py`.
+"""Readouts per second from the wire into arrays, for Gadgetron and for FIRE: `python tests/benchmarks/intake.py`.
 
 A sender in a process of its own writes readouts of 8 coils × 320 samples with trajectory, as a console would.
 """
@@ -6,11 +6,13 @@ A sender in a process of its own writes readouts of 8 coils × 320 samples with 
 import multiprocessing
 import socket
 import time
+from collections.abc import Callable
 
 import ismrmrd
 import numpy as np
 from gadgetron.external import constants
 
+from gadgets.consoles.fire.connection import Choice, FireConnection
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.header import parse_header, read_header
 from gadgets.mrd.intake.measurement import Measurement
@@ -46,10 +48,11 @@ def stream_bytes() -> bytes:
     return b"".join(readouts)
 
 
-def send(port: int) -> None:
+def send(port: int, end_of_text: bytes) -> None:
     pair = stream_bytes()
     with socket.create_connection(("127.0.0.1", port)) as sock:
-        for message_id, text in ((2, b"<configuration/>"), (3, HEADER.encode())):
+        for message_id, said in ((2, b"<configuration/>"), (3, HEADER.encode())):
+            text = said + end_of_text
             sock.sendall(constants.GadgetMessageIdentifier.pack(message_id) + constants.uint32.pack(len(text)) + text)
         for _ in range(READOUTS // 20):
             sock.sendall(10 * pair)
@@ -58,19 +61,30 @@ def send(port: int) -> None:
             ...
 
 
-def main() -> None:
+def fire(sock: socket.socket) -> FireConnection:
+    return FireConnection(sock, lambda opening: Choice(MultitaskingGadget, opening.configuration.encode()))
+
+
+def measure(console: str, connected: Callable[[socket.socket], GuardedConnection], end_of_text: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        sender = multiprocessing.get_context("spawn").Process(target=send, args=(server.getsockname()[1],))
+        arguments = (server.getsockname()[1], end_of_text)
+        sender = multiprocessing.get_context("spawn").Process(target=send, args=arguments)
         sender.start()
-        with GuardedConnection(server.accept()[0]) as connection, GadgetStream(connection, "benchmark") as stream:
+        with connected(server.accept()[0]) as connection, GadgetStream(connection, "benchmark") as stream:
             measurement, start = Measurement(), time.perf_counter()
             measurement.receive(stream, MultitaskingGadget().accept)
             received = time.perf_counter()
             slices_of(measurement, read_header(parse_header(HEADER)), MultitaskingParameters(tr_ms=3.6))
             end = time.perf_counter()
         sender.join()
-    print(f"wire → readouts: {READOUTS / (received - start):,.0f} readouts/s of {COILS}×{SAMPLES}")
-    print(f"wire → arrays:   {READOUTS / (end - start):,.0f} readouts/s; a console sends 280")
+    print(f"{console}: wire → readouts: {READOUTS / (received - start):,.0f} readouts/s of {COILS}×{SAMPLES}")
+    print(f"{console}: wire → arrays:   {READOUTS / (end - start):,.0f} readouts/s; a console sends 280")
+
+
+def main() -> None:
+    for _ in range(2):
+        measure("Gadgetron", GuardedConnection, b"")
+        measure("FIRE", fire, b"\0")
 
 
 if __name__ == "__main__":

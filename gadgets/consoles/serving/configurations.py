@@ -112,14 +112,19 @@ class Configurations:
         document = self.document(asked)
         target = executed_gadget(document) or "MultitaskingGadget"
         entry, element = gadget_entry(target), configuration_of(document, target)
-        names = parameter_names(type(entry.parse(None, {})))
-        console = with_our_names(given, names)
-        own = {name: value for name, value in self.overrides.items() if name in names}
+        console = with_our_names(given, parameter_names(type(entry.parse(None, {}))))
+        own = self.of_gadget(target, self.overrides)
         overrides = _with_fire(element, own | console)
         entry.parse(element, overrides)
         for name in sorted(set(console) & set(own)):
             log.info("%s is what the console set, not what the server was started with", name)
         return target, configuration_message(element, overrides)
+
+    @staticmethod
+    def of_gadget(target: str, values: Mapping[str, str]) -> dict[str, str]:
+        """Of some parameters those that a gadget has: a server may set some for each of its gadgets."""
+        names = parameter_names(type(gadget_entry(target).parse(None, {})))
+        return {name: value for name, value in values.items() if name in names}
 
     def _files(self) -> dict[str, Path]:
         shipped = Path(str(files("gadgets") / "configs" / "xml"))

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from gadgetron.external.connection import Connection
-
 from gadgets.configuration import configuration_of, executed_gadget
 from gadgets.consoles.fire.connection import Choice, FireConnection, LogLines
 from gadgets.consoles.fire.opening import NothingCameError, Opening
@@ -23,7 +21,6 @@ from gadgets.consoles.serving.configurations import Configurations
 from gadgets.consoles.serving.turns import Turns
 from gadgets.device import give_memory_back
 from gadgets.errors import OPERATOR_ERRORS, Stopped, signals_as_errors
-from gadgets.mrd.replay import configuration_message
 from gadgets.mrd.wire.opening import GuardedConnection
 from gadgets.registry import gadget_entry
 
@@ -146,14 +143,14 @@ def _serve_fire(sock: socket.socket, service: Service, turns: Turns) -> None:
 
 
 def _serve_gadgetron(sock: socket.socket, service: Service) -> None:
-    """Serve a Gadgetron whose configuration says ``<connect port="N"/>``: its ``<configuration>`` is all there is."""
-    target = executed_gadget(service.configurations.document("")) or "MultitaskingGadget"
+    """Serve a Gadgetron whose configuration says ``<connect port="N"/>``.
+
+    It sends a ``<configuration>`` alone: which gadget is meant, the server's own configuration says.
+    """
+    known = service.configurations
+    target = executed_gadget(known.document("")) or "MultitaskingGadget"
     with GuardedConnection(sock) as connection:
-        if service.configurations.overrides:
-            sent: Connection = connection
-            message = configuration_message(sent.config, dict(service.configurations.overrides))
-            connection.raw_bytes.config = message
-            del connection.config
+        connection.set_defaults(known.of_gadget(target, dict(known.overrides)))
         gadget_entry(target).make().handle(connection)
 
 

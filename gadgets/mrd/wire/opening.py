@@ -8,7 +8,7 @@ import contextlib
 import socket
 import struct
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -85,6 +85,17 @@ class GuardedConnection(Connection):
 
     def __exit__(self, *error: object) -> None:
         self.end()
+
+    def set_defaults(self, parameters: Mapping[str, str]) -> None:
+        """Add parameters to a ``<configuration>``, or to none; those that it sets itself stay."""
+        if self.config is None and self.raw_bytes.config.strip():
+            return  # no XML: the gadget will say so
+        element = self.config if self.config is not None else ElementTree.Element("configuration")
+        named = {child.get("name", child.tag) for child in element}
+        for name, value in parameters.items():
+            if name not in named:
+                ElementTree.SubElement(element, "property", {"name": name, "value": value})
+        self.raw_bytes.config, self.config = ElementTree.tostring(element), element
 
     @cached_property
     def config(self) -> ElementTree.Element | None:

@@ -6,11 +6,13 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gadgets.errors import ParameterError
-from tests.support.connections import Scan, main, small_scan
-from tests.support.fire import FireAnswer
+from tests.support.connections import QUICK, Scan, main, small_scan
+from tests.support.fire import FireAnswer, send
+from tests.support.peer import CLOSE, CONFIG, HEADER, Reader, message, with_length
 from tests.support.server import Server
 
 
@@ -59,6 +61,23 @@ def test_a_scan_that_is_cut_by_the_server_s_end_is_kept(scan: Scan, tmp_path: Pa
     sock.close()
     assert server.exit_code == 0
     assert len(list(kept.glob("malibu-rescue-*.h5"))) == 1
+
+
+def test_gadgetron_s_connect_mode(scan: Scan, tmp_path: Path) -> None:
+    """A Gadgetron dials, and sends its <configuration>, a header and items; errors are ERROR messages."""
+    quick = {name: value for name, value in QUICK.items() if name != "skipinversions"} | {"skip_inversions": "0"}
+    sets = [word for name, value in quick.items() for word in ("--set", f"{name}={value}")]
+    with Server(tmp_path / "log", "--console", "gadgetron", *sets) as server:
+        answers = []
+        for configuration in (b"<configuration/>", b"", b"<configuration><rank>0</rank></configuration>"):
+            with server.connect() as sock:
+                opening = message(CONFIG, with_length(configuration)) + message(HEADER, with_length(scan.xml))
+                send(sock, [opening, *scan.readouts, message(CLOSE)])
+                answers.append(Reader(sock).everything())
+    assert [len(answer.images) for answer in answers] == [1, 1, 0]
+    assert answers[0].images[0][2].dtype == np.float32
+    assert answers[0].closes == 1
+    assert "rank" in answers[2].errors[0]
 
 
 def test_a_port_that_is_taken_is_told(scan: Scan) -> None:
