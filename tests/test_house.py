@@ -14,6 +14,8 @@ TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py") if "benchmarks" n
 
 ROLES = {
     "errors": "errors of a package",
+    "connection": "a connection of a console, as a gadget sees it",
+    "opening": "how a connection opens",
     "gadget": "a stream's gadget, or what all gadgets share",
     "parameters": "what a console may set",
     "readouts": "readouts of the stream become arrays; the room of their maths in recon",

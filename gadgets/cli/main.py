@@ -14,7 +14,7 @@ from gadgets import RESEARCH_LABEL, __version__
 from gadgets.cli.benchmarks import benchmark
 from gadgets.cli.ending import one_line_errors
 from gadgets.cli.gadgetron import install_gadgetron
-from gadgets.cli.jobs import jobs
+from gadgets.cli.job_list import jobs
 from gadgets.cli.networks import nets, prepare_pairs
 from gadgets.cli.options import (
     LOOK,

@@ -10,8 +10,8 @@ from gadgetron.external.connection import Connection
 
 from gadgets.consoles.fire.connection import Choice
 from gadgets.consoles.fire.opening import Opening
+from gadgets.consoles.jobs.job_store import Job, JobStore, key_of
 from gadgets.consoles.jobs.note import note_image
-from gadgets.consoles.jobs.store import Job, JobStore, key_of
 from gadgets.errors import ParameterError, ScanFileError
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.dialects import FireDialect

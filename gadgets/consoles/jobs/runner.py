@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from gadgets.consoles.jobs.store import Job, JobStore
+from gadgets.consoles.jobs.job_store import Job, JobStore
 from gadgets.errors import ParameterError, shortened
 
 log = logging.getLogger(__name__)

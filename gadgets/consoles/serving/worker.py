@@ -15,7 +15,7 @@ from gadgets.configuration import configuration_of, executed_gadget
 from gadgets.consoles.fire.connection import Choice, FireConnection, LogLines
 from gadgets.consoles.fire.opening import NothingCameError, Opening
 from gadgets.consoles.jobs.desk import JobDesk
-from gadgets.consoles.jobs.store import JobStore
+from gadgets.consoles.jobs.job_store import JobStore
 from gadgets.consoles.serving.choices import choice_of
 from gadgets.consoles.serving.configurations import Configurations
 from gadgets.consoles.serving.turns import Turns
@@ -34,7 +34,7 @@ Console = Literal["fire", "gadgetron"]
 
 @dataclass(frozen=True)
 class JobSettings:
-    """Store of jobs: see :class:`gadgets.consoles.jobs.store.JobStore`."""
+    """Store of jobs: see :class:`gadgets.consoles.jobs.job_store.JobStore`."""
 
     folder: Path
     limit_gb: float = 50.0

@@ -8,7 +8,7 @@ import ismrmrd
 import numpy as np
 import pytest
 
-from gadgets.consoles.jobs.store import JobStore, key_of
+from gadgets.consoles.jobs.job_store import JobStore, key_of
 from gadgets.mrd.files import ScanFile
 from tests.gadgets.consoles.conftest import QUICK, QUICK_IMAGES
 from tests.support.command import malibu

@@ -20,7 +20,7 @@ KeyArgument = Annotated[str, typer.Argument(help="As malibu jobs list shows it."
 @jobs.command("list")
 def list_jobs(folder: FolderOption) -> None:
     """Show all jobs, the oldest first."""
-    from gadgets.consoles.jobs.store import JobStore
+    from gadgets.consoles.jobs.job_store import JobStore
 
     table = Table("job", "state", "gadget", "came", "tries", "error")
     for job in JobStore(folder).jobs():
@@ -32,7 +32,7 @@ def list_jobs(folder: FolderOption) -> None:
 @jobs.command()
 def cancel(key: KeyArgument, folder: FolderOption) -> None:
     """Take a job out of the queue, or end it."""
-    from gadgets.consoles.jobs.store import JobStore
+    from gadgets.consoles.jobs.job_store import JobStore
 
     JobStore(folder).change(key, "cancelled", ("queued", "running"))
     out.print(f"job {key} is cancelled; malibu jobs retry {key} takes it up again")
@@ -41,7 +41,7 @@ def cancel(key: KeyArgument, folder: FolderOption) -> None:
 @jobs.command()
 def retry(key: KeyArgument, folder: FolderOption) -> None:
     """Queue a job again that failed, was cancelled, or is done."""
-    from gadgets.consoles.jobs.store import JobStore
+    from gadgets.consoles.jobs.job_store import JobStore
 
     JobStore(folder).change(key, "queued", ("failed", "cancelled", "done"))
     out.print(f"job {key} waits")

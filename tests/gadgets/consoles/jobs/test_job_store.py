@@ -9,7 +9,7 @@ import ismrmrd
 import numpy as np
 import pytest
 
-from gadgets.consoles.jobs.store import JobStore, key_of
+from gadgets.consoles.jobs.job_store import JobStore, key_of
 from gadgets.errors import ParameterError, ScanFileError
 from gadgets.mrd.header import parse_header
 from gadgets.mrd.intake.measurement import Measurement
