@@ -76,9 +76,21 @@ def gadget_for(document: str | None, source: Source) -> str:
     ScanFileError
         If the configuration is of a gadget that takes no images, and the file holds images.
     """
-    is_images, encodings = isinstance(source, ImageSource), source.header.encoding
+    return gadget_of_items(document, source.header, isinstance(source, ImageSource))
+
+
+def gadget_of_items(document: str | None, header: Any, is_images: bool) -> str:
+    """Name the gadget for what a stream or file holds, as :func:`gadget_for`.
+
+    Parameters
+    ----------
+    document : str or None
+    header : ismrmrd.xsd.ismrmrdHeader
+    is_images : bool
+        Whether it holds images instead of readouts.
+    """
     if document is None:
-        trajectory = encodings[0].trajectory if encodings else None
+        trajectory = header.encoding[0].trajectory if header.encoding else None
         is_cartesian = str(getattr(trajectory, "value", trajectory)) == "cartesian"
         return "SuperResolutionGadget" if is_images or is_cartesian else "MultitaskingGadget"
     target = executed_gadget(document) or "MultitaskingGadget"

@@ -43,6 +43,7 @@ from gadgets.cli.options import (
     print_table,
     progress_bar,
 )
+from gadgets.cli.pipes import convert, stream
 from gadgets.cli.serve import serve
 from gadgets.cli.volumes import evaluate, prepare_volumes, simulate_volume
 from gadgets.errors import ParameterError
@@ -225,7 +226,7 @@ def report(
 
 
 for _panel, _commands in {
-    SCAN: (simulate_scan, simulate_volume, replay, serve, info),
+    SCAN: (simulate_scan, simulate_volume, replay, serve, stream, convert, info),
     LOOK: (report,),
     MEASURE: (benchmark,),
     TRAIN: (prepare_pairs, prepare_volumes, nets),

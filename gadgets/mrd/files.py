@@ -226,6 +226,7 @@ def write_scan(
     acquisitions : iterable of ismrmrd.Acquisition
         Taken a chunk at a time, so that a generator never has to be in memory as a whole.
     waveforms : sequence of ismrmrd.Waveform
+        Read behind the acquisitions, whose generator may fill it.
     private : bool
         Leave the file readable by its owner alone.
 
@@ -238,8 +239,6 @@ def write_scan(
     with new as file:
         container = ismrmrd.file.Container(file.create_group("dataset"))
         container.header = header
-        if waveforms:
-            container.waveforms = waveforms
         chunk: list[ismrmrd.Acquisition] = []
         for acquisition in acquisitions:
             chunk.append(acquisition)
@@ -248,6 +247,8 @@ def write_scan(
                 chunk = []
                 new.check()
         _append(container, chunk)
+        if waveforms:
+            container.waveforms = waveforms
 
 
 def _append(container: ismrmrd.file.Container, chunk: list[ismrmrd.Acquisition]) -> None:

@@ -264,7 +264,7 @@ def mapping(key: Codec, value: Codec) -> Codec:
 def record(name: str, fields: dict[str, Codec]) -> Codec:
     """Records as dicts; a field that a written dict lacks gets its default, one too many is left out."""
     readers = [(field_name, codec.read) for field_name, codec in fields.items()]
-    writers = [(field_name, codec) for field_name, codec in fields.items()]
+    writers = list(fields.items())
 
     def read(source: ByteSource) -> dict[str, Any]:
         return {field_name: read_field(source) for field_name, read_field in readers}

@@ -20,7 +20,7 @@ _SECOND_NS = 1_000_000_000
 
 
 def _plain(name: str) -> str:
-    """A name without the case and underscores in which v1 and v2 differ: kspace_encoding_step_1, kspaceEncodingStep1."""
+    """A name without the case and underscores in which v1 and v2 differ: echo_spacing and echoSpacing are one."""
     return name.replace("_", "").lower()
 
 

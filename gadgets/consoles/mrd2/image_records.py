@@ -16,7 +16,7 @@ from gadgets.consoles.mrd2.losses import Losses
 _HEAD = struct.Struct("<HHQI3H12sH60s6HI3I3H8i8fI")
 """ISMRMRD's ImageHeader: 198 bytes without padding."""
 
-PIXEL_TYPES = {
+PIXEL_TYPES: dict[np.dtype[Any], int] = {
     np.dtype("<u2"): ismrmrd.DATATYPE_USHORT,
     np.dtype("<i2"): ismrmrd.DATATYPE_SHORT,
     np.dtype("<u4"): ismrmrd.DATATYPE_UINT,
@@ -111,6 +111,7 @@ def image_record(image: ismrmrd.Image, tags: list[str], losses: Losses) -> dict[
     -------
     dict
     """
+    values: Any
     _, _, flags, uid, *values = _HEAD.unpack(bytes(image.getHead()))
     fov, _, vectors, *values = values[3:]
     counters, values = values[: len(_COUNTERS)], values[len(_COUNTERS) :]
@@ -135,7 +136,7 @@ def image_record(image: ismrmrd.Image, tags: list[str], losses: Losses) -> dict[
 
 def pixels_of(image: ismrmrd.Image) -> Any:
     """Pixels in the type that the head names; ismrmrd holds int32 in 64 bits."""
-    dtype = next(dtype for dtype, number in PIXEL_TYPES.items() if number == image.data_type)
+    dtype: np.dtype[Any] = next(dtype for dtype, number in PIXEL_TYPES.items() if number == image.data_type)
     return np.asarray(image.data, dtype)
 
 

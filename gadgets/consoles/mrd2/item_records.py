@@ -1,5 +1,6 @@
 """Readouts and waveforms: records of MRD v2 become objects of ISMRMRD v1, and the reverse."""
 
+import itertools
 import struct
 from collections.abc import Sequence
 from typing import Any
@@ -166,7 +167,7 @@ def _mask(order: Sequence[int], losses: Losses) -> bytes:
     """The bits of ISMRMRD v1 that name the channels."""
     if any(channel >= _CHANNELS for channel in order):
         losses.say(f"channelOrder: ISMRMRD v1 names channels up to {_CHANNELS - 1}; the others are left out")
-    if any(later <= earlier for earlier, later in zip(order, order[1:], strict=False)):
+    if any(later <= earlier for earlier, later in itertools.pairwise(order)):
         losses.say("channelOrder: ISMRMRD v1 holds which channels there are, but not their order")
     bits = 0
     for channel in order:
@@ -195,8 +196,7 @@ def acquisition_record(acquisition: ismrmrd.Acquisition, counts_ns: bool, losses
     dict
     """
     # to_bytes copies the data too, and is still twice as fast as the deep copy that getHead makes.
-    values = _HEAD.unpack_from(acquisition.to_bytes())
-    version, flags, uid, counter, stamp, *values = values
+    version, flags, uid, counter, stamp, *values = _HEAD.unpack_from(acquisition.to_bytes())
     physiology, values = values[:_STAMPS], values[_STAMPS:]
     _, available, active, mask, *values = values
     indices, values = values[:4], values[5:]

@@ -31,39 +31,59 @@ def array(item: Codec, lengths: Sequence[int | None] | None) -> Codec:
     Codec
         Its values are arrays of ``item.number``, read-only as read; of objects if the elements are no numbers.
     """
-    fixed = tuple(length for length in lengths if length is not None) if lengths is not None else ()
-    is_fixed = bool(fixed) and lengths is not None and len(fixed) == len(lengths)
+    fixed = tuple(length for length in lengths or () if length is not None)
+    return _fixed_array(item, fixed) if fixed else _free_array(item, None if lengths is None else len(lengths))
+
+
+def _fixed_array(item: Codec, shape: tuple[int, ...]) -> Codec:
     read_values, write_values = _values(item)
+    count = math.prod(shape)
+    if count * item.smallest > LARGEST_FIELD:
+        raise MalformedError(f"an array takes at least {count * item.smallest} bytes")
 
     def read(source: ByteSource) -> NDArray:
-        if is_fixed:
-            return read_values(source, math.prod(fixed)).reshape(fixed)
-        dimensions = source.varint() if lengths is None else len(lengths)
-        if dimensions > _MOST_DIMENSIONS:
-            raise MalformedError(f"an array claims {dimensions} dimensions")
-        shape = tuple(source.varint() for _ in range(dimensions))
-        if math.prod(max(length, 1) for length in shape) * _item_bytes(item) > LARGEST_FIELD:
+        return read_values(source, count).reshape(shape)
+
+    def write(out: bytearray, value: NDArray) -> None:
+        value = np.asarray(value)
+        if value.shape != shape:
+            raise MalformedError(f"an array of shape {value.shape} stands where {shape} belongs")
+        write_values(out, value)
+
+    def default() -> NDArray:
+        return np.zeros(shape, item.number or object)
+
+    return Codec(read, write, count * item.smallest, default, item.number, item=item)
+
+
+def _free_array(item: Codec, dimensions: int | None) -> Codec:
+    read_values, write_values = _values(item)
+    if dimensions == 0:
+        raise MalformedError("the schema has an array without dimensions")
+
+    def read(source: ByteSource) -> NDArray:
+        number = source.varint() if dimensions is None else dimensions
+        if number > _MOST_DIMENSIONS:
+            raise MalformedError(f"an array claims {number} dimensions")
+        shape = tuple([source.varint() for _ in range(number)])
+        if math.prod([length or 1 for length in shape]) * _item_bytes(item) > LARGEST_FIELD:
             raise MalformedError(f"an array claims {'×'.join(map(str, shape))} elements")
         return read_values(source, math.prod(shape)).reshape(shape)
 
     def write(out: bytearray, value: NDArray) -> None:
         value = np.asarray(value)
-        if is_fixed and value.shape != fixed or lengths is not None and value.ndim != len(lengths):
-            raise MalformedError(f"an array of shape {value.shape} stands where another shape belongs")
-        if not is_fixed:
-            if lengths is None:
-                put_varint(out, value.ndim)
-            for length in value.shape:
-                put_varint(out, length)
+        if dimensions is None:
+            put_varint(out, value.ndim)
+        elif value.ndim != dimensions:
+            raise MalformedError(f"an array has {value.ndim} dimensions instead of {dimensions}")
+        for length in value.shape:
+            put_varint(out, length)
         write_values(out, value)
 
     def default() -> NDArray:
-        return np.zeros(fixed if is_fixed else (0,) * len(lengths or (0,)), item.number or object)
+        return np.zeros((0,) * (dimensions or 1), item.number or object)
 
-    smallest = math.prod(fixed) * item.smallest if is_fixed else 1 if lengths is None else len(lengths)
-    if not 1 <= smallest <= LARGEST_FIELD:
-        raise MalformedError(f"an array takes at least {smallest} bytes")
-    return Codec(read, write, smallest, default, item.number, item=item)
+    return Codec(read, write, dimensions or 1, default, item.number, item=item)
 
 
 def _item_bytes(item: Codec) -> int:
