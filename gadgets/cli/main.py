@@ -120,8 +120,8 @@ def replay(
     weights: WeightsOption = None,
     basis: BasisOption = None,
     report: Annotated[Path | None, typer.Option(help=ReportFolder, show_default=False)] = None,
-    host: Annotated[str | None, typer.Option(help="Send to a running Gadgetron there.", show_default=False)] = None,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of that Gadgetron.")] = 9002,
+    host: Annotated[str | None, typer.Option(help="Send to a Gadgetron or malibu serve.", show_default=False)] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 9002,
     timeout_s: Annotated[float, typer.Option(min=1, help="Longest wait for an answer.")] = 3600.0,
     group: GroupOption = "dataset",
 ) -> None:

@@ -91,7 +91,7 @@ def connect(host: str, port: int) -> socket.socket:
     try:
         return socket.create_connection((host, port), timeout=10)
     except OSError as error:
-        raise RemoteError(f"no Gadgetron answers at {host}:{port}: {error}") from error
+        raise RemoteError(f"no server answers at {host}:{port}: {error}") from error
 
 
 @contextlib.contextmanager

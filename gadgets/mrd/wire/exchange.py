@@ -28,8 +28,9 @@ _WRITERS = {
 # A server that fails after some images says so in a text and closes as if all were well. The first pattern is how
 # errors of malibu's gadgets begin; log lines of FIRE name their level, and only errors count among them.
 _ERROR_TEXT = re.compile(
-    r"\s*malibu \w+:|(?!\s*(DEBUG|DBG|INFO|WARN|WRN)).*\b\w*(error|exception|failed|failure)\b", re.I | re.S
+    r"\s*malibu \w+:|ERR|(?!\s*(DEBUG|DBG|INFO|WARN|WRN)).*\b\w*(error|exception|failed|failure)\b", re.I | re.S
 )
+_TALK = ("DBG", "DEBUG", "INFO")
 _LONGEST_TEXT = 1000
 # Readouts between two calls of Progress.sent: drawing a bar takes longer than sending a readout.
 _TOLD_EVERY = 64
@@ -125,9 +126,15 @@ def exchange(
 def _receive(connection: ExactSocket, images: Images, progress: Progress) -> None:
     """Take images and texts until the other side closes."""
     texts: list[str] = []
-    for image in _images(connection, texts):
-        images.append(image)
-        progress.image(image)
+    try:
+        for image in _images(connection, texts):
+            images.append(image)
+            progress.image(image)
+    except StreamError as error:
+        told = [text for text in texts if _ERROR_TEXT.match(text)]
+        if not told:
+            raise
+        raise RemoteError(f"the server said: {shortened(' | '.join(told), _LONGEST_TEXT)}") from error
     said = f"the server said: {shortened(' | '.join(texts), _LONGEST_TEXT)}" if texts else ""
     if not images.count:
         raise RemoteError(f"no image came back{f'; {said}' if said else ', nor an error'}; see the server's log")
@@ -203,7 +210,8 @@ def _images(connection: ExactSocket, texts: list[str]) -> Iterator[ismrmrd.Image
         if message_id == constants.GADGET_MESSAGE_TEXT:
             said = readers.read_byte_string(connection).decode(errors="replace").rstrip("\0\n")
             texts.append(shortened(said, _LONGEST_TEXT))
-            log.warning("the server says: %s", texts[-1])
+            level = logging.INFO if texts[-1].startswith(_TALK) else logging.WARNING
+            log.log(level, "the server says: %s", texts[-1])
             connection.message_done()
             continue
         if message_id != constants.GADGET_MESSAGE_ISMRMRD_IMAGE:

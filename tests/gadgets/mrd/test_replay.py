@@ -213,7 +213,7 @@ def test_server_that_breaks_off_is_an_error(tmp_path: Path, short_file: Path, la
 def test_nobody_at_home(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with pytest.raises(RemoteError, match=r"no Gadgetron answers at 127\.0\.0\.1"):
+    with pytest.raises(RemoteError, match=r"no server answers at 127\.0\.0\.1"):
         connect("127.0.0.1", port)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from gadgets.errors import ParameterError
+from gadgets.mrd.files import read_images
+from tests.support.command import malibu
 from tests.support.connections import QUICK, Scan, main, small_scan
 from tests.support.fire import FireAnswer, send
 from tests.support.peer import CLOSE, CONFIG, HEADER, Reader, message, with_length
@@ -85,3 +87,27 @@ def test_a_port_that_is_taken_is_told(scan: Scan) -> None:
 
     with listen("127.0.0.1", 0) as taken, pytest.raises(ParameterError, match="choose another --host or --port"):
         listen("127.0.0.1", taken.getsockname()[1])
+
+
+def test_replay_speaks_with_the_server(tmp_path: Path) -> None:
+    """A user's file through the server is what it is without one; an error is what the server's log says."""
+    scan, here, there = tmp_path / "scan.h5", tmp_path / "here.h5", tmp_path / "there.h5"
+    malibu("simulate-scan", scan, "--duration-s", "1.2", "--coils", "2")
+    config = tmp_path / "quick.xml"
+    quick = {**QUICK, "skip_inversions": "0", "dialect": "fire"}
+    del quick["skipinversions"]
+    config.write_text(f"<configuration>{''.join(f'<{k}>{v}</{k}>' for k, v in quick.items())}</configuration>")
+    with Server(tmp_path / "log") as server:
+        server.connect().close()
+        malibu("replay", scan, "-o", there, "--host", "127.0.0.1", "--port", str(server.port), "--config", config)
+        config.write_text(
+            "<configuration><golden_angle_deg>1</golden_angle_deg><basis>/none.npy</basis></configuration>"
+        )
+        arguments = ("--host", "127.0.0.1", "--port", str(server.port), "--config", config)
+        _, said = malibu("replay", scan, "-o", tmp_path / "no.h5", *arguments, code=1)
+    assert "ERR" in said
+    assert "/none.npy" in said
+    config.write_text(f"<configuration>{''.join(f'<{k}>{v}</{k}>' for k, v in quick.items())}</configuration>")
+    malibu("replay", scan, "-o", here, "--config", config)
+    for ours, theirs in zip(read_images(here)[1], read_images(there)[1], strict=True):
+        np.testing.assert_array_equal(ours.data, theirs.data)
