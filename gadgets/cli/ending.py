@@ -22,8 +22,8 @@ from gadgets.errors import (
     signals_as_errors,
 )
 
-_OPTIONAL = ("torch", "safetensors")
-"""Packages that a console without networks may lack."""
+_OPTIONAL = ("torch", "safetensors", "pydicom", "highdicom", "pynetdicom", "nibabel")
+"""Packages that a console without networks or hospital formats may lack."""
 
 
 @contextlib.contextmanager

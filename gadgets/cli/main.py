@@ -13,6 +13,7 @@ from rich.table import Table
 from gadgets import RESEARCH_LABEL, __version__
 from gadgets.cli.benchmarks import benchmark
 from gadgets.cli.ending import one_line_errors
+from gadgets.cli.exchange import check_exchange, dicom, nifti, write_exchange
 from gadgets.cli.gadgetron import install_gadgetron
 from gadgets.cli.job_list import jobs
 from gadgets.cli.networks import nets, prepare_pairs
@@ -124,6 +125,8 @@ def replay(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 9002,
     timeout_s: Annotated[float, typer.Option(min=1, help="Longest wait for an answer.")] = 3600.0,
     group: GroupOption = "dataset",
+    dicom: Annotated[Path | None, typer.Option(help="Folder for the images as DICOM too.", show_default=False)] = None,
+    nifti: Annotated[Path | None, typer.Option(help="Folder for the images as NIfTI too.", show_default=False)] = None,
 ) -> None:
     """Run a file through the gadget that the configuration names, over the protocol that a scanner speaks."""
     from gadgets.configuration import configuration_of, executed_gadget
@@ -143,6 +146,7 @@ def replay(
     check_seconds(timeout_s)
     check_outputs([scan, *([config] if config else [])], output, output.with_name(f"{output.stem}.incomplete.h5"))
     check_report(report)
+    check_exchange(dicom, nifti)
     with open_source(scan, group) as file:
         if host:
             with connect(host, port) as sock:
@@ -150,6 +154,7 @@ def replay(
         else:
             with hosted(gadget.make()) as sock:
                 _run(file, output, configuration_message(element, overrides), sock, timeout_s)
+    write_exchange(output, dicom, nifti)
     if report:
         from gadgets.reports.multitasking import write_report
 
@@ -226,8 +231,20 @@ def report(
 
 
 for _panel, _commands in {
-    SCAN: (simulate_scan, simulate_volume, replay, serve, stream, convert, info),
-    LOOK: (report,),
+    SCAN: (
+        simulate_scan,
+        simulate_volume,
+        replay,
+        serve,
+        stream,
+        convert,
+        info,
+    ),
+    LOOK: (
+        report,
+        dicom,
+        nifti,
+    ),
     MEASURE: (benchmark,),
     TRAIN: (prepare_pairs, prepare_volumes, nets),
     SET_UP: (install_gadgetron, parameters),
