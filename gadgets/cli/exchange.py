@@ -1,12 +1,27 @@
 """The commands of ``malibu`` that speak the formats of hospitals: DICOM and NIfTI."""
 
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gadgets import RESEARCH_LABEL
-from gadgets.cli.options import GroupOption, out, progress_bar
+from gadgets.cli.options import (
+    LONGEST_WAIT_S,
+    DeviceOption,
+    GroupOption,
+    SetOption,
+    configuration_text,
+    out,
+    overrides_of,
+    progress_bar,
+)
+from gadgets.errors import ParameterError
+
+if TYPE_CHECKING:
+    from gadgets.exchange.dicom_volumes import SourceSeries
+    from gadgets.mrd.replay import Gadget
 
 ImagesArgument = Annotated[Path, typer.Argument(help="Image file that malibu replay wrote.", show_default=False)]
 FolderOption = Annotated[
@@ -75,6 +90,64 @@ def nifti(images: ImagesArgument, folder: FolderOption, group: GroupOption = "da
 
     paths = write_nifti(read_pictures(images, group)[1], folder)
     out.print(f"wrote {len(paths)} NIfTI files to {folder} ({RESEARCH_LABEL})", soft_wrap=True, highlight=False)
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(help="Folder of DICOM volumes, one or more series.", show_default=False)],
+    output: FolderOption,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Configuration; default: super_resolution_coronary_images.xml.", show_default=False),
+    ] = None,
+    set_: SetOption = None,
+    device: DeviceOption = None,
+    send: SendOption = None,
+    aet: OwnTitleOption = "MALIBU",
+    called: CalledTitleOption = "ANY-SCP",
+) -> None:
+    """Restore DICOM volumes by the super-resolution gadget: new series of the same study; what came stays untouched."""
+    from gadgets.configuration import configuration_of, executed_gadget
+    from gadgets.exchange.dicom_volumes import check_new_folder, read_series
+    from gadgets.exchange.sending import archive_of
+    from gadgets.mrd.replay import configuration_message
+    from gadgets.registry import gadget_entry
+
+    if send:
+        archive_of(send, aet, called)
+    document = configuration_text(config, "super_resolution_coronary_images.xml")
+    target, overrides = executed_gadget(document) or "SuperResolutionGadget", overrides_of(set_, device)
+    if target != "SuperResolutionGadget":
+        raise ParameterError(f"the configuration is of {target}; volumes are restored by SuperResolutionGadget")
+    entry, element = gadget_entry(target), configuration_of(document, target)
+    chosen: Any = entry.parse(element, overrides)
+    generated = [kind for kind in chosen.images if kind != "original"]
+    if not generated:
+        raise ParameterError("images=original would write nothing: what came stays where it is; add super_resolved")
+    overrides["images"] = " ".join(generated)
+    check_new_folder(output, folder)
+    message, paths = configuration_message(element, overrides), list[Path]()
+    for source in read_series(folder):
+        paths += _restored(source, entry.make(), message, output)
+    out.print(f"wrote {len(paths)} DICOM objects to {output} ({RESEARCH_LABEL})", soft_wrap=True, highlight=False)
+    if send:
+        send_files(paths, send, aet, called)
+
+
+def _restored(source: "SourceSeries", gadget: "Gadget", configuration: bytes, output: Path) -> list[Path]:
+    """Send a volume through the gadget over the same path as a replay, and write what comes back."""
+    from gadgets.exchange.dicom_output import read_pictures, write_restored
+    from gadgets.mrd.files import ImageSource
+    from gadgets.mrd.replay import Progress as Callbacks, hosted, replay
+
+    with tempfile.TemporaryDirectory(prefix="malibu-") as name, progress_bar() as progress:
+        came, restored = Path(name) / "images.h5", Path(name) / "restored.h5"
+        source.write(came)
+        task = progress.add_task("restoring", total=None)
+        callbacks = Callbacks(image=lambda image: progress.advance(task))
+        with ImageSource(came) as file, hosted(gadget) as sock:
+            replay(file, restored, configuration, sock, LONGEST_WAIT_S, callbacks)
+        header, images = read_pictures(restored)
+        return write_restored(header, images, source.template, output)
 
 
 def check_exchange(dicom_folder: Path | None, nifti_folder: Path | None) -> None:

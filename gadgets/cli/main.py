@@ -13,7 +13,7 @@ from rich.table import Table
 from gadgets import RESEARCH_LABEL, __version__
 from gadgets.cli.benchmarks import benchmark
 from gadgets.cli.ending import one_line_errors
-from gadgets.cli.exchange import check_exchange, dicom, nifti, write_exchange
+from gadgets.cli.exchange import check_exchange, dicom, nifti, restore, write_exchange
 from gadgets.cli.gadgetron import install_gadgetron
 from gadgets.cli.job_list import jobs
 from gadgets.cli.networks import nets, prepare_pairs
@@ -238,6 +238,7 @@ for _panel, _commands in {
         serve,
         stream,
         convert,
+        restore,
         info,
     ),
     LOOK: (

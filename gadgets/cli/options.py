@@ -103,12 +103,12 @@ def progress_bar() -> Progress:
     return Progress(*columns, console=console)
 
 
-def configuration_text(path: Path | None) -> str:
-    """Read a configuration; None: the one that malibu ships."""
+def configuration_text(path: Path | None, shipped: str = "multitasking.xml") -> str:
+    """Read a configuration; None: one that malibu ships."""
     if path is None:
         from importlib.resources import files
 
-        return (files("gadgets") / "configs" / "xml" / "multitasking.xml").read_text(encoding="utf-8")
+        return (files("gadgets") / "configs" / "xml" / shipped).read_text(encoding="utf-8")
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

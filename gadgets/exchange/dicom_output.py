@@ -1,16 +1,17 @@
 """An image file, or images as they come, as a folder of DICOM objects."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import ismrmrd
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import Dataset
 
 from gadgets.errors import ScanFileError, shortened
 from gadgets.exchange.mr_objects import Belonging, mr_objects
 from gadgets.exchange.planes import PlaneSeries, plane_series
+from gadgets.exchange.quantities import quantity_of
 from gadgets.exchange.study import OF_THE_SCANNER, PATIENT_AND_STUDY, anonymous_study, copied, read_template
 from gadgets.exchange.uids import measurement_key
 from gadgets.files import check_folder, complete_file
@@ -93,7 +94,8 @@ def write_dicom(
     """
     series = plane_series(images)
     belonging = _belonging(header, series, options)
-    return write_series_folders(series, belonging, folder, options)
+    _check_free(folder, {name for one in series for name in _names(one, options.parametric_map)})
+    return _write(series, belonging, folder, options.parametric_map)
 
 
 def _belonging(header: ismrmrd.xsd.ismrmrdHeader, series: list[PlaneSeries], options: DicomOptions) -> Belonging:
@@ -128,24 +130,56 @@ def of_template(template: Dataset, nobody: Dataset) -> Dataset:
     return shared
 
 
-def write_series_folders(
-    series: list[PlaneSeries], belonging: Belonging, folder: Path, options: DicomOptions
+def write_restored(
+    header: ismrmrd.xsd.ismrmrdHeader, images: Iterable[ismrmrd.Image], source: Dataset, folder: Path
 ) -> list[Path]:
-    """Write the objects of all series; see :func:`write_dicom`."""
-    names = [f"series{one.number:03d}/{index + 1:05d}.dcm" for one in series for index in range(len(one.planes))]
-    _check_free(folder, set(names))
+    """Write what a gadget made of a volume that came as DICOM: new series of the same patient and study.
+
+    Parameters
+    ----------
+    header : ismrmrd.xsd.ismrmrdHeader
+    images : iterable of ismrmrd.Image
+        Those that went through as they came are not written again.
+    source : pydicom.Dataset
+        An object of the volume that came: patient, study, frame of reference, scanner and sequence are its.
+    folder : Path
+        As :func:`write_dicom` takes it; may hold other restored series.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    DataError, ScanFileError, OSError
+        As :func:`write_dicom` does.
+    """
+    series = plane_series(image for image in images if "MalibuReconstruction" in image.meta)
+    shared = of_template(source, anonymous_study(measurement_key(header, series)))
+    belonging = Belonging(shared, anonymous(header), source, beside_others=True)
+    return _write(series, belonging, folder)
+
+
+def _write(series: list[PlaneSeries], belonging: Belonging, folder: Path, parametric_maps: bool = False) -> list[Path]:
     paths = []
-    for name, data in zip(names, _objects(series, belonging), strict=True):
-        path = folder / name
-        with complete_file(path) as partial:
-            data.save_as(partial, enforce_file_format=True)
-        paths.append(path)
+    for one in series:
+        objects: list[Dataset] = list(mr_objects(one, belonging))
+        quantity = quantity_of(one) if parametric_maps else None
+        if quantity:
+            from gadgets.exchange.parametric_map import parametric_map
+
+            objects.append(parametric_map(one, quantity, objects))
+        for name, data in zip(_names(one, parametric_maps), objects, strict=True):
+            with complete_file(folder / name) as partial:
+                data.save_as(partial, enforce_file_format=True)
+            paths.append(folder / name)
     return paths
 
 
-def _objects(series: list[PlaneSeries], belonging: Belonging) -> Iterator[FileDataset]:
-    for one in series:
-        yield from mr_objects(one, belonging)
+def _names(series: PlaneSeries, parametric_maps: bool) -> list[str]:
+    folder = f"series{series.number:03d}"
+    names = [f"{folder}/{index + 1:05d}.dcm" for index in range(len(series.planes))]
+    return [*names, f"{folder}_float/00001.dcm"] if parametric_maps and quantity_of(series) else names
 
 
 def _check_free(folder: Path, names: set[str]) -> None:

@@ -126,7 +126,7 @@ def _equipment(data: Dataset, header: Any) -> None:
     for name, value in stated.items():
         if value is not None and not data.get(name):
             setattr(data, name, value)
-    for name in ("PositionReferenceIndicator", "PatientPosition", "MagneticFieldStrength"):
+    for name in ("PositionReferenceIndicator", "PatientPosition"):
         if name not in data:
             setattr(data, name, None)
     if not data.get("BodyPartExamined") and "Laterality" not in data:
