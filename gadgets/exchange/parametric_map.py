@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
-from highdicom import PixelMeasuresSequence, VOILUTTransformation
+from highdicom import VOILUTTransformation
 from highdicom.enum import ContentQualificationValues
 from highdicom.pm import DerivedPixelContrastValues, ImageFlavorValues, ParametricMap, RealWorldValueMapping
 from pydicom.dataset import Dataset
@@ -13,7 +13,7 @@ from gadgets import RESEARCH_LABEL, __version__
 from gadgets.exchange.mr_objects import description
 from gadgets.exchange.planes import PlaneSeries
 from gadgets.exchange.quantities import Quantity, concepts, unit_code
-from gadgets.exchange.stored_values import real_values, window
+from gadgets.exchange.stored_values import decimal, real_values, window
 from gadgets.exchange.uids import uid
 
 _NO_DATE, _NO_TIME = "19700101", "000000"
@@ -56,7 +56,6 @@ def parametric_map(series: PlaneSeries, quantity: Quantity, sources: Sequence[Da
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[_mapping(quantity)],
         voi_lut_transformations=[VOILUTTransformation(window_center=centre, window_width=width)],
-        pixel_measures=_measures(series),
         content_description=RESEARCH_LABEL,
         content_label="MAP",
         content_qualification=ContentQualificationValues.RESEARCH,
@@ -67,15 +66,16 @@ def parametric_map(series: PlaneSeries, quantity: Quantity, sources: Sequence[Da
     data.ImageComments = f"{RESEARCH_LABEL}, {description(series)}"
     if first.get("Laterality") is None and "Laterality" in first:
         data.Laterality = None
+    _set_step(data, series)
     _make_repeatable(data, own_uid)
     return data
 
 
-def _measures(series: PlaneSeries) -> PixelMeasuresSequence:
-    """Voxel size; highdicom would give 1 mm for the distance of the slices where there is but one."""
+def _set_step(data: Dataset, series: PlaneSeries) -> None:
+    """Distance of the slices; where there is but one, highdicom writes 1 mm, whatever it is given."""
     plane = series.planes[0]
-    spacing_mm = series.step_mm if series.step_mm is not None else plane.thickness_mm
-    return PixelMeasuresSequence(plane.spacing_mm, plane.thickness_mm, spacing_mm)
+    step_mm = series.step_mm if series.step_mm is not None else plane.thickness_mm
+    data.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices = decimal(step_mm)
 
 
 def _mapping(quantity: Quantity) -> RealWorldValueMapping:
