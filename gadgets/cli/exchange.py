@@ -88,7 +88,7 @@ def nifti(images: ImagesArgument, folder: FolderOption, group: GroupOption = "da
     from gadgets.exchange.dicom_output import read_pictures
     from gadgets.exchange.nifti_output import write_nifti
 
-    paths = write_nifti(read_pictures(images, group)[1], folder)
+    paths = write_nifti(*read_pictures(images, group), folder)
     out.print(f"wrote {len(paths)} NIfTI files to {folder} ({RESEARCH_LABEL})", soft_wrap=True, highlight=False)
 
 

@@ -12,7 +12,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
 from gadgets import RESEARCH_LABEL, __version__
-from gadgets.exchange.planes import Plane, PlaneSeries, number, words
+from gadgets.exchange.planes import Plane, PlaneSeries, is_3d, number, words
 from gadgets.exchange.quantities import coded, quantity_of, real_world_value_mapping
 from gadgets.exchange.stored_values import StoredValues, decimal, real_values, stored_values, window
 from gadgets.exchange.study import OF_THE_SEQUENCE, OWN_SERIES_FROM, copied
@@ -153,8 +153,7 @@ def _sequence(data: Dataset, plane: Plane, belonging: Belonging) -> None:
     data.ScanningSequence = ["GR", "IR"] if has_inversion else "GR" if is_gradient_echo else "RM"
     data.SequenceVariant = "MP" if has_inversion else "NONE"
     data.ScanOptions = None
-    is_volume = encoding is not None and encoding.encodedSpace.matrixSize.z > 1
-    data.MRAcquisitionType = "3D" if is_volume else "2D"
+    data.MRAcquisitionType = "3D" if is_3d(header) else "2D"
     data.RepetitionTime = _decimal(number(meta, "RepetitionTimeMs"), sequence and sequence.TR)
     data.EchoTime = _decimal(number(meta, "EchoTime"), sequence and sequence.TE)
     data.EchoTrainLength = getattr(encoding, "echoTrainLength", None)

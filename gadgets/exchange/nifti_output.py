@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gadgets import RESEARCH_LABEL
 from gadgets.exchange.mr_objects import description
-from gadgets.exchange.planes import Plane, PlaneSeries, number, plane_series
+from gadgets.exchange.planes import Plane, PlaneSeries, is_3d, number, plane_series
 from gadgets.exchange.quantities import quantity_of
 from gadgets.exchange.stored_values import real_values, window
 from gadgets.files import check_folder, complete_file
@@ -28,11 +28,13 @@ _ESTIMATE = 1001
 """NIfTI's intent code of an estimated parameter."""
 
 
-def write_nifti(images: Iterable[ismrmrd.Image], folder: Path) -> list[Path]:
+def write_nifti(header: ismrmrd.xsd.ismrmrdHeader, images: Iterable[ismrmrd.Image], folder: Path) -> list[Path]:
     """Write each series as a NIfTI-1 file, 4-D where there are frames; slices that are no even stack get one each.
 
     Parameters
     ----------
+    header : ismrmrd.xsd.ismrmrdHeader
+        Says whether it was a 3-D scan.
     images : iterable of ismrmrd.Image
     folder : Path
         Files of the same names are replaced.
@@ -56,7 +58,7 @@ def write_nifti(images: Iterable[ismrmrd.Image], folder: Path) -> list[Path]:
         for name, slices in _stacks(one):
             path = folder / f"{name}.nii.gz"
             with complete_file(path) as partial:
-                partial.write_bytes(gzip.compress(_nifti(one, slices), mtime=0))  # the same bytes again
+                partial.write_bytes(gzip.compress(_nifti(one, slices, is_3d(header)), mtime=0))  # the same bytes again
             paths.append(path)
     return paths
 
@@ -69,7 +71,7 @@ def _stacks(series: PlaneSeries) -> list[tuple[str, list[int]]]:
     return [(f"{name}_slice{index + 1:02d}", [index]) for index in numbers]
 
 
-def _nifti(series: PlaneSeries, slices: list[int]) -> bytes:
+def _nifti(series: PlaneSeries, slices: list[int], of_volume: bool) -> bytes:
     import nibabel
 
     quantity = quantity_of(series)
@@ -79,17 +81,19 @@ def _nifti(series: PlaneSeries, slices: list[int]) -> bytes:
     values = real_values(series)
     voxels = _voxels([series.planes[index] for index in chosen], [values[index] for index in chosen], len(slices))
     image = nibabel.Nifti1Image(voxels, affine_of(first, step_mm))
+    if of_volume and len(slices) > 1 and image.ndim == 3:
+        image = nibabel.as_closest_canonical(image)  # as dcm2niix does with 3-D scans, and with nothing else
     image.set_qform(image.affine, _SCANNER)
     image.set_sform(image.affine, _SCANNER)
-    header = image.header
-    header.set_xyzt_units("mm", "msec")
-    header["descrip"] = f"{description(series)}, {RESEARCH_LABEL}".encode("ascii", "replace")[:79]
+    head = image.header
+    head.set_xyzt_units("mm", "msec")
+    head["descrip"] = f"{description(series)}, {RESEARCH_LABEL}".encode("ascii", "replace")[:79]
     if quantity:
-        header.set_intent(_ESTIMATE, name=f"{quantity.label} ({quantity.unit})"[:15])
+        head.set_intent(_ESTIMATE, name=f"{quantity.label} ({quantity.unit})"[:15])
     centre, width = window(series, values)
-    header["cal_min"], header["cal_max"] = centre - width / 2, centre + width / 2
+    head["cal_min"], head["cal_max"] = centre - width / 2, centre + width / 2
     if image.ndim == 4:
-        header["pixdim"][4] = _frame_ms([series.planes[index] for index in chosen])
+        head["pixdim"][4] = _frame_ms([series.planes[index] for index in chosen])
     return bytes(image.to_bytes())
 
 

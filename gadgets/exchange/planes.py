@@ -117,6 +117,11 @@ def number(meta: Mapping[str, Any], *names: str) -> float | None:
     return None
 
 
+def is_3d(header: ismrmrd.xsd.ismrmrdHeader) -> bool:
+    """Whether a scan encoded a volume, not slices."""
+    return bool(header.encoding) and header.encoding[0].encodedSpace.matrixSize.z > 1
+
+
 def plane_series(images: Iterable[ismrmrd.Image]) -> list[PlaneSeries]:
     """Sort images into series of planes; what is no picture is left out, with a line in the log.
 
