@@ -14,6 +14,7 @@ from gadgets.exchange.mr_objects import description
 from gadgets.exchange.planes import PlaneSeries
 from gadgets.exchange.quantities import Quantity, concepts, unit_code
 from gadgets.exchange.stored_values import decimal, real_values, window
+from gadgets.exchange.study import copied
 from gadgets.exchange.uids import uid
 
 _NO_DATE, _NO_TIME = "19700101", "000000"
@@ -64,8 +65,7 @@ def parametric_map(series: PlaneSeries, quantity: Quantity, sources: Sequence[Da
     )
     data.SeriesDescription = f"RESEARCH {description(series)}, float"[:64]
     data.ImageComments = f"{RESEARCH_LABEL}, {description(series)}"
-    if first.get("Laterality") is None and "Laterality" in first:
-        data.Laterality = None
+    data.update(copied(first, "BodyPartExamined Laterality"))  # of which highdicom takes neither
     _set_step(data, series)
     _make_repeatable(data, own_uid)
     return data
