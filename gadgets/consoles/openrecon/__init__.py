@@ -1,0 +1,1 @@
+"""Packages for scanners: OpenRecon applications, and containers for FIRE and Gadgetron."""
