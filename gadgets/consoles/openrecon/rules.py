@@ -246,7 +246,7 @@ def _choice(what: str, entry: dict[str, Any]) -> Iterator[str]:
 
 
 def _bounded(what: str, entry: dict[str, Any]) -> Iterator[str]:
-    numbers = [entry.get(key) for key in ("minimum", "default", "maximum")]
+    numbers: list[Any] = [entry.get(key) for key in ("minimum", "default", "maximum")]
     if entry["type"] == "int":
         if not all(_is_int(number) and INT_RANGE[0] <= number <= INT_RANGE[1] for number in numbers):
             yield f"{what}: minimum, maximum and default must be whole numbers of 32 bits"
