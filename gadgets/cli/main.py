@@ -44,6 +44,7 @@ from gadgets.cli.options import (
     print_table,
     progress_bar,
 )
+from gadgets.cli.packaging import package
 from gadgets.cli.pipes import convert, stream
 from gadgets.cli.serve import serve
 from gadgets.cli.volumes import evaluate, prepare_volumes, simulate_volume
@@ -254,6 +255,7 @@ for _panel, _commands in {
         app.command(rich_help_panel=_panel)(_command)
 app.add_typer(jobs, name="jobs", rich_help_panel=SCAN)
 app.add_typer(evaluate, rich_help_panel=MEASURE)
+app.add_typer(package, rich_help_panel=SET_UP)
 app.command("simulate", hidden=True)(simulate_scan)
 app.command("prepare", hidden=True)(prepare_pairs)
 

@@ -1,5 +1,6 @@
 """Headings, paragraphs, lists and tables on pages of a PDF: A4, wrapped by the widths of the letters themselves."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,8 +21,6 @@ _LEADING = 1.38
 _INK, _GREY, _RULE, _WARNING = "#1b1f24", "#5a6470", "#c3cad2", "#9b1c1c"
 _GAP = 8.0
 """Between the columns of a table."""
-_KEPT_TOGETHER = (_TOP - _BOTTOM) / 3
-"""A table of less height is not broken."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ class Manual:
             Shares of the page's width.
         """
         heights = [HEAD.leading + 5, *(self._row_height(row, widths) for row in rows)]
-        self._room(sum(heights) if sum(heights) < _KEPT_TOGETHER else sum(heights[:2]))
+        self._room(sum(heights[:3]))
         self._row(header, HEAD, widths)
         for row in rows:
             if self._y - self._row_height(row, widths) < _BOTTOM:
@@ -151,6 +150,8 @@ class Manual:
             Of the document, for the viewer's window.
         """
         information = {"Title": title, "Author": "The malibu developers", "CreationDate": None}
+        # It tells at INFO of every letter that it embeds.
+        logging.getLogger("fontTools").setLevel(logging.WARNING)
         with mpl.rc_context({"pdf.fonttype": 42}), PdfPages(path, metadata=information) as document:
             for number, page in enumerate(self._pages, start=1):
                 document.savefig(self._drawn(page, f"{self._footer}  |  page {number} of {len(self._pages)}"))
