@@ -9,6 +9,7 @@ import typer
 
 from gadgets import RESEARCH_LABEL, __version__
 from gadgets.cli.options import SetOption, overrides_of
+from gadgets.errors import ParameterError
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ def serve(
     ] = None,
     jobs_gb: Annotated[float, typer.Option(min=0.001, help="What that folder may hold, in GiB.")] = 50.0,
     jobs_days: Annotated[float, typer.Option(min=0.001, help="How long its results are kept.")] = 7.0,
+    dicom: Annotated[Path | None, typer.Option(help="Folder for the images as DICOM too.", show_default=False)] = None,
+    nifti: Annotated[Path | None, typer.Option(help="Folder for the images as NIfTI too.", show_default=False)] = None,
     set_: SetOption = None,
 ) -> None:
     """Reconstruct for consoles that connect: FIRE, OpenRecon, and Gadgetrons that say <connect>."""
@@ -47,13 +50,19 @@ def serve(
     log.info("malibu %s (%s) listens at %s:%d for %s", __version__, RESEARCH_LABEL, host, port, console.value)
 
     from gadgets.consoles.serving.configurations import Configurations
+    from gadgets.consoles.serving.copies import Copies
     from gadgets.consoles.serving.server import serve_forever
     from gadgets.consoles.serving.worker import JobSettings, Service
 
+    if console is ConsoleName.gadgetron and (jobs or dicom or nifti):
+        raise ParameterError("--jobs, --dicom and --nifti are for --console fire; a Gadgetron has writers of its own")
+    copies = Copies(dicom, nifti)
+    copies.check()
     configurations = Configurations(config, configs, overrides_of(set_))
     configurations.check()
     kept = JobSettings(jobs.resolve(), jobs_gb, jobs_days) if jobs else None
-    serve_forever(listener, Service(console.value, configurations, workers=workers, jobs=kept), plain_logging)
+    service = Service(console.value, configurations, workers=workers, jobs=kept, copies=copies)
+    serve_forever(listener, service, plain_logging)
 
 
 def plain_logging() -> None:

@@ -112,6 +112,8 @@ class FireConnection(GuardedConnection):
     Attributes
     ----------
     choice : Choice
+    sent : list of ismrmrd.Image
+        Images that went out.
 
     Raises
     ------
@@ -129,7 +131,7 @@ class FireConnection(GuardedConnection):
     ) -> None:
         self._choose, self._turn = choose, turn
         self._writing, self._lines = threading.RLock(), deque[str](maxlen=100)
-        self._images = 0
+        self.sent: list[ismrmrd.Image] = []
         self._failed = False
         super().__init__(sock)
 
@@ -156,7 +158,7 @@ class FireConnection(GuardedConnection):
         with self._writing:
             self.say_lines()
             write_image(self.socket, image)
-            self._images += 1
+            self.sent.append(image)
 
     def log_line(self, level: int, text: str) -> None:
         """Send a line to the console's log; from other threads than the main one it goes with what follows."""
@@ -186,7 +188,7 @@ class FireConnection(GuardedConnection):
         """Close; without CLOSE where nothing came back, so that the console knows that there is nothing."""
         with contextlib.suppress(MalibuError):
             self.say_lines()
-        self.socket.close(b"" if self._failed and not self._images else CLOSE_BYTES)
+        self.socket.close(b"" if self._failed and not self.sent else CLOSE_BYTES)
 
     @contextlib.contextmanager
     def turn(self, device_id: int) -> Iterator[None]:

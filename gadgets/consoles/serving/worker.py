@@ -18,6 +18,7 @@ from gadgets.consoles.jobs.desk import JobDesk
 from gadgets.consoles.jobs.job_store import JobStore
 from gadgets.consoles.serving.choices import choice_of
 from gadgets.consoles.serving.configurations import Configurations
+from gadgets.consoles.serving.copies import Copies
 from gadgets.consoles.serving.turns import Turns
 from gadgets.device import give_memory_back
 from gadgets.errors import OPERATOR_ERRORS, Stopped, signals_as_errors
@@ -65,6 +66,8 @@ class Service:
     workers : int
     jobs : JobSettings or None
         Where scans wait that are reconstructed later.
+    copies : Copies
+        Images that are kept here, too.
     """
 
     console: Console = "fire"
@@ -72,6 +75,7 @@ class Service:
     turns: Path = Path()
     workers: int = 1
     jobs: JobSettings | None = None
+    copies: Copies = field(default_factory=Copies)
 
 
 def run(listener: socket.socket, service: Service, server_pid: int) -> None:
@@ -140,6 +144,8 @@ def _serve_fire(sock: socket.socket, service: Service, turns: Turns) -> None:
 
     with FireConnection(sock, choose, turns.take) as connection, LogLines(connection):
         connection.choice.make().handle(connection)
+    if service.copies:
+        service.copies.write(connection.raw_bytes.header, connection.sent)
 
 
 def _serve_gadgetron(sock: socket.socket, service: Service) -> None:

@@ -111,3 +111,22 @@ def test_replay_speaks_with_the_server(tmp_path: Path) -> None:
     malibu("replay", scan, "-o", here, "--config", config)
     for ours, theirs in zip(read_images(here)[1], read_images(there)[1], strict=True):
         np.testing.assert_array_equal(ours.data, theirs.data)
+
+
+def test_copies_are_those_of_the_images_that_were_sent(scan: Scan, tmp_path: Path) -> None:
+    pydicom, nibabel = pytest.importorskip("pydicom"), pytest.importorskip("nibabel")
+    folders = {name: tmp_path / name for name in ("dicom", "nifti")}
+    options = [word for name, folder in folders.items() for word in (f"--{name}", str(folder))]
+    with Server(tmp_path / "log", *options) as server:
+        answers = [server.speak(scan.whole()) for _ in range(2)]
+        until_s = time.monotonic() + 30
+        while server.log.read_text().count("NIfTI files are in") < 2:
+            assert time.monotonic() < until_s, server.log.read_text()
+            time.sleep(0.1)
+    pixels = answers[0].images[0][2][0, 0]
+    objects = [pydicom.dcmread(path) for path in sorted(folders["dicom"].rglob("*.dcm"))]
+    assert [one.SOPInstanceUID for one in objects] == 2 * [objects[0].SOPInstanceUID]
+    np.testing.assert_array_equal(objects[0].pixel_array, pixels)
+    assert len(list(folders["dicom"].iterdir())) == 2
+    volumes = [nibabel.load(path) for path in folders["nifti"].rglob("*.nii.gz")]
+    assert len(volumes) == 2
