@@ -132,8 +132,15 @@ class FireConnection(GuardedConnection):
         self._choose, self._turn = choose, turn
         self._writing, self._lines = threading.RLock(), deque[str](maxlen=100)
         self.sent: list[ismrmrd.Image] = []
-        self._failed = False
-        super().__init__(sock)
+        self._failed = self._is_deaf = False
+        with contextlib.ExitStack() as logging_here:
+            logging_here.enter_context(LogLines(self))  # from the first line on, the receiving thread's among them
+            super().__init__(sock)
+            self._logging_here = logging_here.pop_all()
+
+    def __exit__(self, *error: object) -> None:
+        with self._logging_here:
+            super().__exit__(*error)
 
     def _opened(self) -> tuple[bytes, bytes]:
         opening = read_opening(self.socket)
@@ -144,7 +151,7 @@ class FireConnection(GuardedConnection):
         self.choice = self._choose(opening)
         return self.choice.configuration, header
 
-    def _refuse(self, error: MalibuError) -> None:
+    def _refuse(self, error: Exception) -> None:
         if isinstance(error, NothingCameError):
             self.socket.drop()
         else:
@@ -163,8 +170,11 @@ class FireConnection(GuardedConnection):
     def log_line(self, level: int, text: str) -> None:
         """Send a line to the console's log; from other threads than the main one it goes with what follows."""
         self._lines.append(f"{_LEVELS.get(level, 'ERR'):<8} {shortened(text, _LONGEST_LINE)}")
-        if threading.current_thread() is threading.main_thread():
-            self.say_lines()
+        if threading.current_thread() is threading.main_thread() and not self._is_deaf:
+            try:
+                self.say_lines()
+            except MalibuError:  # its timeout is not waited for again with each line; the next image ends the stream
+                self._is_deaf = True
 
     def say_lines(self) -> None:
         """Send the lines that wait."""
@@ -210,14 +220,13 @@ class LogLines(logging.Handler):
         self._connection = connection
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send a record; a peer that takes nothing is found by what is sent next.
+        """Send a record.
 
         What ends a stream is told by :meth:`FireConnection.report`, once.
         """
         if record.name == stream_log and record.levelno >= logging.ERROR:
             return
-        with contextlib.suppress(MalibuError):
-            self._connection.log_line(record.levelno, record.getMessage())
+        self._connection.log_line(record.levelno, record.getMessage())
 
     def __enter__(self) -> "LogLines":
         logging.getLogger("gadgets").addHandler(self)

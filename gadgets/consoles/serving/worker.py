@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from gadgets.configuration import configuration_of, executed_gadget
-from gadgets.consoles.fire.connection import Choice, FireConnection, LogLines
+from gadgets.consoles.fire.connection import Choice, FireConnection
 from gadgets.consoles.fire.opening import NothingCameError, Opening
 from gadgets.consoles.jobs.desk import JobDesk
 from gadgets.consoles.jobs.job_store import JobStore
@@ -142,7 +142,7 @@ def _serve_fire(sock: socket.socket, service: Service, turns: Turns) -> None:
     def choose(opening: Opening) -> Choice:
         return choice_of(opening, service.configurations, desk)
 
-    with FireConnection(sock, choose, turns.take) as connection, LogLines(connection):
+    with FireConnection(sock, choose, turns.take) as connection:
         connection.choice.make().handle(connection)
     if service.copies:
         service.copies.write(connection.raw_bytes.header, connection.sent)

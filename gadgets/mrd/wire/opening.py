@@ -15,7 +15,7 @@ from typing import Any
 from gadgetron.external import connection, constants
 from gadgetron.external.connection import Connection
 
-from gadgets.errors import MalibuError, StreamError
+from gadgets.errors import OPERATOR_ERRORS, StreamError
 from gadgets.mrd.header import parse_header
 from gadgets.mrd.intake.receiver import Receiver
 from gadgets.mrd.wire.items import read_acquisition, read_image
@@ -55,7 +55,7 @@ class GuardedConnection(Connection):
         self.filters: list[Any] = []
         try:
             config, header = self._opened()
-        except MalibuError as error:
+        except Exception as error:
             self._refuse(error)
             raise
         self.raw_bytes = Connection.Struct(config=config, header=header)
@@ -71,9 +71,10 @@ class GuardedConnection(Connection):
     def received(self, measurement: Any) -> None:
         """Look at a complete measurement before it is reconstructed: here nobody does."""
 
-    def _refuse(self, error: MalibuError) -> None:
+    def _refuse(self, error: Exception) -> None:
+        text = str(error) if isinstance(error, OPERATOR_ERRORS) else f"{type(error).__name__}: {error}"
         with contextlib.suppress(StreamError):
-            self.report(f"malibu: {error}")
+            self.report(f"malibu: {text}")
         self.end()
 
     def _item_reader(self) -> ItemReader:

@@ -82,7 +82,7 @@ def test_a_long_reconstruction_is_fetched_later(
 def test_jobs_are_cancelled_and_tried_again(xml: bytes, readouts: list[bytes], tmp_path: Path) -> None:
     """An impossible job fails with its cause, and says so to who fetches it."""
     folder, key = tmp_path / "jobs", key_of(ID)
-    given = parameters(**QUICK, later="true", images="t1_map", inversion_counter="repetition")
+    given = parameters(**QUICK, **QUICK_IMAGES, later="true")
     opening = [by_name("keep"), header(with_id(xml, ID)), *readouts[:80], END]
     with Server(tmp_path / "log", "--jobs", str(folder)) as server:
         answer = server.speak(opening)
@@ -110,6 +110,12 @@ def test_jobs_are_cancelled_and_tried_again(xml: bytes, readouts: list[bytes], t
     assert "rank" in store.find(key).error
     assert any("is failed" in line and "rank" in line for line in answer.lines)
     assert len(answer.images) == 1
+
+
+def test_headers_that_are_none_are_told(tmp_path: Path, readouts: list[bytes]) -> None:
+    with Server(tmp_path / "log", "--jobs", str(tmp_path / "jobs")) as server:
+        answer = server.speak([by_name("multitasking"), header(b"<html/>"), *readouts, END])
+    assert "the ISMRMRD header" in answer.errors[0]
 
 
 def test_a_server_without_jobs_says_so(xml: bytes, readouts: list[bytes], spoken) -> None:
