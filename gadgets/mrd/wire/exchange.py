@@ -164,12 +164,21 @@ class _Sender(threading.Thread):
     def run(self) -> None:
         try:
             self._send()
-        except StreamError as error:
-            self._error = error
         except Exception as error:
+            if isinstance(error, StreamError) and self.source_error is None:
+                self._error = error
+                return
             self.source_error = error
             with contextlib.suppress(OSError):
                 self._connection.socket.shutdown(socket.SHUT_RDWR)
+
+    def _taken(self) -> Iterator[Any]:
+        """The items; an error of theirs, which may be of a stream as the connection's are, is noted as such."""
+        try:
+            yield from self._scan.items()
+        except Exception as error:
+            self.source_error = error
+            raise
 
     def _send(self) -> None:
         connection = self._connection
@@ -179,7 +188,7 @@ class _Sender(threading.Thread):
         ):
             connection.write(constants.GadgetMessageIdentifier.pack(message_id))
             writers.write_byte_string(connection, text)
-        for number, item in enumerate(self._scan.items(), start=1):
+        for number, item in enumerate(self._taken(), start=1):
             _WRITERS[type(item)](connection, item)
             if number % _TOLD_EVERY == 0:
                 self._progress.sent(number)
