@@ -7,11 +7,11 @@ from typing import Any
 
 import ismrmrd
 
-from gadgets.consoles.mrd2.byte_source import MalformedError
-from gadgets.consoles.mrd2.schema import Schema, read_schema
 from gadgets.consoles.mrd2.v1_items import V1Items
 from gadgets.consoles.mrd2.v2_items import V2Items
-from gadgets.consoles.mrd2.yardl_stream import StreamReader
+from gadgets.consoles.mrd2.yardl.byte_source import MalformedError
+from gadgets.consoles.mrd2.yardl.schema import Schema, read_schema
+from gadgets.consoles.mrd2.yardl.yardl_stream import StreamReader
 from gadgets.errors import ParameterError, ScanFileError, StreamError, shortened
 from gadgets.files import check_output, complete_file
 from gadgets.mrd.files import ImageFile, ImageSource, open_source, write_scan

@@ -10,9 +10,9 @@ from typing import Any
 import ismrmrd
 from xsdata.models.datatype import XmlDate, XmlTime
 
-from gadgets.consoles.mrd2.byte_source import MalformedError
-from gadgets.consoles.mrd2.codec import Codec
 from gadgets.consoles.mrd2.losses import Losses
+from gadgets.consoles.mrd2.yardl.byte_source import MalformedError
+from gadgets.consoles.mrd2.yardl.codec import Codec
 from gadgets.mrd.header import as_carried
 
 _EPOCH = XmlDate(1970, 1, 1).to_date().toordinal()

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.consoles.mrd2 import units
-from gadgets.consoles.mrd2.byte_source import MalformedError
 from gadgets.consoles.mrd2.losses import Losses
+from gadgets.consoles.mrd2.yardl.byte_source import MalformedError
 from recon.errors import DataError
 
 _HEAD = struct.Struct("<HQIII3I3H128s5Hf60s9H8H8i8f")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from gadgets.configuration import configuration_of
 from gadgets.consoles.mrd2.v1_items import V1Items
 from gadgets.consoles.mrd2.v2_items import V2Items
-from gadgets.consoles.mrd2.yardl_stream import StreamReader
+from gadgets.consoles.mrd2.yardl.yardl_stream import StreamReader
 from gadgets.errors import RemoteError, StreamError
 from gadgets.mrd.headers.identifiers import anonymous
 from gadgets.mrd.replay import configuration_message, hosted

@@ -6,13 +6,13 @@ from typing import Any
 
 import ismrmrd
 
-from gadgets.consoles.mrd2.byte_source import MalformedError
 from gadgets.consoles.mrd2.header_records import header_of_record
 from gadgets.consoles.mrd2.image_records import image_of
 from gadgets.consoles.mrd2.item_records import acquisition_of, waveform_of
 from gadgets.consoles.mrd2.losses import Losses
-from gadgets.consoles.mrd2.schema import ItemCase
-from gadgets.consoles.mrd2.yardl_stream import StreamReader
+from gadgets.consoles.mrd2.yardl.byte_source import MalformedError
+from gadgets.consoles.mrd2.yardl.schema import ItemCase
+from gadgets.consoles.mrd2.yardl.yardl_stream import StreamReader
 from gadgets.errors import StreamError, shortened
 
 _MAKERS: dict[str, Callable[[dict[str, Any], Losses], Any]] = {

@@ -4,8 +4,8 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gadgets.consoles.mrd2.byte_source import ByteSource, EndedError, MalformedError, put_varint
-from gadgets.consoles.mrd2.schema import ItemCase, Schema, read_schema
+from gadgets.consoles.mrd2.yardl.byte_source import ByteSource, EndedError, MalformedError, put_varint
+from gadgets.consoles.mrd2.yardl.schema import ItemCase, Schema, read_schema
 from gadgets.errors import StreamError, shortened
 
 _MAGIC = b"yardl"

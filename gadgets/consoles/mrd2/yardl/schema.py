@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from gadgets.consoles.mrd2 import codec
-from gadgets.consoles.mrd2.byte_source import MalformedError
-from gadgets.consoles.mrd2.codec import Codec
-from gadgets.consoles.mrd2.number_arrays import array
+from gadgets.consoles.mrd2.yardl import codec
+from gadgets.consoles.mrd2.yardl.byte_source import MalformedError
+from gadgets.consoles.mrd2.yardl.codec import Codec
+from gadgets.consoles.mrd2.yardl.number_arrays import array
 
 _DEEPEST = 64
 """Types within types; MRD's reach 9."""

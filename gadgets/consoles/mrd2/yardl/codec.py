@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gadgets.consoles.mrd2.byte_source import ByteSource, MalformedError, put_varint
+from gadgets.consoles.mrd2.yardl.byte_source import ByteSource, MalformedError, put_varint
 
 MOST_ITEMS = 2**24
 """Longest vector or map, and most elements of an array that are no numbers; MRD's have a few."""
