@@ -43,7 +43,7 @@ def stream(
         overrides = overrides_of(set_, device, weights, basis)
 
         from gadgets.consoles.mrd2.pipe import run_pipe, writes_all
-        from gadgets.mrd.wire.exchange import Progress
+        from gadgets.mrd.wire.session import Progress
 
         gadget, items, count = run_pipe(
             functools.partial(os.read, 0),

@@ -14,8 +14,8 @@ from gadgets.errors import GADGET_THREAD, OPERATOR_ERRORS, RemoteError, ScanFile
 from gadgets.files import check_output
 from gadgets.mrd.files import ImageFile, Source
 from gadgets.mrd.headers.identifiers import anonymous_xml
-from gadgets.mrd.wire.exchange import Progress, exchange
 from gadgets.mrd.wire.opening import GuardedConnection
+from gadgets.mrd.wire.session import Progress, exchange
 
 # A gadget in this process whose client is gone is not waited for any longer.
 _END_S = 5.0

@@ -10,7 +10,7 @@ from typing import Any
 import ismrmrd
 from xsdata.models.datatype import XmlDate, XmlTime
 
-from gadgets.consoles.mrd2.losses import Losses
+from gadgets.consoles.mrd2.said_once import Losses
 from gadgets.consoles.mrd2.yardl.byte_source import MalformedError
 from gadgets.consoles.mrd2.yardl.codec import Codec
 from gadgets.mrd.header import as_carried

@@ -10,7 +10,7 @@ import numpy as np
 
 from gadgets.consoles.mrd2 import units
 from gadgets.consoles.mrd2.item_records import directions, index, note_unheld, padded
-from gadgets.consoles.mrd2.losses import Losses
+from gadgets.consoles.mrd2.said_once import Losses
 from gadgets.consoles.mrd2.yardl.byte_source import MalformedError
 
 _HEAD = struct.Struct("<HHQI3H12sH60s6HI3I3H8i8fI")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.consoles.mrd2 import units
-from gadgets.consoles.mrd2.losses import Losses
+from gadgets.consoles.mrd2.said_once import Losses
 from gadgets.consoles.mrd2.yardl.byte_source import MalformedError
 from recon.errors import DataError
 

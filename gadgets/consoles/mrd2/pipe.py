@@ -10,7 +10,7 @@ from gadgets.consoles.mrd2.yardl.yardl_stream import StreamReader
 from gadgets.errors import RemoteError, StreamError
 from gadgets.mrd.headers.identifiers import anonymous
 from gadgets.mrd.replay import configuration_message, hosted
-from gadgets.mrd.wire.exchange import Progress, exchange
+from gadgets.mrd.wire.session import Progress, exchange
 from gadgets.registry import gadget_entry, gadget_of_items
 
 

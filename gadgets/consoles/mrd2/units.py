@@ -8,7 +8,7 @@ those of scanners count 2.5 ms, which malibu's reader measures against TR anyway
 from collections.abc import Sequence
 from typing import Any
 
-from gadgets.consoles.mrd2.losses import Losses
+from gadgets.consoles.mrd2.said_once import Losses
 
 TICK_NS = 2_500_000
 """Nanoseconds of a tick of ISMRMRD v1's time stamps."""

@@ -9,7 +9,7 @@ import ismrmrd
 from gadgets.consoles.mrd2.header_records import header_of_record
 from gadgets.consoles.mrd2.image_records import image_of
 from gadgets.consoles.mrd2.item_records import acquisition_of, waveform_of
-from gadgets.consoles.mrd2.losses import Losses
+from gadgets.consoles.mrd2.said_once import Losses
 from gadgets.consoles.mrd2.yardl.byte_source import MalformedError
 from gadgets.consoles.mrd2.yardl.schema import ItemCase
 from gadgets.consoles.mrd2.yardl.yardl_stream import StreamReader

@@ -8,7 +8,7 @@ import ismrmrd
 from gadgets.consoles.mrd2.header_records import record_of_header
 from gadgets.consoles.mrd2.image_records import image_record, pixels_of
 from gadgets.consoles.mrd2.item_records import acquisition_record, waveform_record
-from gadgets.consoles.mrd2.losses import Losses
+from gadgets.consoles.mrd2.said_once import Losses
 from gadgets.consoles.mrd2.yardl.schema import ItemCase, Schema
 from gadgets.consoles.mrd2.yardl.yardl_stream import StreamWriter
 from gadgets.errors import StreamError
