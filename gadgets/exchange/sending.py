@@ -15,7 +15,7 @@ from gadgets.errors import ParameterError, RemoteError
 
 log = logging.getLogger(__name__)
 
-_CONNECT_S = 10.0
+CONNECT_S = 10.0
 """Longest wait for the archive to take up the connection and agree on an association."""
 
 _ANSWER_S = 60.0
@@ -142,7 +142,7 @@ def _associated(archive: Archive) -> Any:
 
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # what goes wrong is told once, by the errors below
     entity = AE(ae_title=archive.own)
-    entity.connection_timeout, entity.acse_timeout = _CONNECT_S, _CONNECT_S
+    entity.connection_timeout, entity.acse_timeout = CONNECT_S, CONNECT_S
     entity.dimse_timeout, entity.network_timeout = _ANSWER_S, _ANSWER_S
     entity.add_requested_context(Verification)
     for storage in (MRImageStorage, ParametricMapStorage):
