@@ -4,7 +4,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,6 +41,17 @@ def marker(points_mm: np.ndarray, axes: np.ndarray) -> np.ndarray:
     return value
 
 
+_BLOBS = (((-6.0, -4.0, -5.0), 1000.0), ((5.0, -3.0, 1.0), 600.0), ((-3.0, 5.0, 4.0), 300.0))
+"""Places along the marker's axes, and brightness: no turn or reflection brings them to each other."""
+_BLOB_MM = 5.0
+
+
+def blobs(points_mm: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """A marker without edges, which few samples describe: what interpolates them must be as bright everywhere."""
+    own = (points_mm - CENTRE_MM) @ np.asarray(axes, dtype=float).T
+    return sum(peak * np.exp(-((own - np.array(place)) ** 2).sum(-1) / (2 * _BLOB_MM**2)) for place, peak in _BLOBS)
+
+
 def positions_mm(head: ismrmrd.ImageHeader, shape: tuple[int, int, int]) -> np.ndarray:
     """(z, y, x, 3) places of the voxels of an ISMRMRD image: voxel n // 2 of each axis lies at its position."""
     directions = np.array([head.slice_dir[:], head.phase_dir[:], head.read_dir[:]])
@@ -57,6 +68,7 @@ def marker_images(
     as_volume: bool = False,
     dtype: type = np.float32,
     number: int = 1,
+    shown: Callable[[np.ndarray, np.ndarray], np.ndarray] = marker,
 ) -> list[ismrmrd.Image]:
     """Images of the marker in a stack along its axes, off its centre; odd and even sizes, no square pixels."""
     directions = np.asarray(axes, dtype=float).copy()
@@ -76,7 +88,7 @@ def marker_images(
         head.slice, head.image_index, head.image_series_index = index, index + 1, number
         head.image_type = ismrmrd.IMTYPE_MAGNITUDE
         image.setHead(head)
-        image.data[0] = marker(positions_mm(image.getHead(), shape), axes)
+        image.data[0] = shown(positions_mm(image.getHead(), shape), axes)
         images.append(image)
     return images
 
