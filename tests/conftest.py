@@ -11,8 +11,16 @@ from gadgets.simulated.radial import write_simulation
 from recon.simulation.chest import PRESETS, SimulatedScan, simulate_scan
 from tests.support.replays import replay_here
 
-if importlib.util.find_spec("torch") is None:  # under tests/support/pythons.py
-    collect_ignore_glob = ["nets/*", "test_docs.py", "test_golden.py", "test_malibu.py"]
+# Packages that tests/support/pythons.py does without, and the tests that need them.
+collect_ignore_glob = [
+    name
+    for package, names in {
+        "torch": ("nets/*", "test_docs.py", "test_golden.py", "test_malibu.py"),
+        "pydicom": ("gadgets/exchange/*", "gadgets/cli/test_exchange.py"),
+    }.items()
+    if importlib.util.find_spec(package) is None
+    for name in names
+]
 
 
 @pytest.fixture(scope="session")

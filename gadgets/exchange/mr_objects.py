@@ -141,10 +141,7 @@ def _equipment(data: Dataset, header: Any) -> None:
 def _sequence(data: Dataset, plane: Plane, belonging: Belonging) -> None:
     """What was played out: by the template, else by the Meta, else by the header."""
     if belonging.template is not None:
-        data.update(copied(belonging.template, OF_THE_SEQUENCE))
-        for name in _OF_MR_IMAGES:
-            if name not in data:
-                setattr(data, name, "RM" if name == "ScanningSequence" else None)
+        _sequence_of(data, belonging.template)
         return
     header, meta = belonging.header, plane.meta
     sequence, encoding = header.sequenceParameters, header.encoding[0] if header.encoding else None
@@ -164,16 +161,26 @@ def _sequence(data: Dataset, plane: Plane, belonging: Belonging) -> None:
         data.FlipAngle = flip_deg
 
 
-_OF_MR_IMAGES = (
-    "ScanningSequence",
-    "SequenceVariant",
-    "ScanOptions",
-    "MRAcquisitionType",
-    "RepetitionTime",
-    "EchoTime",
-    "EchoTrainLength",
-)
-"""Attributes that an MR Image has, be they empty."""
+_OF_MR_IMAGES: dict[str, str | None] = {
+    "ScanningSequence": "RM",
+    "SequenceVariant": "NONE",
+    "ScanOptions": None,
+    "MRAcquisitionType": None,
+    "RepetitionTime": None,
+    "EchoTime": None,
+    "EchoTrainLength": None,
+}
+"""Attributes that an MR Image has, and what stands where nothing is known: a research sequence, or nothing."""
+
+
+def _sequence_of(data: Dataset, template: Dataset) -> None:
+    """Take over how a restored volume was measured; a trigger time goes with gating alone (PS3.3 C.8.3.1)."""
+    data.update(copied(template, OF_THE_SEQUENCE))
+    for name, unknown in _OF_MR_IMAGES.items():
+        if not data.get(name):
+            setattr(data, name, unknown)
+    if "CG" not in words(data.ScanOptions) and "TriggerTime" in data:
+        del data.TriggerTime
 
 
 def _decimal(value: float | None, others: Sequence[float] | None = None) -> str | None:

@@ -170,6 +170,9 @@ def _no_picture(images: list[ismrmrd.Image]) -> str:
 def _series(index: int, images: list[ismrmrd.Image]) -> PlaneSeries:
     ordered = sorted(images, key=lambda image: int(image.image_index))  # stable: senders without counters keep theirs
     planes = [plane for image in ordered for plane in _planes(image, f"series {index}")]
+    sizes = sorted({plane.pixels.shape for plane in planes})
+    if len(sizes) > 1:
+        raise DataError(f"series {index} mixes matrix sizes {sizes} (rows, columns); send one for each series")
     bad = sum(int(np.count_nonzero(~np.isfinite(plane.pixels))) for plane in planes)
     if bad:
         raise DataError(f"series {index} holds {bad} pixels that are NaN or Inf; mend them upstream")
@@ -229,23 +232,17 @@ def _orthonormal(head: ismrmrd.ImageHeader) -> tuple[NDArray, NDArray]:
 
 def _places(planes: list[Plane]) -> list[list[Plane]]:
     """Planes of each place: along the normal where all are parallel, else in the order in which they came."""
-    places: list[list[Plane]] = []
-    for plane in planes:
-        for members in places:
-            if _same_place(plane, members[0]):
-                members.append(plane)
-                break
-        else:
-            places.append([plane])
+    where = np.array([(*plane.first_pixel_mm, *plane.row_dir, *plane.column_dir) for plane in planes])
+    tolerance = np.array([_SAME_PLACE_MM] * 3 + [_SAME_DIRECTION] * 6)
+    left, places = np.arange(len(planes)), list[list[Plane]]()
+    while len(left):
+        is_here = (np.abs(where[left] - where[left[0]]) < tolerance).all(axis=1)
+        places.append([planes[index] for index in left[is_here]])
+        left = left[~is_here]
     if _are_parallel([members[0] for members in places]):
         normal = planes[0].normal
         places.sort(key=lambda members: float(np.dot(normal, members[0].first_pixel_mm)))
     return places
-
-
-def _same_place(one: Plane, other: Plane) -> bool:
-    near = np.abs(one.first_pixel_mm - other.first_pixel_mm).max() < _SAME_PLACE_MM
-    return bool(near) and _are_parallel([one, other])
 
 
 def _are_parallel(planes: list[Plane]) -> bool:

@@ -152,6 +152,17 @@ def test_restored_series_belongs_to_the_study_and_says_what_it_is(settings: list
     assert "PatientIdentityRemoved" not in restored
 
 
+@needs("dciodvfy")
+def test_restored_object_is_valid_whatever_the_source_lacks(settings: list[str], tmp_path: Path) -> None:
+    for path in write_dicom(header_of((12, 16, 27)), marker_images(np.eye(3), (12, 16, 27)), tmp_path / "in"):
+        data = pydicom.dcmread(path)
+        data.TriggerTime, data.ScanOptions, data.BodyPartExamined = 300, "PFP", "HEART"
+        del data.SequenceVariant, data.ScanningSequence, data.MRAcquisitionType, data.EchoTrainLength, data.Laterality
+        data.save_as(path)
+    run("restore", tmp_path / "in", "-o", tmp_path / "out", *settings)
+    assert not dciodvfy_errors(min((tmp_path / "out").rglob("*.dcm")))
+
+
 def test_restore_says_what_lacks(settings: list[str], tmp_path: Path) -> None:
     write_dicom(header_of((12, 16, 27)), marker_images(np.eye(3), (12, 16, 27), (54.0, 48.0, 60.0)), tmp_path / "in")
     said = error_of("restore", tmp_path / "in", "-o", tmp_path / "out", *settings[:2])

@@ -295,6 +295,9 @@ def test_pixels_and_places_that_are_none_are_refused(tmp_path: Path) -> None:
         image.field_of_view[:] = (0.0, 0.0, 0.0)
     with pytest.raises(DataError, match="field of view of 0x0x0"):
         write_dicom(HEADER, images, tmp_path)
+    other = marker_images(EYE, (1, 30, 27))
+    with pytest.raises(DataError, match="mixes matrix sizes"):
+        write_dicom(HEADER, marker_images(EYE) + other, tmp_path)
     images = marker_images(EYE)
     for image in images:
         image.position[:] = (0.0, 0.0, 0.0)

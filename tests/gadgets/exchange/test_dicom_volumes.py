@@ -11,7 +11,7 @@ from gadgets.exchange.dicom_output import write_dicom
 from gadgets.exchange.dicom_volumes import check_new_folder, read_series
 from gadgets.mrd.files import open_source
 from recon.errors import DataError
-from tests.support.dicom import write_slices
+from tests.support.dicom import enhanced_object, write_slices
 from tests.support.marker import PLANES, marker, marker_images, positions_mm
 from tests.support.volume_scans import header_of
 
@@ -55,6 +55,16 @@ def test_series_and_times_are_volumes_of_their_own(tmp_path: Path) -> None:
     for source, time in zip(sources, (0, 0, 300), strict=True):
         assert np.array_equal(np.concatenate([image.data[0] for image in source.images]), volume + time)
         assert "PixelData" not in source.template
+
+
+def test_enhanced_object_is_a_volume_with_its_rescale(tmp_path: Path) -> None:
+    volume = np.arange(3 * 4 * 5, dtype=np.uint16).reshape(3, 4, 5)
+    data = enhanced_object(volume, [(1.0, 0.0), (2.0, 0.0), (0.5, 3.0)])
+    data.save_as(tmp_path / "enhanced.dcm", enforce_file_format=True)
+    (source,) = read_series(tmp_path)
+    expected = [volume[0], volume[1] * 2, volume[2] * 0.5 + 3]
+    assert np.allclose([image.data[0, 0] for image in source.images], expected)
+    assert source.images[0].field_of_view[:] == pytest.approx((5 * 1.25, 4 * 1.5, 2))
 
 
 def test_file_for_the_gadget_holds_nothing_of_the_patient(tmp_path: Path) -> None:
