@@ -19,6 +19,7 @@ STACKS = {
     "slices from above": {"turned": True},
     "a volume": {"as_volume": True},
     "a volume from above": {"as_volume": True, "turned": True},
+    "even columns, odd rows": {"matrix": (4, 31, 28), "fov_mm": (56.0, 46.5, 20.0)},
     "one slice": {"matrix": (1, 32, 27), "fov_mm": (54.0, 48.0, 5.0)},
 }
 
@@ -95,14 +96,17 @@ def test_cine_is_four_dimensional_with_the_frames_in_their_order(slices: int, tm
 
 
 @needs("dcm2niix")
-def test_parametric_map_lies_where_the_integer_map_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("slices", [1, 5])
+def test_parametric_map_lies_where_the_integer_map_does(slices: int, tmp_path: Path) -> None:
     axes = np.asarray(PLANES["sagittal, tilted"], dtype=float)
-    images = with_meta(marker_images(axes, dtype=np.uint16, number=9), DataRole=["Quantitative", "T1MAP"])
+    images = marker_images(axes, (slices, 32, 27), (54.0, 48.0, 5.0 * slices), dtype=np.uint16, number=9)
+    images = with_meta(images, DataRole=["Quantitative", "T1MAP"])
     write_dicom(HEADER, images, tmp_path / "dicom", DicomOptions(parametric_map=True))
     converted = dcm2niix(tmp_path / "dicom", tmp_path / "converted")
     assert set(converted) == {"9", "509"}
     assert right_share(converted["9"], axes) == 1.0
     assert right_share(converted["509"], axes) == 1.0
+    assert np.abs(converted["509"].affine - converted["9"].affine).max() < 1e-4
     (own,) = write_nifti(HEADER, images, tmp_path / "nifti")
     assert nibabel.load(own).get_data_dtype() == np.uint16
     assert nibabel.load(own).header.get_intent()[2] == "T1 (ms)"
