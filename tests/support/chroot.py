@@ -27,8 +27,9 @@ mount --rbind /dev "$1/dev"
 root=$1
 shift 2
 while [ "$1" != "--" ]; do
-    if [ -d "$1" ]; then mkdir -p "$root$1"; else mkdir -p "$(dirname "$root$1")"; touch "$root$1"; fi
-    mount --bind -o ro "$1" "$root$1"
+    if [ -d "$1" ]; then place=$root$1; mkdir -p "$place"; else place=$root/machine$1; fi
+    if [ ! -d "$1" ]; then mkdir -p "$(dirname "$place")"; touch "$place"; fi
+    mount --bind -o ro "$1" "$place"
     shift
 done
 shift
@@ -63,7 +64,7 @@ class Machine:
     environment : dict of str to str
         For the steps of a build alone.
     files : list of str
-        What must be seen inside at the place that it has outside.
+        What must be seen inside: folders at their place, files below ``/machine``, where no package writes.
     """
 
     environment: dict[str, str] = field(default_factory=dict)
@@ -81,8 +82,11 @@ def this_machine() -> Machine:
     for line in run.stdout.splitlines():
         key, _, value = line.partition("=")
         name, text = key.rsplit(".", 1)[-1], value.strip("'\"")
+        paths = [one for one in re.findall(r"(?:file://)?(/[^\s'\"]+)", text) if Path(one).exists()]
+        machine.files += paths
+        for path in filter(os.path.isfile, paths):
+            text = text.replace(path, f"/machine{path}")
         machine.environment[f"PIP_{name.upper().replace('-', '_')}"] = text.replace("\\n", " ")
-        machine.files += [one for one in re.findall(r"(?:file://)?(/[^\s'\"]+)", text) if Path(one).exists()]
     # An index's folder stands beside the files that it points to.
     machine.files = sorted({str(Path(one).parent) if one.endswith("/simple") else one for one in machine.files})
     return machine

@@ -63,7 +63,8 @@ def test_dockerfiles_are_read_as_docker_reads_them(tmp_path: Path) -> None:
         ("ENV", 'P=/x:$P      Q="1 2"'),
     ]
     (tmp_path / "Dockerfile").write_text(
-        'FROM a\nARG X=1\nARG Y=\nENV P=/x:$PATH Z=${X}\nLABEL "a:1"="b=="\nCOPY f g /t/\nCOPY f /u\nENTRYPOINT ["p", "q"]\n'
+        'FROM a\nARG X=1\nARG Y=\nENV P=/x:$PATH Z=${X}\nLABEL "a:1"="b=="\n'
+        'COPY f g /t/\nCOPY f /u\nENTRYPOINT ["p", "q"]\n'
     )
     for name in "fg":
         (tmp_path / name).write_text(name)
