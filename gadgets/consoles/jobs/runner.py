@@ -17,6 +17,9 @@ _LOOKED_EVERY_S = 0.5
 _MOST_TRIES = 3
 """A job during which the server ended that often may be what ends it."""
 
+_MALIBU = (sys.executable, "-c", "from gadgets.cli import main; main()")
+"""The command, whether or not it is on the PATH."""
+
 _NICENESS = 10
 """Jobs wait for nobody: what a console waits for comes first."""
 
@@ -56,7 +59,7 @@ class JobRunner(threading.Thread):
     def _work(self, job: Job) -> None:
         log.info("job %s (%s) begins", job.key, job.target)
         scan, images = self._store.scan(job), self._store.images(job)
-        command = [sys.executable, "-m", "gadgets.cli", "replay", str(scan), "-o", str(images)]
+        command = [*_MALIBU, "replay", str(scan), "-o", str(images)]
         command += ["--config", str(self._store.configuration(job)), "--timeout-s", "86400"]
         said = images.with_name("log")
         with said.open("w") as file:
