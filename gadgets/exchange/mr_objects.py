@@ -240,8 +240,9 @@ def _times(data: Dataset, plane: Plane, series: PlaneSeries) -> None:
     if rate:
         data.HeartRate = round(rate)
         data.NominalInterval = round(60_000 / rate)
-    if series.frames > 1:
-        data.CardiacNumberOfImages = series.frames
+    phases = {number(other.meta, "CardiacPhaseMs") for other in series.planes}
+    if len(phases) > 1:  # a T1 recovery is gated too, at one phase of the heart
+        data.CardiacNumberOfImages = len(phases)
 
 
 def _place(data: Dataset, plane: Plane, series: PlaneSeries) -> None:

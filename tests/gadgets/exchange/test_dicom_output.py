@@ -102,6 +102,13 @@ def test_cine_has_its_times(tmp_path: Path) -> None:
     assert (first.SeriesNumber, first.ScanOptions, first.ScanningSequence) == (5, "CG", ["GR", "IR"])
     assert (float(first.RepetitionTime), float(first.FlipAngle), float(first.ImagingFrequency)) == (5.5, 5, 123.2)
     assert (first.NumberOfTemporalPositions, objects[2].TemporalPositionIdentifier) == (3, 3)
+    assert first.CardiacNumberOfImages == 3
+    recovery = cine()
+    for image in recovery:
+        image.meta = dict(image.meta) | {"CardiacPhaseMs": "0"}
+    of_recovery = read(write_dicom(HEADER, recovery, tmp_path / "recovery"))
+    assert [float(data.InversionTime) for data in of_recovery] == [12.5, 13.5, 14.5]
+    assert "CardiacNumberOfImages" not in of_recovery[0]
     assert "TriggerTime" not in read(write_dicom(HEADER, t1_map(), tmp_path / "map"))[0]
 
 
