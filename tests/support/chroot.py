@@ -121,6 +121,7 @@ class Container:
         """Make the folder, with the certificates that Debian's slim images lack and that pip brings itself."""
         command = ["debootstrap", "--variant=minbase", suite, str(root), MIRROR]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        (root / "etc" / "hosts").write_text("127.0.0.1 localhost\n")  # as Docker does
         return cls(root)
 
     def build(self, dockerfile: Path, context: Path, machine: Machine, **given: str) -> None:
