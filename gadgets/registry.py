@@ -53,9 +53,9 @@ def gadget_entry(target: str | None) -> GadgetEntry:
         If malibu has no such gadget.
     """
     name = target or "MultitaskingGadget"
-    if name not in _GADGETS:
-        raise ParameterError(f"malibu has no gadget {name!r}; it has {', '.join(_GADGETS)}")
-    return _GADGETS[name]()
+    if name not in GADGETS:
+        raise ParameterError(f"malibu has no gadget {name!r}; it has {', '.join(GADGETS)}")
+    return GADGETS[name]()
 
 
 def gadget_for(document: str | None, source: Source) -> str:
@@ -118,4 +118,4 @@ def _super_resolution() -> GadgetEntry:
     return GadgetEntry(SuperResolutionGadget, parse_super_resolution, inspect_volumes)
 
 
-_GADGETS = {"MultitaskingGadget": _multitasking, "SuperResolutionGadget": _super_resolution}
+GADGETS = {"MultitaskingGadget": _multitasking, "SuperResolutionGadget": _super_resolution}

@@ -37,7 +37,7 @@ def serve(
     jobs: Annotated[
         Path | None, typer.Option(help="Folder of scans that are reconstructed later.", show_default=False)
     ] = None,
-    jobs_gb: Annotated[float, typer.Option(min=0.001, help="What that folder may hold, in GiB.")] = 50.0,
+    jobs_gb: Annotated[float, typer.Option(min=0, help="What that folder may hold, in GiB.")] = 50.0,
     jobs_days: Annotated[float, typer.Option(min=0.001, help="How long its results are kept.")] = 7.0,
     dicom: Annotated[Path | None, typer.Option(help="Folder for the images as DICOM too.", show_default=False)] = None,
     nifti: Annotated[Path | None, typer.Option(help="Folder for the images as NIfTI too.", show_default=False)] = None,

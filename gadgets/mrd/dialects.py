@@ -78,10 +78,11 @@ class FireDialect:
             self._say_once("basis maps, temporal basis and gating are no pictures and stay here (dialect=fire)")
             return None
         meta = dict(image.meta)
+        _rescale_window(meta)
         if image.data.dtype.kind == "f":
             image = self._scaled(image, meta)
         else:
-            meta |= {"RescaleSlope": "1", "RescaleIntercept": "0"}
+            meta = {"RescaleSlope": "1", "RescaleIntercept": "0"} | meta
             if image.data.max(initial=0) > self._largest:
                 self._say_once(f"values above {self._largest} are sent: the console must store more bits (Use16Bit)")
         image.meta = _for_icefire(meta, image)
@@ -98,7 +99,9 @@ class FireDialect:
         head.data_type = ismrmrd.DATATYPE_USHORT
         scaled = ismrmrd.Image(head, "")
         scaled.data[:] = pixels
-        meta |= {"RescaleSlope": f"{slope:.9g}", "RescaleIntercept": f"{intercept:.9g}"}
+        before = float(meta.get("RescaleSlope", 1)), float(meta.get("RescaleIntercept", 0))  # of what came
+        meta["RescaleSlope"] = f"{before[0] * slope:.9g}"
+        meta["RescaleIntercept"] = f"{before[0] * intercept + before[1]:.9g}"
         return scaled
 
     def _scale(self, image: ismrmrd.Image) -> tuple[float, float]:
@@ -133,6 +136,14 @@ def _range(image: ismrmrd.Image) -> tuple[float, float]:
     if stated:
         low, high = min(low, float(stated[0])), max(high, float(stated[1]))
     return low, high
+
+
+def _rescale_window(meta: dict[str, Any]) -> None:
+    """Let the window be one of rescaled values where a restored image has the rescale of the vendor's own."""
+    slope, intercept = float(meta.get("RescaleSlope", 1)), float(meta.get("RescaleIntercept", 0))
+    if "WindowCenter" in meta and "WindowWidth" in meta:
+        meta["WindowCenter"] = str(slope * float(meta["WindowCenter"]) + intercept)
+        meta["WindowWidth"] = str(slope * float(meta["WindowWidth"]))
 
 
 def _for_icefire(meta: dict[str, Any], image: ismrmrd.Image) -> ismrmrd.Meta:

@@ -25,6 +25,8 @@ class ImageFile:
     path : Path
     header_xml : bytes
         Header of the scan, without identifiers.
+    private : bool
+        Leave the file readable by its owner alone.
 
     Raises
     ------
@@ -32,11 +34,11 @@ class ImageFile:
         If it cannot be written.
     """
 
-    def __init__(self, path: Path, header_xml: bytes) -> None:
+    def __init__(self, path: Path, header_xml: bytes, private: bool = False) -> None:
         self.path = path
         self.incomplete_path = path.with_name(f"{path.stem}.incomplete.h5")
         self.count = 0
-        self._new = NewHDF5(path)
+        self._new = NewHDF5(path, private)
         text = self._new.file.create_dataset("dataset/xml", (1,), h5py.special_dtype(vlen=bytes))
         text[0] = header_xml
 

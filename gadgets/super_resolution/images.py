@@ -60,8 +60,11 @@ def volume_images(
         typed = voxels.astype(np.float32) if record.is_signed else _as_received(voxels, measured)
         for image in _images(typed, measured, series + record.offset):
             image.image_type = ismrmrd.IMTYPE_REAL if record.is_signed else ismrmrd.IMTYPE_MAGNITUDE
-            image.meta = _without_mini_header(measured.meta) | meta | _directions(measured.head)
+            image.meta = _of_the_series(measured.meta) | meta | _directions(measured.head)
             yield image
+
+
+_OF_A_SLICE = ("IceMiniHead", "SliceNo")
 
 
 def write_series(path: Path, volume: CartesianVolume, restored: RestoredVolume, chosen: Mapping[str, Any]) -> Path:
@@ -146,9 +149,9 @@ def _directions(head: ismrmrd.ImageHeader) -> dict[str, Any]:
     }
 
 
-def _without_mini_header(meta: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the vendor's header of the slice that came: a new series may have other slices."""
-    return {name: value for name, value in meta.items() if name != "IceMiniHead"}
+def _of_the_series(meta: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what the vendor says of the first slice alone: a new series may have other slices."""
+    return {name: value for name, value in meta.items() if name not in _OF_A_SLICE and not name.startswith("ROI_")}
 
 
 def _meta(kind: str, measured: MeasuredVolume, restored: RestoredVolume) -> dict[str, Any]:

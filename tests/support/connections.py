@@ -132,7 +132,10 @@ def fault_of(answer: FireAnswer, way: str, first: FireAnswer) -> str:
 
 def main(count: int) -> int:
     logging.disable(logging.ERROR)
-    faults, warm, end = run(count)
+    try:
+        faults, warm, end = run(count)
+    finally:
+        logging.disable(logging.NOTSET)
     print(f"{count} connections; after {WARM_UP}: {warm[0]:.0f} MB, {warm[1]} files, {warm[2]} threads;", end=" ")
     print(f"at the end: {end[0]:.0f} MB, {end[1]} files, {end[2]} threads")
     print("\n".join(faults) or "every good console got its image, and no broken one any")

@@ -7,12 +7,14 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import ismrmrd
 import numpy as np
 
 from tests.support.peer import ACQUISITION, CLOSE, IMAGE, TEXT, Reader, message, with_length
 
 NAME, CONFIG_TEXT, XML = 1, 2, 3
 DUMMY_HEADER = b"Dummy XML header"
+MINI_HEAD = "PFBhcmFtTG9uZy4iTnVtYmVyT2ZTbGljZXMiPiB7IDggfQ=="
 
 
 @dataclass
@@ -79,3 +81,19 @@ def send(sock: socket.socket, parts: Iterable[bytes]) -> None:
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         for part in parts:
             sock.sendall(part)
+
+
+def slices(count: int = 8, series: int = 1, size: int = 16) -> list[ismrmrd.Image]:
+    """Slices as a scanner sends them: int16, a mini header in the Meta."""
+    ramp = np.arange(count * size * size).reshape(count, size, size)
+    images = []
+    for number, pixels in enumerate(ramp):
+        image = ismrmrd.Image.from_array(pixels.astype(np.int16), transpose=False, image_series_index=series)
+        head = image.getHead()
+        head.slice, head.image_index = number, number + 1
+        head.position[:], head.field_of_view[:] = (0, 0, 2.0 * number), (160, 160, 2)
+        head.read_dir[:], head.phase_dir[:], head.slice_dir[:] = (1, 0, 0), (0, 1, 0), (0, 0, 1)
+        image.setHead(head)
+        image.meta = ismrmrd.Meta({"IceMiniHead": MINI_HEAD, "SliceNo": str(number)})
+        images.append(image)
+    return images

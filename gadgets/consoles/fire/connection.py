@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from gadgets.errors import MalibuError, StreamError, shortened
 from gadgets.mrd.connection import __name__ as stream_log
 from gadgets.mrd.replay import Gadget
 from gadgets.mrd.wire.items import write_image
-from gadgets.mrd.wire.opening import GuardedConnection, read_text
+from gadgets.mrd.wire.opening import OPENING_S, GuardedConnection, read_text
 from gadgets.mrd.wire.reading import ItemReader
 from gadgets.mrd.wire.sockets import CLOSE_BYTES, ExactSocket
 
@@ -106,14 +106,16 @@ class FireConnection(GuardedConnection):
     sock : socket.socket
     choose : callable
         Gives what is done for a console that said this at the beginning.
-    turn : callable, optional
-        Gives a context manager for a device: waits until a reconstruction may begin.
+    opening_s, idle_s : float
+        Longest pause before the header, and after it until a gadget sets its own.
+    keeps_images : bool
+        Whether images that went out are kept for a copy.
 
     Attributes
     ----------
     choice : Choice
     sent : list of ismrmrd.Image
-        Images that went out.
+        Images that went out, where they are kept.
 
     Raises
     ------
@@ -127,15 +129,18 @@ class FireConnection(GuardedConnection):
         self,
         sock: socket.socket,
         choose: Callable[[Opening], Choice],
-        turn: Callable[[int], contextlib.AbstractContextManager[None]] | None = None,
+        opening_s: float = OPENING_S,
+        idle_s: float = OPENING_S,
+        keeps_images: bool = False,
     ) -> None:
-        self._choose, self._turn = choose, turn
+        self._choose, self._keeps_images = choose, keeps_images
         self._writing, self._lines = threading.RLock(), deque[str](maxlen=100)
         self.sent: list[ismrmrd.Image] = []
+        self._count = 0
         self._failed = self._is_deaf = False
         with contextlib.ExitStack() as logging_here:
             logging_here.enter_context(LogLines(self))  # from the first line on, the receiving thread's among them
-            super().__init__(sock)
+            super().__init__(sock, opening_s, idle_s)
             self._logging_here = logging_here.pop_all()
 
     def __exit__(self, *error: object) -> None:
@@ -143,7 +148,7 @@ class FireConnection(GuardedConnection):
             super().__exit__(*error)
 
     def _opened(self) -> tuple[bytes, bytes]:
-        opening = read_opening(self.socket)
+        opening = read_opening(self.socket, self._idle_s)
         header = opening.header
         if not header.lstrip().startswith(b"<"):
             log.warning("no header came with the data, but %d bytes of text", len(header))
@@ -165,7 +170,9 @@ class FireConnection(GuardedConnection):
         with self._writing:
             self.say_lines()
             write_image(self.socket, image)
-            self.sent.append(image)
+            self._count += 1
+            if self._keeps_images:
+                self.sent.append(image)
 
     def log_line(self, level: int, text: str) -> None:
         """Send a line to the console's log; from other threads than the main one it goes with what follows."""
@@ -198,13 +205,7 @@ class FireConnection(GuardedConnection):
         """Close; without CLOSE where nothing came back, so that the console knows that there is nothing."""
         with contextlib.suppress(MalibuError):
             self.say_lines()
-        self.socket.close(b"" if self._failed and not self.sent else CLOSE_BYTES)
-
-    @contextlib.contextmanager
-    def turn(self, device_id: int) -> Iterator[None]:
-        """Wait until a reconstruction may begin."""
-        with contextlib.nullcontext() if self._turn is None else self._turn(device_id):
-            yield
+        self.socket.close(b"" if self._failed and not self._count else CLOSE_BYTES)
 
 
 class LogLines(logging.Handler):

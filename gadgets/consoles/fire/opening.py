@@ -40,8 +40,14 @@ class Opening:
     parameters: dict[str, str] = field(default_factory=dict)
 
 
-def read_opening(source: ExactSocket) -> Opening:
+def read_opening(source: ExactSocket, idle_s: float = 600.0) -> Opening:
     """Read a connection up to its first item.
+
+    Parameters
+    ----------
+    source : ExactSocket
+    idle_s : float
+        Longest pause from the header on: the sequence may not run yet.
 
     Raises
     ------
@@ -59,7 +65,7 @@ def read_opening(source: ExactSocket) -> Opening:
     if came != HEADER:
         raise StreamError(f"message id {came} came instead of the ISMRMRD header (3)")
     header = _text(source)
-    # The items follow at once, or once the sequence runs: until then there is nothing to do.
+    source.idle_timeout_s = idle_s
     came = source.next_id()
     if came not in (TEXT, CONFIG_TEXT):
         source.unread_id(came)

@@ -27,6 +27,9 @@ State = Literal["queued", "running", "done", "failed", "cancelled", "kept"]
 WAITING: tuple[State, ...] = ("queued", "running")
 """States of jobs that nobody may remove but the operator."""
 
+_KEPT_META = ("DataRole", "ImageType", "RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth", "EchoTime")
+"""Of the Meta of images that came."""
+
 _KEY_LENGTH = 20
 """Hexadecimal digits of a hash: 80 bits, from which no identifier can be read."""
 
@@ -127,11 +130,11 @@ class JobStore:
         """
         with self._locked():
             before = self.find(key)
-            if before is not None and before.state == "running":
-                raise ScanFileError("this measurement is being reconstructed already; fetch it later, or cancel it")
-            self._make_room(measurement, key)
-            job = Job(key, state, target)
+            if before is not None and before.state in (("running",) if state == "queued" else WAITING):
+                raise ScanFileError(f"this measurement is {before.state} as job {key}; fetch it later, or cancel it")
             shutil.rmtree(self.folder / key, ignore_errors=True)
+            self._make_room(measurement)
+            job = Job(key, state, target)
             try:
                 self._write(job, measurement, header, configuration)
             except BaseException:
@@ -144,9 +147,9 @@ class JobStore:
     ) -> None:
         (self.folder / job.key).mkdir(mode=0o700)
         if measurement.images:
-            with ImageFile(self.scan(job), anonymous_xml(header)) as file:
+            with ImageFile(self.scan(job), anonymous_xml(header), private=True) as file:
                 for image in measurement.images:
-                    file.append(image)
+                    file.append(_of_nobody(image))
         else:
             readouts, waveforms = measurement.acquisitions, measurement.waveforms
             write_scan(self.scan(job), anonymous(header), readouts, waveforms, private=True)
@@ -182,38 +185,53 @@ class JobStore:
                 raise ParameterError(f"there is no job {shortened(key)!r}; malibu jobs lists them")
             if job.state not in allowed:
                 raise ParameterError(f"job {key} is {job.state}; only {' and '.join(allowed)} ones can be {state}")
-            changed = replace(job, state=state, error=error)
+            tries = 0 if state == "queued" else job.tries  # an operator, or an orderly end, begins anew
+            changed = replace(job, state=state, error=error, tries=tries)
             self.note(changed)
             return changed
 
     def requeue_running(self) -> None:
-        """Let jobs wait again that were running when the server ended; for who alone runs any."""
+        """Let jobs wait again that were running when the server died; for who alone runs any."""
         with self._locked():
             for job in self.jobs():
                 if job.state == "running":
                     self.note(replace(job, state="queued"))
 
+    @contextlib.contextmanager
+    def only_runner(self) -> Iterator[bool]:
+        """Tell whether no other process runs the jobs of this store, and keep others from it for the block."""
+        with (self.folder / ".runner").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                yield False
+            else:
+                yield True
+
     def tidy(self) -> None:
-        """Remove results that are too old, and the oldest ones while there are too many."""
+        """Remove what a process left that died, results that are too old, and the oldest while there are too many."""
         with self._locked():
+            for folder in self.folder.iterdir():
+                if folder.is_dir() and _read(folder / "job.json") is None:
+                    shutil.rmtree(folder, ignore_errors=True)
             for job in self.jobs():
                 if job.state not in WAITING and time.time() - job.made_s > self._longest_s:
                     self._remove(job)
             self._shrink_to(self._limit_bytes)
 
-    def _make_room(self, measurement: Measurement, key: str) -> None:
+    def _make_room(self, measurement: Measurement) -> None:
         size = sum(one.data.nbytes for one in (measurement.images or measurement.acquisitions))
-        self._shrink_to(self._limit_bytes - size, spared=key)
+        self._shrink_to(self._limit_bytes - size)
         if self._held_bytes() + size > self._limit_bytes:
             raise ScanFileError(
                 f"the store of jobs is full ({self._held_bytes() / 2**30:.1f} GB); wait for it, or cancel some"
             )
 
-    def _shrink_to(self, limit_bytes: float, spared: str = "") -> None:
+    def _shrink_to(self, limit_bytes: float) -> None:
         for job in self.jobs():
             if self._held_bytes() <= limit_bytes:
                 return
-            if job.state not in WAITING and job.key != spared:
+            if job.state not in WAITING:
                 self._remove(job)
 
     def _remove(self, job: Job) -> None:
@@ -221,7 +239,7 @@ class JobStore:
         shutil.rmtree(self.folder / job.key, ignore_errors=True)
 
     def _held_bytes(self) -> int:
-        return sum(path.stat().st_size for path in self.folder.glob("*/*") if path.is_file())
+        return sum(map(_size, self.folder.glob("*/*")))
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -229,6 +247,21 @@ class JobStore:
         with (self.folder / ".lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # renamed or removed meanwhile
+        return 0
+
+
+def _of_nobody(image: ismrmrd.Image) -> ismrmrd.Image:
+    """An image with those of its Meta that a reconstruction may need; others may name the patient."""
+    kept = ismrmrd.Image(image.getHead(), "")
+    kept.data[:] = image.data
+    kept.meta = ismrmrd.Meta({name: value for name, value in image.meta.items() if name in _KEPT_META})
+    return kept
 
 
 def _read(path: Path) -> Job | None:

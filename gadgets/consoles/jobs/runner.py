@@ -14,8 +14,9 @@ from gadgets.errors import ParameterError, shortened
 log = logging.getLogger(__name__)
 
 _LOOKED_EVERY_S = 0.5
+_AGAIN_AFTER_S = 5.0
 _MOST_TRIES = 3
-"""A job during which the server ended that often may be what ends it."""
+"""A job during which the server died that often may be what it died of; an orderly end does not count."""
 
 _MALIBU = (sys.executable, "-c", "from gadgets.cli import main; main()")
 """The command, whether or not it is on the PATH."""
@@ -40,16 +41,31 @@ class JobRunner(threading.Thread):
 
     def run(self) -> None:
         """Take job after job."""
-        self._store.requeue_running()
-        while not self._stopping.is_set():
-            self._store.tidy()
-            job = self._store.begin_next()
-            if job is None:
-                self._stopping.wait(_LOOKED_EVERY_S)
-            elif job.tries > _MOST_TRIES:
-                self._close(job, "failed", f"it was begun {_MOST_TRIES} times, and the server ended each time")
-            else:
+        with self._store.only_runner() as is_alone:
+            if not is_alone:
+                log.error("another server works on %s: this one keeps scans there, but runs none", self._store.folder)
+                return
+            self._store.requeue_running()
+            while not self._stopping.is_set():
+                try:
+                    self._next()
+                except Exception:  # a full disk, for example: the next look may find it mended
+                    log.exception("the jobs in %s cannot be worked on now", self._store.folder)
+                    self._stopping.wait(_AGAIN_AFTER_S)
+
+    def _next(self) -> None:
+        self._store.tidy()
+        job = self._store.begin_next()
+        if job is None:
+            self._stopping.wait(_LOOKED_EVERY_S)
+        elif job.tries > _MOST_TRIES:
+            self._close(job, "failed", f"it was begun {_MOST_TRIES} times, and the server died each time")
+        else:
+            try:
                 self._work(job)
+            except Exception as error:
+                self._close(job, "failed", shortened(error, 400))
+                raise
 
     def stop(self) -> None:
         """End the process of a running job, and the thread."""
@@ -64,7 +80,7 @@ class JobRunner(threading.Thread):
         said = images.with_name("log")
         with said.open("w") as file:
             process = subprocess.Popen(  # noqa: S603 - this interpreter, and files of our own
-                command, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, umask=0o077
             )
         with contextlib.suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)

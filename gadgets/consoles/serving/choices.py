@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gadgets.consoles.fire.connection import Choice
 from gadgets.consoles.fire.opening import Opening
 from gadgets.consoles.jobs.desk import KEEP, LATER, MEASUREMENT, RETRIEVE, JobDesk, ticket_of
-from gadgets.consoles.serving.configurations import Configurations
+from gadgets.consoles.serving.configurations import Configurations, plain
 from gadgets.errors import ParameterError
 from gadgets.registry import gadget_entry
 
@@ -33,14 +33,15 @@ def choice_of(opening: Opening, configurations: Configurations, desk: JobDesk | 
     DataError
         If a header is needed, and is none.
     """
-    asked, given = opening.configuration, dict(opening.parameters)
-    given.pop(MEASUREMENT, None)
-    later = _asks_for_later(given)
+    asked = opening.configuration
+    of_store = {plain(name): value for name, value in opening.parameters.items() if plain(name) in (LATER, MEASUREMENT)}
+    given = {name: value for name, value in opening.parameters.items() if plain(name) not in of_store}
+    later = _asks_for_later(of_store)
     if desk is None:
         if later or asked in (RETRIEVE, KEEP):
             raise ParameterError("this server keeps no jobs; start it with malibu serve --jobs FOLDER")
         return _at_once(asked, given, configurations)
-    ticket = ticket_of(opening)
+    ticket = ticket_of(opening.header, of_store.get(MEASUREMENT, ""))
     if asked == RETRIEVE:
         return desk.retrieve(ticket)
     if asked == KEEP:
@@ -50,8 +51,12 @@ def choice_of(opening: Opening, configurations: Configurations, desk: JobDesk | 
         return _at_once(asked, given, configurations, before)
     target, configuration = configurations.chosen(asked, given)
     fast = gadget_entry(target).at_once
-    at_once = None if fast is None else _at_once(asked, given | dict(fast), configurations, before)
-    return desk.later(ticket, target, configuration, at_once, opening.header)
+    if fast is None:
+        return desk.later(ticket, target, configuration, None, opening.header, before)
+    quick = {plain(name) for name in fast}
+    others = {name: value for name, value in given.items() if plain(name) not in quick}
+    at_once = _at_once(asked, others | dict(fast), configurations, before)
+    return desk.later(ticket, target, configuration, at_once, opening.header, before)
 
 
 def _at_once(

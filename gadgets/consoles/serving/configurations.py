@@ -10,7 +10,7 @@ from pathlib import Path
 from gadgets.configuration import configuration_of, executed_gadget, parameter_names
 from gadgets.errors import ParameterError, shortened
 from gadgets.mrd.replay import configuration_message
-from gadgets.registry import gadget_entry
+from gadgets.registry import GADGETS, gadget_entry
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,10 @@ class Configurations:
         """
         document = self.document("")
         target = executed_gadget(document) or "MultitaskingGadget"
-        gadget_entry(target).parse(configuration_of(document, target), dict(self.overrides))
+        of_others = {name for gadget in GADGETS for name in self.of_gadget(gadget, self.overrides)}
+        mine = self.of_gadget(target, self.overrides)
+        unknown = {name: value for name, value in self.overrides.items() if name not in of_others}
+        gadget_entry(target).parse(configuration_of(document, target), mine | unknown)
 
     def document(self, asked: str) -> str:
         """Find a configuration.
@@ -114,6 +117,10 @@ class Configurations:
         entry, element = gadget_entry(target), configuration_of(document, target)
         console = with_our_names(given, parameter_names(type(entry.parse(None, {}))))
         own = self.of_gadget(target, self.overrides)
+        if asked.lstrip().startswith("<"):  # then the console set what is in it, too
+            own = {name: value for name, value in own.items() if name not in _named(element)}
+        if "rescue_folder" in console or (asked.lstrip().startswith("<") and "rescue_folder" in _named(element)):
+            raise ParameterError("rescue_folder is a folder of the server: set it there, by --set")
         overrides = _with_fire(element, own | console)
         entry.parse(element, overrides)
         for name in sorted(set(console) & set(own)):
@@ -126,6 +133,15 @@ class Configurations:
         names = parameter_names(type(gadget_entry(target).parse(None, {})))
         return {name: value for name, value in values.items() if name in names}
 
+    def defaults(self) -> tuple[str, dict[str, str]]:
+        """Target of the server's own gadget, and its parameters: of the configuration, and what was set above it."""
+        document = self.document("")
+        target = executed_gadget(document) or "MultitaskingGadget"
+        element = configuration_of(document, target)
+        children = element if element is not None else ()
+        values = {child.get("name", child.tag): child.get("value", child.text or "") for child in children}
+        return target, values | self.of_gadget(target, self.overrides)
+
     def _files(self) -> dict[str, Path]:
         shipped = Path(str(files("gadgets") / "configs" / "xml"))
         folders = [shipped] if self.folder is None else [shipped, self.folder]
@@ -134,8 +150,12 @@ class Configurations:
 
 def _with_fire(element: ElementTree.Element | None, overrides: dict[str, str]) -> dict[str, str]:
     """Let images go out as FIRE consoles take them, unless something else was set."""
-    named = {child.get("name", child.tag) for child in element} if element is not None else set()
-    return overrides if "dialect" in named | set(overrides) else overrides | {"dialect": "fire"}
+    return overrides if "dialect" in _named(element) | set(overrides) else overrides | {"dialect": "fire"}
+
+
+def _named(element: ElementTree.Element | None) -> set[str]:
+    """Parameters that a ``<configuration>`` sets."""
+    return {child.get("name", child.tag) for child in element} if element is not None else set()
 
 
 def plain(name: str) -> str:

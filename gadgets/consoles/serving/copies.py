@@ -57,7 +57,7 @@ class Copies:
             Of the scan.
         images : sequence of ismrmrd.Image
         """
-        if not images:
+        if not images or not self:
             return
         name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{time.monotonic_ns() % 10**6:06d}"
         try:

@@ -3,8 +3,9 @@
 import contextlib
 import fcntl
 import logging
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -16,6 +17,8 @@ _LONGEST_WAIT_S = 600.0
 """After that a reconstruction is tried in what memory there is."""
 
 _LOOKED_EVERY_S = 0.2
+_SLOT = "computing-"
+_CONTAINER = Path("/sys/fs/cgroup")
 
 
 class Turns:
@@ -47,9 +50,21 @@ class Turns:
             with self._locked(f"gpu-{device_id}"):
                 yield
         else:
+            with self._slot():
+                yield
+
+    @contextlib.contextmanager
+    def _slot(self) -> Iterator[None]:
+        """Count among those that compute; who counts may not have taken its memory yet."""
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=_SLOT) as mine:
             with self._locked("memory"):  # one after the other looks whether there is enough
-                _wait_for_memory()
+                _wait_for_memory(self._others)
+                fcntl.flock(mine, fcntl.LOCK_EX)
             yield
+
+    def _others(self) -> int:
+        """How many compute now: their files are locked."""
+        return sum(map(_is_locked, self._folder.glob(f"{_SLOT}*")))
 
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[None]:
@@ -62,9 +77,21 @@ class Turns:
             yield
 
 
-def _wait_for_memory() -> None:
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _wait_for_memory(others: Callable[[], int]) -> None:
+    """Wait until there is enough for this one beside those that compute, whose memory may not be taken yet."""
     until_s, said = time.monotonic() + _LONGEST_WAIT_S, False
-    while (free := free_bytes()) is not None and free < _NEEDED_BYTES:
+    while (free := free_bytes()) is not None and free < _NEEDED_BYTES * (1 + others()):
         if time.monotonic() > until_s:
             log.warning("only %.1f GB of memory are free: the reconstruction may fail", free / 2**30)
             return
@@ -75,10 +102,13 @@ def _wait_for_memory() -> None:
 
 
 def free_bytes() -> int | None:
-    """Memory that the system could give now; None where it does not say."""
-    try:
+    """Memory that the system, or this container, could give now; None where neither says."""
+    found: list[int] = []
+    with contextlib.suppress(OSError, KeyError):
         lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    return int(fields["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in fields else None
+        fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        found.append(int(fields["MemAvailable"].split()[0]) * 1024)
+    with contextlib.suppress(OSError, ValueError):  # no such files, or "max"
+        limit, used = (int((_CONTAINER / name).read_text()) for name in ("memory.max", "memory.current"))
+        found.append(limit - used)
+    return min(found, default=None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from gadgets.configuration import configuration_of, executed_gadget
+from gadgets.configuration import StreamParameters, checked, configuration_of, executed_gadget
 from gadgets.consoles.fire.connection import Choice, FireConnection
 from gadgets.consoles.fire.opening import NothingCameError, Opening
 from gadgets.consoles.jobs.desk import JobDesk
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 _LOOKED_EVERY_S = 1.0
 """How often a worker looks whether its server still lives."""
+
+_OPENING_S = 30.0
+"""A console says at once what it wants; who connects and is silent keeps others waiting."""
 
 Console = Literal["fire", "gadgetron"]
 
@@ -77,6 +80,12 @@ class Service:
     jobs: JobSettings | None = None
     copies: Copies = field(default_factory=Copies)
 
+    @property
+    def idle_s(self) -> float:
+        """Longest pause between messages, until a gadget has read its parameters."""
+        given = {name: value for name, value in self.configurations.overrides.items() if name == "idle_timeout_s"}
+        return checked(StreamParameters, given).idle_timeout_s
+
 
 def run(listener: socket.socket, service: Service, server_pid: int) -> None:
     """Serve connections until the server is gone, or a signal comes.
@@ -109,6 +118,7 @@ def _accepted(listener: socket.socket) -> socket.socket | None:
         sock, (host, *_rest) = listener.accept()
         log.info("connection from %s", host)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a peer without power says nothing
         return sock
     return None
 
@@ -125,7 +135,7 @@ def serve(sock: socket.socket, service: Service, turns: Turns) -> None:
         if service.console == "fire":
             _serve_fire(sock, service, turns)
         else:
-            _serve_gadgetron(sock, service)
+            _serve_gadgetron(sock, service, turns)
     except NothingCameError as ending:
         log.info("%s", ending)
     except OPERATOR_ERRORS as error:
@@ -142,21 +152,25 @@ def _serve_fire(sock: socket.socket, service: Service, turns: Turns) -> None:
     def choose(opening: Opening) -> Choice:
         return choice_of(opening, service.configurations, desk)
 
-    with FireConnection(sock, choose, turns.take) as connection:
-        connection.choice.make().handle(connection)
-    if service.copies:
-        service.copies.write(connection.raw_bytes.header, connection.sent)
+    with FireConnection(sock, choose, _OPENING_S, service.idle_s, bool(service.copies)) as connection:
+        connection.take_turn = turns.take
+        try:
+            connection.choice.make().handle(connection)
+        finally:
+            sent, header = connection.sent, connection.raw_bytes.header
+            connection.end()
+            service.copies.write(header, sent)
 
 
-def _serve_gadgetron(sock: socket.socket, service: Service) -> None:
+def _serve_gadgetron(sock: socket.socket, service: Service, turns: Turns) -> None:
     """Serve a Gadgetron whose configuration says ``<connect port="N"/>``.
 
     It sends a ``<configuration>`` alone: which gadget is meant, the server's own configuration says.
     """
-    known = service.configurations
-    target = executed_gadget(known.document("")) or "MultitaskingGadget"
-    with GuardedConnection(sock) as connection:
-        connection.set_defaults(known.of_gadget(target, dict(known.overrides)))
+    target, parameters = service.configurations.defaults()
+    with GuardedConnection(sock, _OPENING_S, service.idle_s) as connection:
+        connection.take_turn = turns.take
+        connection.set_defaults(parameters)
         gadget_entry(target).make().handle(connection)
 
 

@@ -8,7 +8,7 @@ import contextlib
 import socket
 import struct
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,9 @@ from gadgets.mrd.wire.sockets import ExactSocket, send_error
 # Configurations are kilobytes, headers with many user parameters a megabyte.
 _LARGEST_TEXT = 2**26
 
+OPENING_S = 600.0
+"""What a Gadgetron is waited for: it has started this process itself."""
+
 
 class GuardedConnection(Connection):
     """gadgetron-python's connection with malibu's socket from the first byte.
@@ -32,9 +35,13 @@ class GuardedConnection(Connection):
     Parameters
     ----------
     sock : socket.socket
+    opening_s, idle_s : float
+        Longest pause before the header, and after it until a gadget sets its own.
 
     Attributes
     ----------
+    take_turn : callable or None
+        Gives a context manager for a device: waits until a reconstruction may begin.
     reader : ItemReader
     receiver : Receiver
         Takes the items from the moment on at which the header was read.
@@ -45,8 +52,11 @@ class GuardedConnection(Connection):
         If the peer does not send CONFIG and HEADER.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
-        self.socket = ExactSocket(sock)
+    take_turn: Callable[[int], contextlib.AbstractContextManager[None]] | None = None
+
+    def __init__(self, sock: socket.socket, opening_s: float = OPENING_S, idle_s: float = OPENING_S) -> None:
+        self.socket = ExactSocket(sock, idle_timeout_s=opening_s)
+        self._idle_s = idle_s
         self.readers = self._default_readers() | {
             constants.GADGET_MESSAGE_ISMRMRD_ACQUISITION: read_acquisition,
             constants.GADGET_MESSAGE_ISMRMRD_IMAGE: read_image,
@@ -66,7 +76,9 @@ class GuardedConnection(Connection):
     def _opened(self) -> tuple[bytes, bytes]:
         """Read configuration and header."""
         config = self._text(constants.GADGET_MESSAGE_CONFIG, "CONFIG")
-        return config, self._text(constants.GADGET_MESSAGE_HEADER, "HEADER")
+        header = self._text(constants.GADGET_MESSAGE_HEADER, "HEADER")
+        self.socket.idle_timeout_s = self._idle_s
+        return config, header
 
     def received(self, measurement: Any) -> None:
         """Look at a complete measurement before it is reconstructed: here nobody does."""
@@ -129,8 +141,9 @@ class GuardedConnection(Connection):
 
     @contextlib.contextmanager
     def turn(self, device_id: int) -> Iterator[None]:
-        """Wait until a reconstruction may begin: at once, since a Gadgetron runs a process for each."""
-        yield
+        """Wait until a reconstruction may begin: at once, unless a server shares what there is between several."""
+        with contextlib.nullcontext() if self.take_turn is None else self.take_turn(device_id):
+            yield
 
     def _text(self, number: int, name: str) -> bytes:
         try:

@@ -129,3 +129,14 @@ def test_header_says_how_many_bits_are_stored() -> None:
         4.5 / 4095
     )
     assert isinstance(dialect_of("gadgetron", header), GadgetronDialect)
+
+
+def test_the_rescale_of_what_came_counts(caplog: pytest.LogCaptureFixture) -> None:
+    """Restored voxels are stored values of the vendor's; slope 0.5 and intercept -100 make them its values again."""
+    stored = np.linspace(0, 3000, 24, dtype=np.float32).reshape(6, 4)
+    vendor = {"RescaleSlope": "0.5", "RescaleIntercept": "-100", "WindowCenter": "1000", "WindowWidth": "2000"}
+    sent = FireDialect().translate(picture(stored, **vendor))
+    np.testing.assert_allclose(values_of(sent)[0, 0], 0.5 * stored - 100, atol=0.3)
+    assert (sent.meta["WindowCenter"], sent.meta["WindowWidth"]) == ("400", "1000")
+    whole = FireDialect().translate(picture(stored.astype(np.uint16), **vendor))
+    np.testing.assert_allclose(values_of(whole)[0, 0], 0.5 * np.floor(stored) - 100)

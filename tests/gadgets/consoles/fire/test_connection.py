@@ -1,14 +1,19 @@
 """The FIRE protocol as consoles speak it, byte by byte; the pixels are those of a replay."""
 
+import socket
 import struct
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gadgets.consoles.fire.connection import Choice, FireConnection
+from gadgets.consoles.fire.opening import NothingCameError
 from gadgets.mrd.files import ScanFile
+from gadgets.mrd.wire.reading import END as END_OF_STREAM
 from tests.gadgets.consoles.conftest import QUICK, QUICK_IMAGES, Spoken
-from tests.support.fire import CONFIG_TEXT, DUMMY_HEADER, by_name, by_text, header, items_of, parameters
+from tests.support.fire import CONFIG_TEXT, DUMMY_HEADER, by_name, by_text, header, items_of, parameters, send
 from tests.support.peer import ACQUISITION, CLOSE, TEXT, WAVEFORM, message, scan_messages, series_of, with_length
 from tests.support.replays import replay_here
 
@@ -177,3 +182,22 @@ def test_claimed_sizes_are_refused(spoken: Spoken, xml: bytes, readouts: list[by
     struct.pack_into("<HHH", head, 34, 65535, 65535, 65535)
     answer = spoken([*opened(xml), message(ACQUISITION, bytes(head)), END])
     assert "corrupt" in answer.errors[0]
+
+
+@pytest.mark.parametrize("parts", [[], [by_name("multitasking")]])
+def test_who_connects_and_is_silent_does_not_keep_others_waiting(parts: list[bytes]) -> None:
+    client, server = socket.socketpair()
+    with client:
+        send(client, parts)
+        with pytest.raises(NothingCameError, match=r"no message for 0\.3 s"):
+            FireConnection(server, lambda said: Choice(lambda: None, b""), opening_s=0.3)
+        assert client.recv(10) == b""
+
+
+def test_after_the_header_the_sequence_is_waited_for(xml: bytes) -> None:
+    client, server = socket.socketpair()
+    with client:
+        send(client, [by_name("multitasking"), header(xml)])
+        threading.Timer(0.6, send, (client, [END])).start()
+        with FireConnection(server, lambda said: Choice(lambda: None, b""), opening_s=0.3, idle_s=30) as connection:
+            assert connection.receiver.take(5) is END_OF_STREAM

@@ -13,27 +13,10 @@ from gadgets.consoles.serving.turns import Turns
 from gadgets.consoles.serving.worker import Service, serve
 from gadgets.mrd.files import ScanFile
 from tests.gadgets.consoles.conftest import QUICK, QUICK_IMAGES, Spoken
-from tests.support.fire import DUMMY_HEADER, by_name, header, items_of, parameters, send
+from tests.support.fire import DUMMY_HEADER, by_name, header, items_of, parameters, send, slices
 from tests.support.peer import CLOSE, IMAGE, message, scan_messages, series_of
 
 END = message(CLOSE)
-MINI_HEAD = "PFBhcmFtTG9uZy4iTnVtYmVyT2ZTbGljZXMiPiB7IDggfQ=="
-
-
-def slices(count: int = 8, series: int = 1, size: int = 16) -> list[ismrmrd.Image]:
-    """Slices as a scanner sends them: int16, a mini header in the Meta."""
-    ramp = np.arange(count * size * size).reshape(count, size, size)
-    images = []
-    for number, pixels in enumerate(ramp):
-        image = ismrmrd.Image.from_array(pixels.astype(np.int16), transpose=False, image_series_index=series)
-        head = image.getHead()
-        head.slice, head.image_index = number, number + 1
-        head.position[:], head.field_of_view[:] = (0, 0, 2.0 * number), (160, 160, 2)
-        head.read_dir[:], head.phase_dir[:], head.slice_dir[:] = (1, 0, 0), (0, 1, 0), (0, 0, 1)
-        image.setHead(head)
-        image.meta = ismrmrd.Meta({"IceMiniHead": MINI_HEAD, "SliceNo": str(number)})
-        images.append(image)
-    return images
 
 
 def sent(images: list[ismrmrd.Image]) -> list[bytes]:

@@ -8,12 +8,16 @@ import ismrmrd
 import numpy as np
 import pytest
 
+from gadgets.configuration import executed_gadget
+from gadgets.consoles.fire.connection import Choice
+from gadgets.consoles.jobs.desk import JobDesk, Ticket
 from gadgets.consoles.jobs.job_store import JobStore, key_of
 from gadgets.mrd.files import ScanFile
+from gadgets.mrd.intake.measurement import Measurement
 from tests.gadgets.consoles.conftest import QUICK, QUICK_IMAGES
 from tests.support.command import malibu
-from tests.support.fire import by_name, header, items_of, parameters
-from tests.support.peer import CLOSE, message, scan_messages, series_of
+from tests.support.fire import by_name, header, items_of, parameters, slices
+from tests.support.peer import CLOSE, IMAGE, message, scan_messages, series_of
 from tests.support.replays import needs_torch, replay_here
 from tests.support.server import Server
 
@@ -33,6 +37,11 @@ def with_id(xml: bytes, measurement: str, *others: str) -> bytes:
     return re.sub(whole, f"<measurementInformation>{about}</measurementInformation>".encode(), xml, flags=re.S)
 
 
+def without_encoding(xml: bytes) -> bytes:
+    """A header that says nothing of a full matrix."""
+    return re.sub(rb"<encoding>.*</encoding>", b"", xml, flags=re.S)
+
+
 @pytest.fixture(scope="module")
 def xml(small_scan: Path) -> bytes:
     with ScanFile(small_scan) as file:
@@ -50,7 +59,8 @@ def test_a_long_reconstruction_is_fetched_later(
 ) -> None:
     """The first answer is the network's; after a restart of the server the other one is there, ADMM's as replayed."""
     folder, shown = tmp_path / "jobs", QUICK | QUICK_IMAGES | ADMM
-    opening = [by_name("multitasking"), header(with_id(xml, ID)), parameters(**shown, later="True")]
+    spelt = {name.replace("_", ""): value for name, value in shown.items()}  # as OpenRecon has it
+    opening = [by_name("multitasking"), header(with_id(xml, ID)), parameters(**spelt, Later="True", fastfirst="false")]
     fetching = [by_name("retrieve"), header(with_id(xml, "other", ID)), END]
     with Server(tmp_path / "log", "--jobs", str(folder)) as server:
         assert "no job of this measurement" in server.speak(fetching).errors[0]
@@ -148,3 +158,58 @@ def test_noise_of_an_earlier_connection_counts(
         np.testing.assert_array_equal(pixels, image.data)
     assert "receiver noise standard deviation" in answer.images[0][1]
     assert "receiver noise standard deviation" not in without.images[0][1]
+
+
+def test_a_restoration_is_fetched_later(xml: bytes, tmp_path: Path, identity_network: Path) -> None:
+    """The console's own images go back at once, even if there is no room for them; the restored come later."""
+    given = {"stages": "one", "first_stage": str(identity_network), "acceleration": "4x4"}
+    images = [message(IMAGE, image.to_bytes()) for image in slices()]
+    opening = [by_name("super_resolution_coronary_images"), header(without_encoding(with_id(xml, ID)))]
+    parts = [*opening, parameters(**given, later="true"), *images, END]
+    with Server(tmp_path / "log", "--jobs", str(tmp_path / "jobs")) as server:
+        answer = server.speak(parts)
+        assert ([series_of(head) for head, *_ in answer.images], answer.errors) == ([1] * 8, [])
+        store, key = JobStore(tmp_path / "jobs"), key_of(ID)
+        until_s = time.monotonic() + 100
+        while store.find(key).state in ("queued", "running"):
+            assert time.monotonic() < until_s
+            time.sleep(0.2)
+        fetched = server.speak([by_name("retrieve"), opening[1], END])
+    assert store.find(key).error == ""
+    assert [series_of(head) for head, *_ in fetched.images] == [101] * 8
+    with Server(tmp_path / "log2", "--jobs", str(tmp_path / "full"), "--jobs-gb", "0.0000001") as server:
+        answer = server.speak(parts)
+    assert [series_of(head) for head, *_ in answer.images] == [1] * 8
+    assert "full" in answer.errors[0]
+
+
+def test_noise_is_found_among_several_dependencies(tmp_path: Path) -> None:
+    store, conditions = JobStore(tmp_path), ismrmrd.xsd.experimentalConditionsType(H1resonanceFrequency_Hz=1)
+    empty = ismrmrd.xsd.ismrmrdHeader(experimentalConditions=conditions)
+    for name, flags in (("reference", []), ("noise", [ismrmrd.ACQ_IS_NOISE_MEASUREMENT])):
+        readout = ismrmrd.Acquisition.from_array(np.ones((2, 8), np.complex64))
+        for flag in flags:
+            readout.set_flag(flag)
+        store.add(name, Measurement.of([readout]), empty, "", b"", state="kept")
+    desk = JobDesk(store)
+    assert [len(desk.before(Ticket(None, keys))) for keys in (("reference", "noise"), ("noise",), ("none",))] == [
+        1,
+        1,
+        0,
+    ]
+
+
+def test_each_measurement_of_a_connection_is_a_job(xml: bytes, tmp_path: Path) -> None:
+    store = JobStore(tmp_path)
+    fast = Choice(lambda: None, b"<configuration/>")
+    choice = JobDesk(store).later(Ticket("abc", ()), "MultitaskingGadget", b"<configuration/>", fast, xml)
+    for number, count in enumerate((5, 3)):
+        readouts = [ismrmrd.Acquisition.from_array(np.ones((2, 8), np.complex64)) for _ in range(count)]
+        one = Measurement.of(readouts)
+        one.number = number
+        choice.keep(one)
+    assert {job.key for job in store.jobs()} == {"abc", "abcx1"}
+    for job, count in zip(sorted(store.jobs(), key=lambda job: job.key), (5, 3), strict=True):
+        with ScanFile(store.scan(job)) as file:
+            assert file.item_count == count
+        assert executed_gadget(store.configuration(job).read_text()) == "MultitaskingGadget"

@@ -9,6 +9,7 @@ import ismrmrd
 import numpy as np
 import pytest
 
+from gadgets.consoles.jobs import runner
 from gadgets.consoles.jobs.job_store import JobStore, key_of
 from gadgets.errors import ParameterError, ScanFileError
 from gadgets.mrd.header import parse_header
@@ -38,13 +39,13 @@ def test_states_go_their_ways(tmp_path: Path) -> None:
     added(store)
     assert store.begin_next().state == "running"
     assert store.begin_next() is None
-    with pytest.raises(ScanFileError, match="is being reconstructed already"):
+    with pytest.raises(ScanFileError, match="is running as job"):
         added(store)
     store.change(KEY, "done", ("running",))
     with pytest.raises(ParameterError, match="is done; only queued and running ones can be cancelled"):
         store.change(KEY, "cancelled", ("queued", "running"))
     store.change(KEY, "queued", ("done",))
-    assert store.begin_next().tries == 2
+    assert store.begin_next().tries == 1
     with pytest.raises(ParameterError, match="there is no job 'other'"):
         store.change("other", "cancelled", ("queued",))
 
@@ -54,6 +55,7 @@ def test_what_was_running_when_the_server_ended_waits_again(tmp_path: Path) -> N
     JobStore(tmp_path).begin_next()
     JobStore(tmp_path).requeue_running()
     assert JobStore(tmp_path).find(KEY).state == "queued"
+    assert JobStore(tmp_path).begin_next().tries == 2
 
 
 def test_oldest_comes_first(tmp_path: Path) -> None:
@@ -94,3 +96,63 @@ def test_nothing_tells_who_was_scanned(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["../x", "", ".", "a/b"])
 def test_keys_are_no_paths(tmp_path: Path, key: str) -> None:
     assert JobStore(tmp_path).find(key) is None
+
+
+def test_what_a_process_left_that_died_is_removed(tmp_path: Path) -> None:
+    store = JobStore(tmp_path)
+    added(store)
+    (tmp_path / "orphan").mkdir()
+    (tmp_path / "orphan/scan.h5").write_bytes(bytes(1000))
+    store.tidy()
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [KEY]
+
+
+def test_a_kept_measurement_does_not_take_the_place_of_a_queued_one(tmp_path: Path) -> None:
+    store = JobStore(tmp_path)
+    added(store)
+    with pytest.raises(ScanFileError, match="is queued as job"):
+        added(store, state="kept")
+    assert store.find(KEY).state == "queued"
+
+
+def test_one_process_runs_the_jobs_of_a_store(tmp_path: Path) -> None:
+    with JobStore(tmp_path).only_runner() as first, JobStore(tmp_path).only_runner() as second:
+        assert (first, second) == (True, False)
+    with JobStore(tmp_path).only_runner() as third:
+        assert third
+
+
+def test_images_are_kept_without_what_tells_of_somebody(tmp_path: Path) -> None:
+    store, image = JobStore(tmp_path), ismrmrd.Image.from_array(np.ones((4, 4), np.float32), transpose=False)
+    image.meta = ismrmrd.Meta({"PatientName": "DOE^JANE", "IceMiniHead": "RE9FXkpBTkU=", "RescaleSlope": "0.5"})
+    came = Measurement()
+    came.images.append(image)
+    store.add(KEY, came, parse_header(HEADER), "SuperResolutionGadget", b"<configuration/>")
+    text = store.scan(store.find(KEY)).read_bytes()
+    for part in (b"DOE", b"RE9FX", b"IceMiniHead", b"PatientName"):
+        assert part not in text
+    assert b"RescaleSlope" in text
+    assert stat.S_IMODE(store.scan(store.find(KEY)).stat().st_mode) == 0o600
+
+
+def test_a_runner_survives_what_cannot_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "_AGAIN_AFTER_S", 0.05)
+    store = JobStore(tmp_path)
+    tries = iter([OSError(28, "No space left on device")])
+
+    def tidy() -> None:
+        for error in tries:
+            raise error
+
+    monkeypatch.setattr(store, "tidy", tidy)
+    working = runner.JobRunner(store)
+    working.start()
+    added(store)
+    store.change(KEY, "cancelled", ("queued",))
+    until_s = time.monotonic() + 20
+    while next(tries, None) is not None:
+        assert time.monotonic() < until_s
+    time.sleep(0.3)
+    assert working.is_alive()
+    working.stop()
+    assert not working.is_alive()

@@ -73,3 +73,29 @@ def test_impossible_servers_do_not_start() -> None:
         Configurations("nobody").check()
     with pytest.raises(ParameterError, match="did you mean 'rank'"):
         Configurations(overrides={"rnak": "3"}).check()
+
+
+def test_what_a_console_s_xml_sets_is_the_console_s() -> None:
+    known = Configurations(overrides={"rank": "16", "coils": "4"})
+    found = parameters_of(known.chosen("<configuration><rank>4</rank></configuration>", {})[1])
+    assert (found["rank"], found["coils"]) == ("4", "4")
+    assert parameters_of(known.chosen("multitasking", {})[1])["rank"] == "16"
+
+
+@pytest.mark.parametrize(
+    "asked", ["multitasking", "<configuration><rescue_folder>/tmp/x</rescue_folder></configuration>"]
+)
+def test_folders_of_the_server_are_not_the_console_s(asked: str) -> None:
+    given = {} if asked.startswith("<") else {"rescuefolder": "/tmp/x"}
+    with pytest.raises(ParameterError, match="set it there, by --set"):
+        Configurations().chosen(asked, given)
+    own = Configurations(overrides={"rescue_folder": "/tmp/x"})
+    assert parameters_of(own.chosen("multitasking", {})[1])["rescue_folder"] == "/tmp/x"
+
+
+def test_a_server_may_set_parameters_of_each_of_its_gadgets() -> None:
+    Configurations(overrides={"rank": "3", "stages": "one"}).check()
+    target, values = Configurations("super_resolution_coronary", overrides={"rank": "3", "stages": "one"}).defaults()
+    assert target == "SuperResolutionGadget"
+    assert (values["stages"], values["mismatch"]) == ("one", "error")
+    assert "rank" not in values

@@ -1,5 +1,6 @@
 """The server as a process: who connects early is served, whoever goes wrong harms nobody else."""
 
+import inspect
 import os
 import signal
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gadgets.cli.serve import serve
 from gadgets.errors import ParameterError
 from gadgets.mrd.files import read_images
 from tests.support.command import malibu
@@ -130,3 +132,7 @@ def test_copies_are_those_of_the_images_that_were_sent(scan: Scan, tmp_path: Pat
     assert len(list(folders["dicom"].iterdir())) == 2
     volumes = [nibabel.load(path) for path in folders["nifti"].rglob("*.nii.gz")]
     assert len(volumes) == 2
+
+
+def test_nobody_else_reaches_a_server_unless_told() -> None:
+    assert inspect.signature(serve).parameters["host"].default == "127.0.0.1"
