@@ -8,6 +8,8 @@ import contextlib
 import copy
 import faulthandler
 import functools
+import importlib.util
+import io
 import itertools
 import logging
 import multiprocessing
@@ -34,6 +36,8 @@ import numpy as np
 from gadgets.configuration import configuration_of, executed_gadget
 from gadgets.consoles.fire.connection import Choice, FireConnection, FireReader
 from gadgets.consoles.fire.opening import Opening, read_opening
+from gadgets.consoles.mrd2.v1_items import V1Items
+from gadgets.consoles.mrd2.yardl.yardl_stream import StreamReader
 from gadgets.consoles.serving.choices import choice_of
 from gadgets.consoles.serving.configurations import Configurations
 from gadgets.consoles.serving.worker import Service
@@ -52,6 +56,7 @@ from gadgets.multitasking.readouts import slices_of
 from gadgets.simulated.radial import protocol_with, write_simulation
 from recon.simulation.chest import simulate_scan
 from tests.support.fire import by_name, header as fire_header, parameters
+from tests.support.mrd2 import installed_schema, scan_items, stream_of
 from tests.support.peer import ACQUISITION, CLOSE, IMAGE, WAVEFORM, message, scan_messages
 from tests.support.replays import SHIPPED_XML
 
@@ -337,6 +342,25 @@ _ODD: list[Callable[[random.Random, object], object]] = [
     _without_a_field,
 ]
 
+
+def mrd2(rng: random.Random) -> None:
+    """MRD v2 streams with other bytes: those of the schema, or those behind it."""
+    whole = _mrd2_stream()
+    kept = rng.choice((0, len(installed_schema().text) + 12))
+    data = whole[:kept] + spoiled(rng, whole[kept:])
+    read = V1Items(StreamReader(io.BytesIO(data).read))
+    for _ in read.items():
+        pass
+    anonymous_xml(read.header)
+
+
+@functools.cache
+def _mrd2_stream() -> bytes:
+    header, items = scan_items()
+    images = [image for series in read_images(image_file()).values() for image in series]
+    return stream_of(header, [*items[:20], *images])
+
+
 TARGETS: dict[str, Callable[[random.Random], None]] = {
     "wire": wire,
     "fire": fire,
@@ -346,6 +370,7 @@ TARGETS: dict[str, Callable[[random.Random], None]] = {
     "header": header,
     "hdf5 bytes": hdf5_bytes,
     "hdf5 datasets": hdf5_datasets,
+    **({"mrd2": mrd2} if importlib.util.find_spec("mrd") else {}),
 }
 """What is tried, by name."""
 

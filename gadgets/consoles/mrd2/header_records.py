@@ -4,6 +4,7 @@ import base64
 import binascii
 import dataclasses
 import typing
+from datetime import date
 from enum import Enum
 from typing import Any
 
@@ -11,11 +12,12 @@ import ismrmrd
 from xsdata.models.datatype import XmlDate, XmlTime
 
 from gadgets.consoles.mrd2.said_once import Losses
+from gadgets.consoles.mrd2.xml_texts import xml_text
 from gadgets.consoles.mrd2.yardl.byte_source import MalformedError
 from gadgets.consoles.mrd2.yardl.codec import Codec
 from gadgets.mrd.header import as_carried
 
-_EPOCH = XmlDate(1970, 1, 1).to_date().toordinal()
+_EPOCH = date(1970, 1, 1).toordinal()
 _SECOND_NS = 1_000_000_000
 
 
@@ -84,16 +86,15 @@ def _v1_value(hint: Any, value: Any, codec: Codec, losses: Losses) -> Any:
     if codec.symbols:
         return _v1_symbol(kind, codec.symbols.get(value, ""), losses)
     if kind is XmlDate:
-        return XmlDate.from_date(_EPOCH_DATE.fromordinal(_EPOCH + value))
+        return XmlDate.from_date(date.fromordinal(_EPOCH + value))
     if kind is XmlTime:
         seconds, fraction = divmod(value, _SECOND_NS)
         return XmlTime(seconds // 3600, seconds // 60 % 60, seconds % 60, fraction)
     if kind is bytes:
         return _decoded(value, losses)
+    if isinstance(value, str):
+        return xml_text(value, losses)
     return as_carried(value) if kind is float and codec.number is not None and codec.number.itemsize == 4 else value
-
-
-_EPOCH_DATE = XmlDate(1970, 1, 1).to_date()
 
 
 def _v1_symbol(kind: Any, symbol: str, losses: Losses) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from gadgets.consoles.mrd2 import units
 from gadgets.consoles.mrd2.item_records import directions, index, note_unheld, padded
 from gadgets.consoles.mrd2.said_once import Losses
+from gadgets.consoles.mrd2.xml_texts import xml_text
 from gadgets.consoles.mrd2.yardl.byte_source import MalformedError
 
 _HEAD = struct.Struct("<HHQI3H12sH60s6HI3I3H8i8fI")
@@ -62,7 +63,7 @@ def image_of(record: dict[str, Any], losses: Losses) -> ismrmrd.Image:
     note_unheld(head, _HELD, losses)
     if data.ndim != 4:
         raise MalformedError("the data of an image are not channel × z × y × x")
-    attributes = _attributes(record["meta"])
+    attributes = _attributes(record["meta"], losses)
     channels, *matrix = (index(length, "a length of the matrix") for length in data.shape)
     packed = _HEAD.pack(
         1,
@@ -87,12 +88,15 @@ def image_of(record: dict[str, Any], losses: Losses) -> ismrmrd.Image:
     return image
 
 
-def _attributes(meta: dict[str, list[tuple[int, Any]]]) -> str:
+def _attributes(meta: dict[str, list[tuple[int, Any]]], losses: Losses) -> str:
     """Text of v1 for the values of v2: texts as they are, numbers in the fewest digits that give them again."""
     if not meta:
         return ""
     texts = {
-        name: [value if isinstance(value, str) else repr(value) for _, value in values] for name, values in meta.items()
+        xml_text(name, losses): [
+            xml_text(value if isinstance(value, str) else repr(value), losses) for _, value in values
+        ]
+        for name, values in meta.items()
     }
     return ismrmrd.Meta(texts).serialize()
 
