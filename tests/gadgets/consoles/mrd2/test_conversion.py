@@ -238,7 +238,7 @@ def test_a_trajectory_as_mrds_own_converter_writes_it_is_understood(caplog: pyte
         writer.write_header(mrd.Header())
         writer.write_data([mrd.StreamItem.Acquisition(acquisition)])
     with caplog.at_level(logging.WARNING):
-        np.testing.assert_array_equal(read_back(out.getvalue())[1][0].traj, trajectory)
+        np.testing.assert_array_equal(read_back(out.getvalue())[1][0].traj, acquisition.trajectory)
     assert "(samples, basis)" in caplog.text
 
 
