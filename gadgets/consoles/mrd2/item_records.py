@@ -74,7 +74,7 @@ def directions(record: dict[str, Any], names: Sequence[str]) -> bytes:
 
 def note_unheld(record: dict[str, Any], held: set[str], losses: Losses) -> None:
     """Say which fields ISMRMRD v1 does not have."""
-    for name in record.keys() - held:
+    for name in () if held.issuperset(record) else record.keys() - held:
         value = record[name]
         if value is not None and np.size(value) and np.any(value):
             losses.say(f"{name}: ISMRMRD v1 has no such field; it is left out")

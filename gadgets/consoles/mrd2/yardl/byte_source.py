@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from gadgets.mrd.wire.sockets import LARGEST_FIELD
 
-_READ_AT_ONCE = 2**18
-"""Bytes asked for at a time: four of a pipe's buffers, or 11 readouts of 8 coils × 320 samples."""
+_READ_AT_ONCE = 2**16
+"""Bytes asked for at a time: what a pipe holds."""
 
 _READ_AT_MOST = 2**24
 """Memory taken ahead of the data, so that a claimed length costs nothing."""

@@ -15,9 +15,6 @@ import numpy as np
 
 from gadgets.consoles.mrd2.yardl.byte_source import ByteSource, MalformedError, put_varint
 
-MOST_ITEMS = 2**24
-"""Longest vector or map, and most elements of an array that are no numbers; MRD's have a few."""
-
 _LARGEST_RECORD = 2**20
 """Least bytes of a record above which a schema is not believed."""
 
@@ -168,7 +165,10 @@ def optional(item: Codec) -> Codec:
     read_item, write_item = item.read, item.write
 
     def read(source: ByteSource) -> Any:
-        flag = source.take(1)[0]
+        if source.place == len(source.data):
+            source.need(1)
+        flag = source.data[source.place]
+        source.place += 1
         if flag > 1:
             raise MalformedError(f"an optional value starts with {flag} instead of 0 or 1")
         return read_item(source) if flag else None
@@ -207,60 +207,6 @@ def union(cases: Sequence[tuple[str, Codec | None]]) -> Codec:
     return Codec(read, write, 1, default, cases=[(tag, codec or optional(unsigned(8))) for tag, codec in cases])
 
 
-def vector(item: Codec, length: int | None = None) -> Codec:
-    """Lists, of a fixed length or after it."""
-    read_item, write_item = item.read, item.write
-    is_plain = item.is_varint and item.number is not None and item.number.kind == "u"
-
-    def read(source: ByteSource) -> list[Any]:
-        count = source.varint() if length is None else length
-        if is_plain:  # as most counters: all of one byte
-            values = source.data[source.place : source.place + count]
-            if len(values) == count and max(values, default=0) < 128:
-                source.place += count
-                return list(values)
-        if count > MOST_ITEMS:
-            raise MalformedError(f"a vector claims {count} elements")
-        return [read_item(source) for _ in range(count)]
-
-    def write(out: bytearray, value: Sequence[Any]) -> None:
-        if length is None:
-            put_varint(out, len(value))
-        elif len(value) != length:
-            raise MalformedError(f"a vector has {len(value)} elements instead of {length}")
-        for element in value:
-            write_item(out, element)
-
-    def default() -> list[Any]:
-        return [item.default() for _ in range(length or 0)]
-
-    smallest = 1 if length is None else _bounded(length * item.smallest)
-    return Codec(read, write, smallest, default, item=item)
-
-
-def mapping(key: Codec, value: Codec) -> Codec:
-    """Dictionaries."""
-    if key.number is None and key.fields:
-        raise MalformedError("keys of a map are records")
-
-    def read(source: ByteSource) -> dict[Any, Any]:
-        count = source.varint()
-        if count > MOST_ITEMS:
-            raise MalformedError(f"a map claims {count} entries")
-        try:
-            return {key.read(source): value.read(source) for _ in range(count)}
-        except TypeError as error:
-            raise MalformedError("keys of a map can be no keys") from error
-
-    def write(out: bytearray, values: dict[Any, Any]) -> None:
-        put_varint(out, len(values))
-        for name, item in values.items():
-            key.write(out, name)
-            value.write(out, item)
-
-    return Codec(read, write, 1, dict, item=value)
-
-
 def record(name: str, fields: dict[str, Codec]) -> Codec:
     """Records as dicts; a field that a written dict lacks gets its default, one too many is left out."""
     readers = [(field_name, codec.read) for field_name, codec in fields.items()]
@@ -276,7 +222,7 @@ def record(name: str, fields: dict[str, Codec]) -> Codec:
     def default() -> dict[str, Any]:
         return {field_name: codec.default() for field_name, codec in writers}
 
-    smallest = _bounded(sum(codec.smallest for codec in fields.values()))
+    smallest = bounded(sum(codec.smallest for codec in fields.values()))
     return Codec(read, write, smallest, default, name=name, fields=fields)
 
 
@@ -286,7 +232,13 @@ def enumeration(base: Codec, symbols: dict[int, str]) -> Codec:
     return Codec(base.read, base.write, base.smallest, lambda: first, base.number, base.is_varint, symbols=symbols)
 
 
-def _bounded(smallest: int) -> int:
+def bounded(smallest: int) -> int:
+    """Give the least bytes of a type, if it takes any, and not unbelievably many.
+
+    Raises
+    ------
+    MalformedError
+    """
     if not 1 <= smallest <= _LARGEST_RECORD:
         raise MalformedError(f"a type takes at least {smallest} bytes")
     return smallest

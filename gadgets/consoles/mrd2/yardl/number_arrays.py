@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.consoles.mrd2.yardl.byte_source import ByteSource, MalformedError, put_varint
-from gadgets.consoles.mrd2.yardl.codec import MOST_ITEMS, Codec
+from gadgets.consoles.mrd2.yardl.codec import Codec
+from gadgets.consoles.mrd2.yardl.repeated import MOST_ITEMS
 from gadgets.mrd.wire.sockets import LARGEST_FIELD
 
 _MOST_DIMENSIONS = 16

@@ -10,6 +10,7 @@ from gadgets.consoles.mrd2.yardl import codec
 from gadgets.consoles.mrd2.yardl.byte_source import MalformedError
 from gadgets.consoles.mrd2.yardl.codec import Codec
 from gadgets.consoles.mrd2.yardl.number_arrays import array
+from gadgets.consoles.mrd2.yardl.repeated import mapping, vector
 
 _DEEPEST = 64
 """Types within types; MRD's reach 9."""
@@ -167,10 +168,10 @@ class _Types:
             return self._of_name(given["name"], [self.codec(item, arguments) for item in given["typeArguments"]])
         kind, content = next(iter(given.items()))
         if kind == "map":
-            return codec.mapping(self.codec(content["keys"], arguments), self.codec(content["values"], arguments))
+            return mapping(self.codec(content["keys"], arguments), self.codec(content["values"], arguments))
         item = self.codec(content["items"], arguments)
         if kind == "vector":
-            return codec.vector(item, _length(content.get("length")))
+            return vector(item, _length(content.get("length")))
         if kind == "array":
             return array(item, _lengths(content.get("dimensions")))
         raise MalformedError(f"the schema has a type {str(kind)[:40]!r}, which is unknown here")
