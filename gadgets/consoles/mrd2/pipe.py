@@ -16,7 +16,7 @@ from gadgets.registry import gadget_entry, gadget_of_items
 
 def run_pipe(
     read: Callable[[int], bytes],
-    write: Callable[[bytes], None],
+    write: Callable[[bytes | bytearray], None],
     document: str | None,
     shipped: str,
     overrides: dict[str, str],
@@ -82,10 +82,10 @@ def run_pipe(
     return target, items.item_count, images.count
 
 
-def writes_all(descriptor: int) -> Callable[[bytes], None]:
+def writes_all(descriptor: int) -> Callable[[bytes | bytearray], None]:
     """Make a function that writes all of its bytes to a pipe or file."""
 
-    def write(data: bytes) -> None:
+    def write(data: bytes | bytearray) -> None:
         rest = memoryview(data)
         try:
             while len(rest):

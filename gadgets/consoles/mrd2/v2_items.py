@@ -35,7 +35,7 @@ class V2Items:
         If the schema cannot hold the header.
     """
 
-    def __init__(self, write: Callable[[bytes], Any], schema: Schema, header: Any) -> None:
+    def __init__(self, write: Callable[[bytes | bytearray], Any], schema: Schema, header: Any) -> None:
         self._losses, self._schema = Losses(), schema
         codec = schema.header.item or schema.header
         record = None if header is None else record_of_header(header, codec, self._losses)

@@ -108,7 +108,7 @@ def _values(item: Codec) -> tuple[Any, Any]:
         return np.frombuffer(source.take(count * dtype.itemsize), dtype)
 
     def write(out: bytearray, value: NDArray) -> None:
-        out += value.astype(dtype, copy=False).tobytes()
+        out += np.ascontiguousarray(value, dtype).data
 
     return read, write
 

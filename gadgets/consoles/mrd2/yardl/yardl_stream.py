@@ -133,14 +133,16 @@ class StreamWriter:
         If the schema cannot hold the header.
     """
 
-    def __init__(self, write: Callable[[bytes], Any], schema: Schema, header: dict[str, Any] | None) -> None:
+    def __init__(
+        self, write: Callable[[bytes | bytearray], Any], schema: Schema, header: dict[str, Any] | None
+    ) -> None:
         self._write, self.schema = write, schema
         text = schema.text.encode()
         out = bytearray(_MAGIC + struct.pack("<I", _VERSION))
         put_varint(out, len(text))
         out += text
         self._encode(schema.header.write, out, header)
-        write(bytes(out))
+        write(out)
 
     def item(self, case: ItemCase, record: dict[str, Any]) -> None:
         """Write one item.
@@ -152,7 +154,7 @@ class StreamWriter:
         """
         out = bytearray((1, case.number) if self.schema.is_union else (1,))
         self._encode(case.codec.write, out, record)
-        self._write(bytes(out))
+        self._write(out)
 
     def end(self) -> None:
         """Write the end mark, without which a stream is cut."""
