@@ -1,15 +1,20 @@
 """The page of an OpenRecon application: fourteen parameters at most, whose defaults change nothing."""
 
+import json
+import xml.etree.ElementTree as ElementTree
 from typing import Any
 
 import pytest
 
 from gadgets.configuration import checked
+from gadgets.consoles.fire.opening import read_parameters
 from gadgets.consoles.openrecon.application import APPLICATIONS, Application, application_of
 from gadgets.consoles.openrecon.parameter_page import CHOSEN, page_id, parameter_page
 from gadgets.consoles.openrecon.rules import problems
 from gadgets.consoles.openrecon.specification import Choices, specification_of
+from gadgets.consoles.serving.configurations import Configurations
 from gadgets.errors import ParameterError
+from gadgets.registry import gadget_entry
 
 APPLICATION = pytest.mark.parametrize("application", APPLICATIONS.values(), ids=lambda one: one.configuration)
 
@@ -38,6 +43,18 @@ def test_an_untouched_page_changes_nothing(application: Application) -> None:
     sent = sent_back(page)
     assert sent["config"] == application.configuration
     assert understood(application, sent) == application.parameters
+
+
+@APPLICATION
+def test_the_server_takes_an_untouched_page_for_its_configuration(application: Application) -> None:
+    """From the JSON of the page to the parameters of the gadget, by the server's own code."""
+    page = parameter_page(application)
+    for values in (sent_back(page), {entry["id"]: entry["default"] for entry in page}):
+        given = read_parameters(json.dumps({"version": "1.1.0", "parameters": values}).encode())
+        asked = given.pop("config")
+        target, message = Configurations("multitasking").chosen(asked, given)
+        taken = gadget_entry(target).parse(ElementTree.fromstring(message), {})
+        assert taken == application.parameters.model_copy(update={"dialect": "fire"})
 
 
 @APPLICATION
