@@ -124,6 +124,7 @@ def _images(manual: Manual, application: Application) -> None:
         rows = [(str(one.number), kind, one.description) for kind, one in SERIES.items()]
         manual.table(("Series", "Name in Images", "Content"), rows, (0.12, 0.28, 0.6))
         manual.text(
+            "Basis maps, temporal basis and gating are no pictures and do not go to a scanner. "
             "With Preview, series 13 (a frame every second) and 14 (a first cine) come while the scan runs. Maps hold "
             "milliseconds: one unit of a pixel, after the rescale that the image states, is 1 ms. Each further "
             "measurement adds 20 to the numbers."
