@@ -120,10 +120,22 @@ def test_a_gpu_that_is_not_there(short_file: Path, tmp_path: Path) -> None:
 
 def test_help_is_worth_reading() -> None:
     stdout, _ = malibu("--help")
-    for word in ("simulate", "replay", "info", "report", "parameters", "research use only", "Try it"):
+    for word in (
+        "simulate",
+        "replay",
+        "serve",
+        "stream",
+        "dicom",
+        "jobs",
+        "info",
+        "report",
+        "parameters",
+        "research use only",
+        "Try it",
+    ):
         assert word in stdout
     stdout, _ = malibu("replay", "--help")
-    assert "running Gadgetron" in stdout
+    assert "Gadgetron or malibu serve" in stdout
     stdout, _ = malibu("parameters")
     assert "golden_angle_deg" in stdout
     stdout, _ = malibu("--version")

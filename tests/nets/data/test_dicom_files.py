@@ -158,7 +158,7 @@ def second_echo(data, number: int) -> None:
 
 
 def compressed(data, number: int) -> None:
-    data.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLSLossless
+    data.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLossless
     data.PixelData = pydicom.encaps.encapsulate([b"\xff\x4f\xff\x51" + bytes(60)])
 
 
@@ -187,7 +187,7 @@ BAD = {
     "phase": (setting(ImageType=["ORIGINAL", "PRIMARY", "P", "ND"]), "no magnitude image but P"),
     "component": (setting(ComplexImageComponent="REAL"), "no magnitude image but REAL"),
     "slope": (setting(RescaleSlope=0, RescaleIntercept=1), "the rescale slope 0"),
-    "compressed": (compressed, r"compressed \(JPEG-LS.*\) and no decoder"),
+    "compressed": (compressed, r"compressed \(JPEG Lossless.*\) and no decoder"),
     "cut": (cut, "002.dcm is not a DICOM file, or damaged"),
     "huge": (setting(Rows=65535, Columns=65535), "promises 8.59 GB of voxels"),
     "no size": (deleting("Rows"), "is not a DICOM file, or damaged"),
