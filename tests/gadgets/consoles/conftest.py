@@ -10,9 +10,11 @@ import pytest
 from gadgets.consoles.serving.configurations import Configurations
 from gadgets.consoles.serving.turns import Turns
 from gadgets.consoles.serving.worker import Service, serve
+from gadgets.mrd.files import ScanFile
 from gadgets.simulated.radial import protocol_with, write_simulation
 from recon.simulation.chest import simulate_scan
-from tests.support.fire import FireAnswer, FireReader, send
+from tests.support.fire import FireAnswer, FireReader, items_of, send
+from tests.support.peer import scan_messages
 
 Spoken = Callable[..., FireAnswer]
 
@@ -25,6 +27,17 @@ def small_scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fire") / "scan.h5"
     write_simulation(simulate_scan(protocol_with("tiny", {"duration_s": "1.2", "coils": "2"}), 1), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def xml(small_scan: Path) -> bytes:
+    with ScanFile(small_scan) as file:
+        return file.header_xml
+
+
+@pytest.fixture(scope="session")
+def readouts(small_scan: Path) -> list[bytes]:
+    return items_of(scan_messages(small_scan))
 
 
 @pytest.fixture

@@ -13,22 +13,11 @@ from gadgets.consoles.fire.opening import NothingCameError
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.wire.reading import END as END_OF_STREAM
 from tests.gadgets.consoles.conftest import QUICK, QUICK_IMAGES, Spoken
-from tests.support.fire import CONFIG_TEXT, DUMMY_HEADER, by_name, by_text, header, items_of, parameters, send
-from tests.support.peer import ACQUISITION, CLOSE, TEXT, WAVEFORM, message, scan_messages, series_of, with_length
+from tests.support.fire import CONFIG_TEXT, DUMMY_HEADER, by_name, by_text, header, parameters, send
+from tests.support.peer import ACQUISITION, CLOSE, TEXT, WAVEFORM, message, series_of, with_length
 from tests.support.replays import replay_here
 
 END = message(CLOSE)
-
-
-@pytest.fixture(scope="module")
-def xml(small_scan: Path) -> bytes:
-    with ScanFile(small_scan) as file:
-        return file.header_xml
-
-
-@pytest.fixture(scope="module")
-def readouts(small_scan: Path) -> list[bytes]:
-    return items_of(scan_messages(small_scan))
 
 
 def opened(xml: bytes, **values: object) -> list[bytes]:

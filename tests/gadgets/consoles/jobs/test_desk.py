@@ -6,7 +6,6 @@ from pathlib import Path
 
 import ismrmrd
 import numpy as np
-import pytest
 
 from gadgets.configuration import executed_gadget
 from gadgets.consoles.fire.connection import Choice
@@ -16,8 +15,8 @@ from gadgets.mrd.files import ScanFile
 from gadgets.mrd.intake.measurement import Measurement
 from tests.gadgets.consoles.conftest import QUICK, QUICK_IMAGES
 from tests.support.command import malibu
-from tests.support.fire import by_name, header, items_of, parameters, slices
-from tests.support.peer import CLOSE, IMAGE, message, scan_messages, series_of
+from tests.support.fire import by_name, header, parameters, slices
+from tests.support.peer import CLOSE, IMAGE, message, series_of
 from tests.support.replays import needs_torch, replay_here
 from tests.support.server import Server
 
@@ -40,17 +39,6 @@ def with_id(xml: bytes, measurement: str, *others: str) -> bytes:
 def without_encoding(xml: bytes) -> bytes:
     """A header that says nothing of a full matrix."""
     return re.sub(rb"<encoding>.*</encoding>", b"", xml, flags=re.S)
-
-
-@pytest.fixture(scope="module")
-def xml(small_scan: Path) -> bytes:
-    with ScanFile(small_scan) as file:
-        return file.header_xml
-
-
-@pytest.fixture(scope="module")
-def readouts(small_scan: Path) -> list[bytes]:
-    return items_of(scan_messages(small_scan))
 
 
 @needs_torch
