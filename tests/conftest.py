@@ -22,13 +22,6 @@ collect_ignore_glob = [
     for name in names
 ]
 
-FIRST = ("test_golden.py", "test_console_page.py", "test_server.py", "test_desk.py", "test_jobs.py")
-"""Files that take a minute or more: begun last, one worker would end long after the others."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in FIRST)
-
 
 @pytest.fixture(scope="session")
 def tiny() -> SimulatedScan:
