@@ -59,7 +59,7 @@ def test_a_long_reconstruction_is_fetched_later(
     key = key_of(ID)
     assert any(f"job {key}" in line for line in answer.lines)
     with Server(tmp_path / "log2", "--jobs", str(folder)) as server:
-        until_s = time.monotonic() + 120
+        until_s = time.monotonic() + 400
         while JobStore(folder).find(key).state in ("queued", "running"):
             assert time.monotonic() < until_s
             time.sleep(0.3)
@@ -99,7 +99,7 @@ def test_jobs_are_cancelled_and_tried_again(xml: bytes, readouts: list[bytes], t
     malibu("jobs", "retry", key, "--jobs", folder)
     store.configuration(store.find(key)).write_text("<configuration><rank>0</rank></configuration>")
     with Server(tmp_path / "log2", "--jobs", str(folder)) as server:
-        until_s = time.monotonic() + 60
+        until_s = time.monotonic() + 300
         while store.find(key).state in ("queued", "running"):
             assert time.monotonic() < until_s
             time.sleep(0.3)
@@ -158,7 +158,7 @@ def test_a_restoration_is_fetched_later(xml: bytes, tmp_path: Path, identity_net
         answer = server.speak(parts)
         assert ([series_of(head) for head, *_ in answer.images], answer.errors) == ([1] * 8, [])
         store, key = JobStore(tmp_path / "jobs"), key_of(ID)
-        until_s = time.monotonic() + 100
+        until_s = time.monotonic() + 300
         while store.find(key).state in ("queued", "running"):
             assert time.monotonic() < until_s
             time.sleep(0.2)

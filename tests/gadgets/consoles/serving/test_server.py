@@ -42,7 +42,7 @@ def test_side_by_side_and_after_a_worker_s_death(scan: Scan, tmp_path: Path) -> 
         workers = server.workers()
         assert len(workers) == 2
         os.kill(workers[0], signal.SIGKILL)
-        until_s = time.monotonic() + 60
+        until_s = time.monotonic() + 300
         while (now := server.workers()) == workers or len(now) < 2:
             assert time.monotonic() < until_s
             time.sleep(0.1)
@@ -57,7 +57,7 @@ def test_a_scan_that_is_cut_by_the_server_s_end_is_kept(scan: Scan, tmp_path: Pa
     with Server(tmp_path / "log", "--set", f"rescue_folder={kept}") as server:
         sock = server.connect()
         sock.sendall(b"".join(scan.whole()[:-20]))
-        until_s = time.monotonic() + 60
+        until_s = time.monotonic() + 300
         while "is loaded" not in (text := server.log.read_text()) and "NUFFT back end" not in text:
             assert time.monotonic() < until_s, text
             time.sleep(0.1)
@@ -121,7 +121,7 @@ def test_copies_are_those_of_the_images_that_were_sent(scan: Scan, tmp_path: Pat
     options = [word for name, folder in folders.items() for word in (f"--{name}", str(folder))]
     with Server(tmp_path / "log", *options) as server:
         answers = [server.speak(scan.whole()) for _ in range(2)]
-        until_s = time.monotonic() + 30
+        until_s = time.monotonic() + 300
         while server.log.read_text().count("NIfTI files are in") < 2:
             assert time.monotonic() < until_s, server.log.read_text()
             time.sleep(0.1)
