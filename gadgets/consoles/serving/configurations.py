@@ -50,12 +50,23 @@ class Configurations:
         ------
         ParameterError
         """
-        document = self.document("")
-        target = executed_gadget(document) or "MultitaskingGadget"
+        target, element = self.read("")
         of_others = {name for gadget in GADGETS for name in self.of_gadget(gadget, self.overrides)}
         mine = self.of_gadget(target, self.overrides)
         unknown = {name: value for name, value in self.overrides.items() if name not in of_others}
-        gadget_entry(target).parse(configuration_of(document, target), mine | unknown)
+        gadget_entry(target).parse(element, mine | unknown)
+
+    def read(self, asked: str) -> tuple[str, ElementTree.Element | None]:
+        """Read a configuration: target of its gadget, and the ``<configuration>`` of that.
+
+        Raises
+        ------
+        ParameterError
+            As :meth:`document`, or if it is no XML.
+        """
+        document = self.document(asked)
+        target = executed_gadget(document) or "MultitaskingGadget"
+        return target, configuration_of(document, target)
 
     def document(self, asked: str) -> str:
         """Find a configuration.
@@ -112,9 +123,8 @@ class Configurations:
         ParameterError
             If a configuration or a parameter is not known, or has an impossible value.
         """
-        document = self.document(asked)
-        target = executed_gadget(document) or "MultitaskingGadget"
-        entry, element = gadget_entry(target), configuration_of(document, target)
+        target, element = self.read(asked)
+        entry = gadget_entry(target)
         console = with_our_names(given, parameter_names(type(entry.parse(None, {}))))
         own = self.of_gadget(target, self.overrides)
         if asked.lstrip().startswith("<"):  # then the console set what is in it, too
@@ -135,9 +145,7 @@ class Configurations:
 
     def defaults(self) -> tuple[str, dict[str, str]]:
         """Target of the server's own gadget, and its parameters: of the configuration, and what was set above it."""
-        document = self.document("")
-        target = executed_gadget(document) or "MultitaskingGadget"
-        element = configuration_of(document, target)
+        target, element = self.read("")
         children = element if element is not None else ()
         values = {child.get("name", child.tag): child.get("value", child.text or "") for child in children}
         return target, values | self.of_gadget(target, self.overrides)

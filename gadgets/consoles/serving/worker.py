@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from gadgets.configuration import StreamParameters, checked, configuration_of, executed_gadget
+from gadgets.configuration import StreamParameters, checked
 from gadgets.consoles.fire.connection import Choice, FireConnection
 from gadgets.consoles.fire.opening import NothingCameError, Opening
 from gadgets.consoles.jobs.desk import JobDesk
@@ -176,9 +176,8 @@ def _serve_gadgetron(sock: socket.socket, service: Service, turns: Turns) -> Non
 
 def _load_what_takes_long(service: Service) -> None:
     """Import the gadget's libraries; whoever has connected meanwhile is served after it."""
-    document = service.configurations.document("")
-    target = executed_gadget(document) or "MultitaskingGadget"
-    gadget_entry(target).parse(configuration_of(document, target), {})
+    target, element = service.configurations.read("")
+    gadget_entry(target).parse(element, {})
     gadget_entry(target).make()
     with contextlib.suppress(ImportError):
         importlib.import_module("torch")
