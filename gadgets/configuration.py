@@ -172,6 +172,12 @@ def _explain(model: type[BaseModel], problem: Any) -> str:
     return f"parameter {name!r} = {given}: {shortened(problem['msg'], 400)} ({model.model_fields[name].description})"
 
 
+def set_values(configuration: ElementTree.Element | None) -> dict[str, str]:
+    """Give what a ``<configuration>`` sets, unchecked: text by name; nothing for None."""
+    children = configuration if configuration is not None else ()
+    return {child.get("name", child.tag): child.get("value", child.text or "") for child in children}
+
+
 def configuration_of(document: str, gadget: str) -> ElementTree.Element | None:
     """Take the ``<configuration>`` of one gadget out of a Gadgetron stream configuration.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
-from gadgets.configuration import configuration_of, executed_gadget, parameter_names
+from gadgets.configuration import configuration_of, executed_gadget, parameter_names, set_values
 from gadgets.errors import ParameterError, shortened
 from gadgets.mrd.replay import configuration_message
 from gadgets.registry import GADGETS, gadget_entry
@@ -128,8 +128,8 @@ class Configurations:
         console = with_our_names(given, parameter_names(type(entry.parse(None, {}))))
         own = self.of_gadget(target, self.overrides)
         if asked.lstrip().startswith("<"):  # then the console set what is in it, too
-            own = {name: value for name, value in own.items() if name not in _named(element)}
-        if "rescue_folder" in console or (asked.lstrip().startswith("<") and "rescue_folder" in _named(element)):
+            own = {name: value for name, value in own.items() if name not in set_values(element)}
+        if "rescue_folder" in console or (asked.lstrip().startswith("<") and "rescue_folder" in set_values(element)):
             raise ParameterError("rescue_folder is a folder of the server: set it there, by --set")
         overrides = _with_fire(element, own | console)
         entry.parse(element, overrides)
@@ -146,9 +146,7 @@ class Configurations:
     def defaults(self) -> tuple[str, dict[str, str]]:
         """Target of the server's own gadget, and its parameters: of the configuration, and what was set above it."""
         target, element = self.read("")
-        children = element if element is not None else ()
-        values = {child.get("name", child.tag): child.get("value", child.text or "") for child in children}
-        return target, values | self.of_gadget(target, self.overrides)
+        return target, set_values(element) | self.of_gadget(target, self.overrides)
 
     def _files(self) -> dict[str, Path]:
         shipped = Path(str(files("gadgets") / "configs" / "xml"))
@@ -158,12 +156,7 @@ class Configurations:
 
 def _with_fire(element: ElementTree.Element | None, overrides: dict[str, str]) -> dict[str, str]:
     """Let images go out as FIRE consoles take them, unless something else was set."""
-    return overrides if "dialect" in _named(element) | set(overrides) else overrides | {"dialect": "fire"}
-
-
-def _named(element: ElementTree.Element | None) -> set[str]:
-    """Parameters that a ``<configuration>`` sets."""
-    return {child.get("name", child.tag) for child in element} if element is not None else set()
+    return overrides if "dialect" in set_values(element) | overrides else overrides | {"dialect": "fire"}
 
 
 def plain(name: str) -> str:

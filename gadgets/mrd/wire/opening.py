@@ -101,12 +101,14 @@ class GuardedConnection(Connection):
 
     def set_defaults(self, parameters: Mapping[str, str]) -> None:
         """Add parameters to a ``<configuration>``, or to none; those that it sets itself stay."""
+        from gadgets.configuration import set_values  # not before a Gadgetron is listened to: it brings pydantic
+
         if self.config is None and self.raw_bytes.config.strip():
             return  # no XML: the gadget will say so
         element = self.config if self.config is not None else ElementTree.Element("configuration")
-        named = {child.get("name", child.tag) for child in element}
+        already = set_values(element)
         for name, value in parameters.items():
-            if name not in named:
+            if name not in already:
                 ElementTree.SubElement(element, "property", {"name": name, "value": value})
         self.raw_bytes.config, self.config = ElementTree.tostring(element), element
 
