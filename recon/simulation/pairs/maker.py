@@ -1,0 +1,186 @@
+"""Pairs by the normal operator: what the back-projection of a scan would be, had the body been another one.
+
+A scan is linear in what it images. With the images of K recovery functions in S states of motion, ``A = Σ_s Σ_k w_s(t)
+ρ_k(t) I_sk``, and the operator ``E_Ψᴴ W E_Ψ`` of a basis Ψ that holds Φ and the leading functions of what Φ leaves of
+``w_s ρ_k``, the back-projection is that operator applied to the coordinates of A in Ψ, its first L maps: streaks of
+what Φ cannot express included. Noise goes through the operators of a real scan.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import sigpy
+from numpy.typing import NDArray
+
+from recon.readouts.density import ramp_weights
+from recon.simulation.pairs.content import Content
+from recon.simulation.pairs.course import Course
+from recon.simulation.pairs.recovery import RecoveryTable, steady_signal
+from recon.simulation.pairs.states import States, averaged, sampled
+from recon.spatial.back_projection import SubspaceProblem, back_project_and_adjoint, normal_operator
+from recon.spatial.encoding import normalisation
+from recon.spatial.toeplitz import ToeplitzNormal
+
+BEYOND = 8
+"""Functions beside Φ: of the simulated scans, they leave 0.1 % of the truth's energy outside."""
+
+_NOISES = 8
+"""Back-projections of noise that are mixed at random."""
+
+
+@dataclass(frozen=True)
+class MadePair:
+    """What a network is given, and what it should say of it.
+
+    Attributes
+    ----------
+    back_projection : (L, N, N) complex64
+        U₀.
+    adjoint : (L, N, N) complex64
+        E_Φᴴ d of the same data.
+    label : (L, N, N) complex64
+        U.
+    """
+
+    back_projection: NDArray[np.complex64]
+    adjoint: NDArray[np.complex64]
+    label: NDArray[np.complex64]
+
+
+class PairMaker:
+    """Makes pairs of any content for one course.
+
+    Parameters
+    ----------
+    course : Course
+        On the device where pairs are made, which is the current one.
+    rng : numpy.random.Generator
+        Draws the noise.
+    beyond : int
+        Functions of what Φ leaves out that are added to it.
+    noises : int
+        Back-projections of noise that are mixed at random.
+    memory_bytes : int
+        For each of two normal operators.
+
+    Attributes
+    ----------
+    course : Course
+    normal : ToeplitzNormal
+        E_Φᴴ E_Φ, which keeps a network honest.
+    """
+
+    def __init__(
+        self,
+        course: Course,
+        rng: np.random.Generator,
+        beyond: int = BEYOND,
+        noises: int = _NOISES,
+        memory_bytes: int = 16 * 2**30,
+    ) -> None:
+        self.course = course
+        self._states = States.of(course.contraction, course.displacement_mm)
+        self._table = None if course.sequence is None else RecoveryTable(course.sequence, course.efficiency)
+        extended, self._mixing = self._extended(beyond)
+        xp = sigpy.get_array_module(course.coil_maps)
+        empty = xp.zeros((len(course.coil_maps), *course.trajectory.shape[:2]), dtype=xp.complex64)
+        problem = SubspaceProblem(empty, course.trajectory, extended, course.coil_maps)
+        ramp = ramp_weights(sigpy.to_device(course.trajectory[:1]))[0]
+        self._weighted = normal_operator(problem, memory_bytes, ramp)
+        self._plain = normal_operator(problem, memory_bytes)
+        rank, grid = course.rank, 2 * course.matrix
+        kernel = self._plain.kernel.reshape(grid, grid, *self._plain.kernel.shape[1:])[..., :rank, :rank]
+        self.normal = ToeplitzNormal(xp.ascontiguousarray(kernel), course.coil_maps)
+        self._unit_gain = normalisation(course.coil_maps, rank)
+        self._noises = [self._noise(replace(problem, temporal_basis=course.temporal_basis), rng) for _ in range(noises)]
+
+    def pair(self, content: Content, snr: float, rng: np.random.Generator) -> MadePair:
+        """Show a content as the course's scan would.
+
+        Parameters
+        ----------
+        content : Content
+            On the same device.
+        snr : float
+            Median of the time-averaged body over the noise of a fully sampled image.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        MadePair
+        """
+        rank = self.course.rank
+        coordinates = self.coordinates(content)
+        label = coordinates[:rank]
+        noise = self._mixed_noise(self._level(label) / snr, rng)
+        shown = self._unit_gain(self._weighted(coordinates)[:rank]) + noise[0]
+        return MadePair(shown, self._plain(coordinates)[:rank] + noise[1], label)
+
+    def coordinates(self, content: Content) -> NDArray:
+        """Coordinates of the moving, recovering content in Ψ: ``(L + beyond, N, N)`` complex64."""
+        xp = sigpy.get_array_module(content.density)
+        flat = (content.t1_ms.ravel(), content.b1.ravel(), content.inflow.ravel())
+        if self._table is not None:
+            signal = self._table.coefficients(*flat)
+        else:
+            signal = steady_signal(*flat, tr_ms=4.0, flip_angle_deg=8.0)
+        images = content.density * signal.reshape(len(signal), *content.density.shape)
+        total, mixing = 0.0, xp.asarray(self._mixing)
+        for row, contraction in enumerate(self._states.contraction):
+            appearing = images * content.appears(contraction)
+            for column, displacement_mm in enumerate(self._states.displacement_mm):
+                moved = averaged(sampled(appearing, content.places(contraction, displacement_mm)), self.course.matrix)
+                state = row * len(self._states.displacement_mm) + column
+                # U[l] += Σ_k I_sk P[s,k,l]
+                total = total + xp.tensordot(mixing[state].T, moved, axes=1)
+        return total.astype(xp.complex64)  # type: ignore[attr-defined]
+
+    def _extended(self, beyond: int) -> tuple[NDArray, NDArray]:
+        """Ψ, and what takes images of states and recovery functions to coordinates in it: (S, K, L + beyond)."""
+        basis = sigpy.to_device(self.course.temporal_basis, sigpy.cpu_device).astype(np.complex128)
+        if self._table is None:
+            recovery, importance = np.ones((len(self.course.pulse), 1)), np.ones(1)
+        else:
+            recovery, importance = self._table.basis[self.course.pulse], _importance(self._table)
+        # D[s k, t] = w_s(t) ρ_k(t)
+        design = np.einsum("ts,tk->skt", self._states.weights, recovery, optimize=True).reshape(-1, len(basis[0]))
+        inside = design @ basis.conj().T
+        left = (design - inside @ basis) * np.tile(importance, len(design) // len(importance))[:, None]
+        values, vectors = np.linalg.eigh(left @ left.conj().T)
+        count = min(beyond, int(np.count_nonzero(values > 1e-10 * max(values[-1], 1e-30))))
+        count = count if values[-1] > 1e-12 * np.sum(np.abs(design) ** 2) else 0
+        functions = (vectors[:, ::-1][:, :count] / np.sqrt(values[::-1][:count])).conj().T @ left
+        extended = np.concatenate([basis, functions])
+        mixing = (design @ extended.conj().T).reshape(self._states.weights.shape[1], -1, len(extended))
+        device = sigpy.get_device(self.course.temporal_basis)
+        return sigpy.to_device(extended.astype(np.complex64), device), mixing.astype(np.complex64)
+
+    def _noise(self, problem: SubspaceProblem, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+        xp, shape = sigpy.get_array_module(problem.kspace), problem.kspace.shape
+        draw = xp.random.default_rng(int(rng.integers(2**31)))
+        white = draw.standard_normal((2, *shape), dtype=np.float32) / np.sqrt(np.float32(2))
+        return back_project_and_adjoint(replace(problem, kspace=white[0] + np.complex64(1j) * white[1]))
+
+    def _mixed_noise(self, deviation: float, rng: np.random.Generator) -> NDArray:
+        """Noise of U₀ and of the adjoint: (2, L, N, N); a mixture of white noises is white noise."""
+        shares = rng.standard_normal((2, len(self._noises)))
+        shares /= np.linalg.norm(shares)
+        mixed = [0.0, 0.0]
+        for share, noise in zip(shares[0] + 1j * shares[1], self._noises, strict=True):
+            mixed = [part + np.complex64(deviation * share) * each for part, each in zip(mixed, noise, strict=True)]
+        return sigpy.get_array_module(mixed[0]).stack(mixed)
+
+    def _level(self, label: NDArray) -> float:
+        """Median of the time-averaged body."""
+        xp = sigpy.get_array_module(label)
+        weights = self.course.temporal_basis.mean(axis=1)
+        # mean image: Σ_l φ̄_l U_l
+        mean = xp.abs(xp.tensordot(weights, label, axes=1))
+        return float(xp.median(mean[mean > 0.05 * mean.max()]))
+
+
+def _importance(table: RecoveryTable) -> NDArray:
+    """How much tissue has of each recovery function: root mean square over T1 from 0.2 to 2.2 s."""
+    t1_ms = np.geomspace(200, 2200, 40).astype(np.float32)
+    some = table.coefficients(t1_ms, np.ones_like(t1_ms), np.zeros_like(t1_ms))
+    return np.sqrt(np.mean(some.astype(np.float64) ** 2, axis=1))
