@@ -34,6 +34,7 @@ from nets.architectures.dwan import Dwan, DwanConfig
 from nets.architectures.mdcn import Mdcn, MdcnConfig
 from nets.architectures.mdcsrn import Dcsrn, DcsrnConfig, Mdcsrn, MdcsrnConfig
 from nets.architectures.rrdg import Rrdg, RrdgConfig
+from nets.architectures.unrolled import MdcnUnrolled, UnrolledConfig
 
 
 class Network(Protocol):
@@ -82,6 +83,9 @@ _REGISTRATIONS = 4
 
 ARCHITECTURES: Mapping[str, Architecture] = {
     "mdcn": Architecture(Mdcn, MdcnConfig(), 2, "Multitasking spatial factor", "Chen 2021, ch. 6"),
+    "mdcn_unrolled": Architecture(
+        MdcnUnrolled, UnrolledConfig(), 2, "Multitasking spatial factor, with the data", "Aggarwal 2019; mDCN"
+    ),
     "dense_unet": Architecture(DenseUNet, DenseUNetConfig(), 2, "Multitasking spatial factor", "Chen 2021, ch. 6"),
     "dcsrn": Architecture(Dcsrn, DcsrnConfig(), 3, _SR, "Chen 2021, ch. 3"),
     "mdcsrn": Architecture(Mdcsrn, MdcsrnConfig(), 3, _SR, "Chen 2020; Chen 2021, ch. 4"),

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
@@ -14,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 from nets.data import SPLITS
 from nets.data.augmentation import Augmentation
 from nets.data.formats.errors import VolumeError
+from nets.data.training_data import TrainingData
 
 # Of the subjects of a folder that nobody split: for validation, and as many for the test.
 _HELD_OUT = 0.1
@@ -35,7 +35,7 @@ class Sample:
     known: Any = None
 
 
-class Samples(lightning.LightningDataModule, ABC):
+class Samples(TrainingData):
     """Samples of files, for all tasks; a task says how a file is read, and may say how a sample is finished.
 
     A subject lies in one split alone. Each training sample depends on seed, epoch and number alone, so that a resumed
@@ -79,10 +79,10 @@ class Samples(lightning.LightningDataModule, ABC):
         separate: bool = False,
         limit: int | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(seed)
         self.folders, self.patch = [Path(folder) for folder in folders], patch
         self.patches_per_file, self.batch_size, self.workers = patches_per_file, batch_size, workers
-        self.augmentations, self.seed, self.separate, self.limit = list(augmentations), seed, separate, limit
+        self.augmentations, self.separate, self.limit = list(augmentations), separate, limit
         self._cache: dict[Path, Sample] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -103,10 +103,6 @@ class Samples(lightning.LightningDataModule, ABC):
     def subject_of(self, path: Path) -> str:
         """Name the subject that a file is of."""
         return path.name.split(".")[0]
-
-    def preprocessing(self) -> dict[str, Any]:
-        """What inference must do because of how samples are made, for the model card."""
-        return {}
 
     def describe(self) -> str:
         """Say what is trained on, without naming anyone."""

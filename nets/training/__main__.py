@@ -21,7 +21,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from nets.data.formats.errors import VolumeError
-from nets.data.training_samples import Samples
+from nets.data.training_data import TrainingData
 from nets.training.base import EndlessTrainingError, Training
 from nets.training.domain_figure import DomainFigure
 from nets.training.export import ExportWeights
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         TrainingCommand(
             Training,
-            Samples,
+            TrainingData,
             subclass_mode_model=True,
             subclass_mode_data=True,
             args=given,

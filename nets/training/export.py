@@ -104,7 +104,7 @@ class ExportWeights(lightning.Callback):
     def _card(self, trainer: lightning.Trainer, training: Training, chosen: str, step: int) -> ModelCard:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         judge = lightning.Trainer(
-            accelerator="cpu", logger=False, enable_progress_bar=False, enable_checkpointing=False
+            accelerator=data.accelerator, logger=False, enable_progress_bar=False, enable_checkpointing=False
         )
         (found,) = judge.validate(training, datamodule=data, verbose=False)
         return ModelCard(

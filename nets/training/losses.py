@@ -22,6 +22,27 @@ def relative_error(estimate: Tensor, label: Tensor) -> Tensor:
     return torch.linalg.vector_norm(estimate - label) / torch.linalg.vector_norm(label)
 
 
+def curve_error(estimate: Tensor, label: Tensor, cells: Tensor) -> Tensor:
+    """NRMSE of recovery curves at some states of motion, in their coordinates.
+
+    It is least for the mean of what a curve may be, not for its median, so that T1 is not biased; L1 of basis maps is.
+
+    Parameters
+    ----------
+    estimate, label : (L, y, x) complex64 Tensor
+        Spatial factors.
+    cells : (cells, L, R) float32 Tensor
+        What takes them to curves.
+
+    Returns
+    -------
+    () Tensor
+    """
+    # C[c,r] = Σ_l M[c,l,r] U_l
+    curves, true = (torch.einsum("clr,lyx->cryx", cells.to(maps.dtype), maps) for maps in (estimate, label))
+    return relative_error(curves, true)
+
+
 def peak_ratio(estimate: Tensor, label: Tensor) -> Tensor:
     """PSNR in dB; the peak is the label's."""
     return peak_signal_noise_ratio(estimate, label, data_range=float(label.max()))

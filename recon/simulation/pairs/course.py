@@ -30,6 +30,8 @@ class Course:
     efficiency : float
         Of the inversion.
     fov_mm : float
+    cells : (cells, L, R) float32, optional
+        What takes U to recovery curves in R coordinates, in each of the states of motion that the scan's model knows.
     """
 
     trajectory: NDArray[np.float32]
@@ -41,6 +43,7 @@ class Course:
     sequence: InversionRecovery | None
     efficiency: float
     fov_mm: float
+    cells: NDArray[np.float32] | None = None
 
     @property
     def rank(self) -> int:

@@ -1,0 +1,214 @@
+"""Pairs that are made while a network learns: contents from processes, operators on the device of the training."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sigpy
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from gadgets.datasets.contents import HELD_OUT, TRAINED_ON, Contents, content_of
+from gadgets.datasets.courses import read_course, single_image_course
+from nets.architectures.unrolled import DataTerm
+from nets.data.formats.errors import VolumeError
+from nets.data.training_data import TrainingData
+from recon.simulation.pairs.content import Content
+from recon.simulation.pairs.maker import PairMaker
+from recon.spatial.toeplitz import ToeplitzNormal
+
+log = logging.getLogger(__name__)
+
+_SNR = (6.0, 60.0)
+"""Time-averaged body over noise; logarithmically even."""
+
+_SHOWN = 3
+"""How often each content is shown: with other courses, noise and phase."""
+
+_KEPT = 64
+"""Contents that wait to be shown again."""
+
+_VALIDATION_SEED = 900_000
+
+
+class StreamedPairs(TrainingData):
+    """Pairs without end, each of a random course and a random content (:mod:`recon.simulation.pairs`).
+
+    Batches are U₀ and U (L, y, x), the data term, and what takes U to recovery curves (cells, L, R), or None.
+
+    Parameters
+    ----------
+    courses : str
+        Folder of courses that ``malibu prepare-courses`` filled; the last one is for validation.
+    single_images : int
+        How many scans of one image from few spokes there are beside them.
+    single_share : float
+        How often one of these is taken.
+    kinds : sequence of str, optional
+        Kinds of contents; default: all but those that are held out.
+    workers, seed : int
+    device : str
+        ``cpu`` or ``cuda:0``: where pairs are made.
+    limit : int, optional
+        Use only the first courses.
+    samples_per_epoch : int
+        Pairs between validations.
+    """
+
+    def __init__(
+        self,
+        courses: str,
+        single_images: int = 24,
+        single_share: float = 0.4,
+        kinds: Sequence[str] | None = None,
+        workers: int = 0,
+        seed: int = 0,
+        device: str = "cpu",
+        limit: int | None = None,
+        samples_per_epoch: int = 500,
+    ) -> None:
+        super().__init__(seed)
+        self.kinds, self.workers, self.samples_per_epoch = tuple(kinds or TRAINED_ON), workers, samples_per_epoch
+        self.folder, self.single_images, self.single_share = Path(courses), single_images, single_share
+        self.device, self.limit = sigpy.Device(-1 if device == "cpu" else int(device.split(":")[1])), limit
+        self._makers: list[PairMaker] = []
+        self._singles: list[PairMaker] = []
+
+    @property
+    def accelerator(self) -> str:
+        """Where pairs are made, as Lightning calls it."""
+        return "cpu" if self.device.id < 0 else "gpu"
+
+    def describe(self) -> str:
+        """Say what is trained on."""
+        return (
+            f"pairs made of {len(self._paths()) - 1} courses of simulated gated scans and {self.single_images} of one "
+            f"image from 20 to 120 spokes, with contents of the kinds {', '.join(self.kinds)}; no patient, and never "
+            f"the kinds {', '.join(kind for kind in HELD_OUT if kind not in self.kinds)}"
+        )
+
+    def _paths(self) -> list[Path]:
+        paths = sorted(self.folder.glob("gated-*.h5"))[: self.limit]
+        if len(paths) < 2:
+            raise VolumeError(f"{self.folder} holds {len(paths)} courses, at least 2 are needed; run make weights")
+        return paths
+
+    def setup(self, stage: str) -> None:
+        """Make the operators of all courses, once."""
+        if self._makers:
+            return
+        rng = np.random.default_rng([self.seed, 31])
+        with self.device:
+            self._makers = [PairMaker(read_course(path).on(self.device), rng) for path in self._paths()]
+            self._singles = [
+                PairMaker(single_image_course(self.seed + number).on(self.device), rng)
+                for number in range(self.single_images)
+            ]
+        log.info("operators of %d and %d courses are made", len(self._makers), len(self._singles))
+
+    def train_dataloader(self) -> DataLoader:
+        """Endless pairs."""
+        return DataLoader(_Shown(self), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader:
+        """A few pairs of the last course, and of one image: kinds that are held out, and one that is not."""
+        return DataLoader(_Judged(self), batch_size=None)
+
+    test_dataloader = val_dataloader
+
+    def contents(self) -> Iterator[Content]:
+        """Contents from the workers."""
+        sides = sorted({2 * maker.course.matrix for maker in (*self._makers, *self._singles)})
+        drawn = Contents(self.kinds, sides, self.seed)
+        return iter(DataLoader(drawn, batch_size=None, num_workers=self.workers, collate_fn=_as_it_is))
+
+    def drawn(self, content: Content, rng: np.random.Generator) -> tuple[Any, ...]:
+        """Show a content by a random course whose pixels fit."""
+        fitting = [maker for maker in self._makers[:-1] if 2 * maker.course.matrix == content.pixels]
+        singles = [maker for maker in self._singles if 2 * maker.course.matrix == content.pixels]
+        among = singles if singles and (not fitting or rng.random() < self.single_share) else fitting
+        maker = among[int(rng.integers(len(among)))]
+        return self.made(maker, content, float(np.exp(rng.uniform(*np.log(_SNR)))), rng)
+
+    def made(self, maker: PairMaker, content: Content, snr: float, rng: np.random.Generator) -> tuple[Any, ...]:
+        """Make a pair, and hand it to torch without a copy."""
+        with self.device:
+            pair = maker.pair(content.on(self.device), snr, rng)
+            phase = np.exp(2j * np.pi * rng.random()).astype(np.complex64)
+            shown, adjoint, label = (_tensor(phase * maps) for maps in vars(pair).values())
+            cells = None if maker.course.cells is None else torch.from_numpy(maker.course.cells).to(shown.device)
+            data = DataTerm(_on_tensors(maker.normal), adjoint, _tensor(maker.normal.density))
+        return shown, label, data, cells
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Leave the pair where it was made."""
+        return batch
+
+
+class _Shown(IterableDataset):
+    """Pairs of an epoch; each content comes back a few times, among others."""
+
+    def __init__(self, data: StreamedPairs) -> None:
+        self.data = data
+        self._fresh: Iterator[Content] | None = None
+        self._kept: list[tuple[Content, int]] = []
+        self._rng = np.random.default_rng([data.seed, 37])
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        if self._fresh is None:
+            self._fresh = self.data.contents()
+        for _ in range(self.data.samples_per_epoch):
+            yield self.data.drawn(self._next(), self._rng)
+
+    def _next(self) -> Content:
+        if len(self._kept) < _KEPT and (not self._kept or self._rng.random() < 1 / _SHOWN):
+            self._kept.append((next(self._fresh), _SHOWN))  # type: ignore[arg-type]
+        place = int(self._rng.integers(len(self._kept)))
+        content, left = self._kept.pop(place)
+        if left > 1:
+            self._kept.append((content, left - 1))
+        return content
+
+
+class _Judged(Dataset):
+    """The same few pairs every time."""
+
+    def __init__(self, data: StreamedPairs) -> None:
+        self.data = data
+        kinds = [kind for kind in HELD_OUT if kind not in data.kinds] + ["short_axis"]
+        self._contents: dict[tuple[str, int], Content] = {}
+        self.asked = [(maker, kind) for maker in (data._makers[-1], *data._singles[-1:]) for kind in kinds]
+
+    def __len__(self) -> int:
+        return len(self.asked)
+
+    def __getitem__(self, number: int) -> tuple[Any, ...]:
+        maker, kind = self.asked[number]
+        key = kind, 2 * maker.course.matrix
+        if key not in self._contents:
+            self._contents[key] = content_of(kind, _VALIDATION_SEED, key[1])
+        return self.data.made(maker, self._contents[key], 20.0, np.random.default_rng(number))
+
+
+def _as_it_is(content: Content) -> Content:
+    return content
+
+
+def _tensor(array: Any) -> Tensor:
+    """An array of NumPy or CuPy as a tensor of the same memory."""
+    return torch.from_dlpack(sigpy.get_array_module(array).ascontiguousarray(array))
+
+
+def _on_tensors(normal: ToeplitzNormal) -> Any:
+    """The normal operator as a function of tensors."""
+
+    def apply(maps: Tensor) -> Tensor:
+        array = sigpy.get_array_module(normal.kernel).from_dlpack(maps.detach().contiguous())
+        return _tensor(normal(array))
+
+    return apply
+
+

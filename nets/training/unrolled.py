@@ -1,0 +1,67 @@
+"""Training of the unrolled network, end to end, on pairs that bring the data's operators."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nets.training.base import Training
+from nets.training.losses import curve_error, relative_error
+
+_INTENDED_INPUT = (
+    "density-compensated back-projection U0 of a radial Multitasking scan, (L, y, x) complex, with E_Phi^H d and the "
+    "normal operator of the same data; any scale"
+)
+
+
+class UnrolledTraining(Training):
+    """From U₀ and the data to U: L1 over the mean magnitude, and the error of recovery curves.
+
+    Parameters
+    ----------
+    architecture, network, learning_rate, schedule, steps, weights :
+        As in :class:`nets.training.base.Training`.
+    curve_weight : float
+        Weight of :func:`nets.training.losses.curve_error`, without which small basis maps, and with them T1, are drawn
+        towards what is common.
+    checkpointing : bool
+        Less memory, more time.
+    """
+
+    def __init__(
+        self,
+        architecture: str = "mdcn_unrolled",
+        network: dict[str, Any] | None = None,
+        learning_rate: float = 1e-3,
+        loss: str = "l1",
+        schedule: str = "cosine",
+        steps: int | None = None,
+        metrics: Sequence[str] = ("nrmse",),
+        weights: str | None = None,
+        curve_weight: float = 0.5,
+        checkpointing: bool = False,
+    ) -> None:
+        super().__init__(architecture, network, learning_rate, loss, schedule, steps, metrics, weights, _INTENDED_INPUT)
+        self.curve_weight = curve_weight
+        self.network.checkpointing = checkpointing  # type: ignore[assignment]
+
+    def training_step(self, batch: Any, number: int) -> Tensor:
+        """Loss of one pair."""
+        shown, label, data, cells = batch
+        estimate = self.network(shown, data)
+        scale = torch.linalg.vector_norm(label) / label.numel() ** 0.5
+        error = self.loss(torch.view_as_real(estimate / scale), torch.view_as_real(label / scale))
+        self.log("train_loss", error, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
+        if cells is None or not self.curve_weight:
+            return error
+        chosen = cells[torch.randint(len(cells), (4,), device=cells.device)]
+        return error + self.curve_weight * curve_error(estimate, label, chosen)
+
+    def judged(self, batch: Any) -> dict[str, Tensor]:
+        """NRMSE of U, of what the network is given, and of recovery curves."""
+        shown, label, data, cells = batch
+        estimate = self.network(shown, data)
+        figures = {"nrmse": relative_error(estimate, label), "input_nrmse": relative_error(shown, label)}
+        figures["ratio"] = figures["nrmse"] / figures["input_nrmse"]
+        return figures if cells is None else figures | {"curves": curve_error(estimate, label, cells)}
