@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import sigpy
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from gadgets.datasets.contents import HELD_OUT, TRAINED_ON, Contents, content_of
 from gadgets.datasets.courses import read_course, single_image_course
 from nets.architectures.unrolled import DataTerm
+from nets.data.augmentation import Flips, QuarterTurns
 from nets.data.formats.errors import VolumeError
 from nets.data.training_data import TrainingData
+from nets.scaling import LabelStatistics, normalisation_of, to_channels
 from recon.simulation.pairs.content import Content
 from recon.simulation.pairs.maker import PairMaker
 from recon.spatial.toeplitz import ToeplitzNormal
@@ -25,11 +27,8 @@ log = logging.getLogger(__name__)
 _SNR = (6.0, 60.0)
 """Time-averaged body over noise; logarithmically even."""
 
-_SHOWN = 3
-"""How often each content is shown: with other courses, noise and phase."""
-
-_KEPT = 64
-"""Contents that wait to be shown again."""
+_CHANGES = (QuarterTurns(), Flips(2))
+"""Of pairs for a network that sees no data; operators would have to turn with them."""
 
 _VALIDATION_SEED = 900_000
 
@@ -56,6 +55,8 @@ class StreamedPairs(TrainingData):
         Use only the first courses.
     samples_per_epoch : int
         Pairs between validations.
+    kept, shown : int
+        Pairs that stay in memory, and how often each is shown.
     """
 
     def __init__(
@@ -69,11 +70,14 @@ class StreamedPairs(TrainingData):
         device: str = "cpu",
         limit: int | None = None,
         samples_per_epoch: int = 500,
+        kept: int = 100,
+        shown: int = 2,
     ) -> None:
         super().__init__(seed)
         self.kinds, self.workers, self.samples_per_epoch = tuple(kinds or TRAINED_ON), workers, samples_per_epoch
         self.folder, self.single_images, self.single_share = Path(courses), single_images, single_share
         self.device, self.limit = sigpy.Device(-1 if device == "cpu" else int(device.split(":")[1])), limit
+        self.kept, self.shown = kept, shown
         self._makers: list[PairMaker] = []
         self._singles: list[PairMaker] = []
 
@@ -107,6 +111,8 @@ class StreamedPairs(TrainingData):
                 PairMaker(single_image_course(self.seed + number).on(self.device), rng)
                 for number in range(self.single_images)
             ]
+        if self.device.id >= 0:
+            sigpy.get_array_module(self._makers[0].normal.kernel).get_default_memory_pool().free_all_blocks()
         log.info("operators of %d and %d courses are made", len(self._makers), len(self._singles))
 
     def train_dataloader(self) -> DataLoader:
@@ -123,7 +129,15 @@ class StreamedPairs(TrainingData):
         """Contents from the workers."""
         sides = sorted({2 * maker.course.matrix for maker in (*self._makers, *self._singles)})
         drawn = Contents(self.kinds, sides, self.seed)
-        return iter(DataLoader(drawn, batch_size=None, num_workers=self.workers, collate_fn=_as_it_is))
+        return iter(
+            DataLoader(
+                drawn,
+                batch_size=None,
+                num_workers=self.workers,
+                collate_fn=_as_it_is,
+                multiprocessing_context="spawn" if self.workers else None,
+            )
+        )
 
     def drawn(self, content: Content, rng: np.random.Generator) -> tuple[Any, ...]:
         """Show a content by a random course whose pixels fit."""
@@ -143,34 +157,78 @@ class StreamedPairs(TrainingData):
             data = DataTerm(_on_tensors(maker.normal), adjoint, _tensor(maker.normal.density))
         return shown, label, data, cells
 
+    def changed(self, made: tuple[Any, ...], rng: np.random.Generator) -> tuple[Any, ...]:
+        """What the training takes of a pair that is shown, perhaps again."""
+        return made
+
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Leave the pair where it was made."""
         return batch
 
 
+class StreamedChannels(StreamedPairs):
+    """The same pairs for a network that sees no data: channels as :class:`nets.data.pairs.PairsData` gives them.
+
+    Parameters
+    ----------
+    rank : int
+        Maps that the network takes; scans with fewer are filled with zeros.
+    **others
+        As of :class:`StreamedPairs`.
+    """
+
+    def __init__(self, courses: str, rank: int = 32, **others: Any) -> None:
+        super().__init__(courses, **others)
+        self.rank = rank
+
+    def changed(self, made: tuple[Any, ...], rng: np.random.Generator | None) -> tuple[Any, ...]:
+        """Turn and mirror a pair, fill it up, and normalise it by its input."""
+        shown, label, _, cells = made
+        pair = torch.stack([shown, label])
+        for change in _CHANGES if rng is not None else ():
+            pair = change(pair, rng)
+        missing = self.rank - pair.shape[1]
+        pair = torch.cat([pair, pair.new_zeros(2, missing, *pair.shape[2:])], dim=1)
+        scale = normalisation_of(to_channels(pair[0]))
+        channels = scale.apply(to_channels(pair))
+        scales = torch.tensor([[scale.mean, scale.deviation]] * 2, device=pair.device)
+        filled = None if cells is None else nn.functional.pad(cells, (0, 0, 0, missing))
+        return channels[:1], channels[1:], scales[None], filled
+
+    def label_statistics(self) -> LabelStatistics:
+        """Labels are scaled as their inputs."""
+        return LabelStatistics()
+
+    def preprocessing(self) -> dict[str, Any]:
+        """How to normalise."""
+        text = "instance: mean and deviation over all channels and pixels of the input; the label by the input's"
+        return {"normalisation": text, "label_statistics": self.label_statistics().as_dict()}
+
+
 class _Shown(IterableDataset):
-    """Pairs of an epoch; each content comes back a few times, among others."""
+    """Pairs of an epoch; each comes back a few times, among others."""
 
     def __init__(self, data: StreamedPairs) -> None:
         self.data = data
         self._fresh: Iterator[Content] | None = None
-        self._kept: list[tuple[Content, int]] = []
+        self._kept: list[list[Any]] = []
         self._rng = np.random.default_rng([data.seed, 37])
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         if self._fresh is None:
             self._fresh = self.data.contents()
         for _ in range(self.data.samples_per_epoch):
-            yield self.data.drawn(self._next(), self._rng)
+            yield self.data.changed(self._next(self._fresh), self._rng)
 
-    def _next(self) -> Content:
-        if len(self._kept) < _KEPT and (not self._kept or self._rng.random() < 1 / _SHOWN):
-            self._kept.append((next(self._fresh), _SHOWN))  # type: ignore[arg-type]
+    def _next(self, fresh: Iterator[Content]) -> tuple[Any, ...]:
+        if len(self._kept) < self.data.kept and (not self._kept or self._rng.random() * self.data.shown < 1.5):
+            self._kept.append([self.data.drawn(next(fresh), self._rng), self.data.shown])
         place = int(self._rng.integers(len(self._kept)))
-        content, left = self._kept.pop(place)
-        if left > 1:
-            self._kept.append((content, left - 1))
-        return content
+        entry = self._kept[place]
+        entry[1] -= 1
+        if not entry[1]:
+            del self._kept[place]
+        return entry[0]
 
 
 class _Judged(Dataset):
@@ -190,7 +248,8 @@ class _Judged(Dataset):
         key = kind, 2 * maker.course.matrix
         if key not in self._contents:
             self._contents[key] = content_of(kind, _VALIDATION_SEED, key[1])
-        return self.data.made(maker, self._contents[key], 20.0, np.random.default_rng(number))
+        made = self.data.made(maker, self._contents[key], 20.0, np.random.default_rng(number))
+        return self.data.changed(made, None)
 
 
 def _as_it_is(content: Content) -> Content:
@@ -210,5 +269,3 @@ def _on_tensors(normal: ToeplitzNormal) -> Any:
         return _tensor(normal(array))
 
     return apply
-
-

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from nets.scaling import LabelStatistics, Normalisation, to_maps
 from nets.training.base import Batch, Training
-from nets.training.losses import relative_error, weight_penalty
+from nets.training.losses import curve_error, relative_error, weight_penalty
 
 _INTENDED_INPUT = (
     "density-compensated back-projection U0 of a golden-angle radial Multitasking scan, real parts of all basis maps, "
@@ -27,6 +28,9 @@ class SpatialFactorTraining(Training):
         As in :class:`nets.training.base.Training`.
     l1_scale, l2_scale : float
         Scales of the weight regularisation; 1e-2 was best in the paper.
+    curve_weight : float
+        Beyond the paper: weight of :func:`nets.training.losses.curve_error` where batches say what recovery curves are.
+        L1 draws small basis maps towards what is common, and T1 with them.
     """
 
     def __init__(
@@ -41,20 +45,27 @@ class SpatialFactorTraining(Training):
         weights: str | None = None,
         l1_scale: float = 1e-2,
         l2_scale: float = 1e-2,
+        curve_weight: float = 0.0,
     ) -> None:
         super().__init__(architecture, network, learning_rate, loss, schedule, steps, metrics, weights, _INTENDED_INPUT)
-        self.l1_scale, self.l2_scale = l1_scale, l2_scale
+        self.l1_scale, self.l2_scale, self.curve_weight = l1_scale, l2_scale, curve_weight
         self._statistics: LabelStatistics | None = None
 
     def penalty(self, estimate: Tensor, batch: Batch) -> Tensor | float:
-        """Weight regularisation."""
-        if not self.l1_scale and not self.l2_scale:
-            return 0.0
-        return weight_penalty(self.network, self.l1_scale, self.l2_scale)
+        """Weight regularisation, and errors of recovery curves."""
+        total: Tensor | float = 0.0
+        if self.l1_scale or self.l2_scale:
+            total = weight_penalty(self.network, self.l1_scale, self.l2_scale)
+        if self.curve_weight and len(batch) > 3 and batch[3] is not None:
+            restored = Normalisation(*batch[2][0, 1].tolist())
+            maps = (to_maps(restored.undo(channels))[0] for channels in (estimate, batch[1]))
+            chosen = batch[3][torch.randint(len(batch[3]), (4,), device=batch[3].device)]
+            total = total + self.curve_weight * curve_error(*maps, chosen)
+        return total
 
     def judged(self, batch: Batch) -> dict[str, Tensor]:
         """Metrics of normalised channels, and NRMSE of slices as inference restores their scale; the input's."""
-        shown, label, scales = batch
+        shown, label, scales = batch[:3]
         estimate = self.network(shown)
         of_input, of_label = (Normalisation(*scale.tolist()) for scale in scales[0])
         maps, truth = to_maps(of_input.undo(shown)), to_maps(of_label.undo(label))
