@@ -35,6 +35,7 @@ ROLES = {
     "motion": "motion of the body: found, simulated or drawn",
     "files": "files of a kind",
     "registry": "things by their names",
+    "kinds": "kinds of a thing, by their names",
     "cartesian": "Cartesian k-space, computed or simulated as a file",
 }
 """What a file name means that stands in several rooms."""

@@ -114,12 +114,13 @@ class Heart:
         canvas, rng = self.canvas, self.canvas.rng
         canvas.paint(canvas.everywhere(self.all), "myocardium", "right ventricle wall")
         rough = canvas.noise(1) * rng.uniform(0.02, 0.09) + canvas.noise(2) * rng.uniform(0.02, 0.08)
+        rough = np.maximum(rough, -0.015)  # inwards only: blood does not cross the thin wall
         right_edge = at_angle(self.pump.outer_mm + self.pump.right_mm, self.angle)
         right = coverage(self.radius / right_edge + rough) * (1 - self.outer)
         canvas.paint(canvas.everywhere(right), "venous blood", "right ventricle")
         canvas.paint(canvas.everywhere(self.outer), "myocardium", "left ventricle wall")
         level = self.radius / at_angle(self.pump.inner_mm, self.angle)
-        left = coverage(level + 0.6 * np.maximum(rough, -0.03))
+        left = coverage(level + 0.6 * rough)
         canvas.paint(canvas.everywhere(left), "blood", "left ventricle")
         if papillaries:
             self._paint_papillaries()

@@ -49,8 +49,10 @@ class Pump:
     valve_mm: tuple[float, float] = (0.0, 0.0)
 
     def radii_mm(self, contraction: float) -> NDArray:
-        """Radii of the layers over the angle: ``(6, 361)``: rim of the papillary muscles, endocardium, epicardium,
-        right cavity, right wall, and where motion ends.
+        """Radii of the layers over the angle: ``(6, 361)`` float64.
+
+        They are the rim of the papillary muscles, the endocardium, the epicardium, the right cavity, the right wall,
+        and where motion ends.
         """
         shortened = 1 - self.ejection * contraction
         inner = self.inner_mm.astype(float) ** 2

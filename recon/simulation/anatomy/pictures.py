@@ -55,7 +55,9 @@ def _frame(canvas: Canvas) -> NDArray:
     rng, unit = canvas.rng, canvas.fov_mm
     axes = (rng.uniform(0.36, 0.48) * unit, rng.uniform(0.36, 0.48) * unit)
     center = (rng.normal(0, 0.01) * unit, rng.normal(0, 0.01) * unit)
-    return canvas.whole(random_contour(rng, center, axes, rng.uniform(0, np.pi), 0.05, 8, rng.uniform(2, 4)))
+    outline = canvas.whole(random_contour(rng, center, axes, rng.uniform(0, np.pi), 0.05, 8, rng.uniform(2, 4)))
+    farthest = np.maximum(np.abs(canvas.true_x), np.abs(canvas.true_y))
+    return outline * np.clip((0.48 * unit - farthest) / canvas.pixel_mm, 0, 1)
 
 
 def _finish(canvas: Canvas, kind: str, frame: NDArray) -> Body:

@@ -103,7 +103,7 @@ def branches(
     within: NDArray,
     spread: tuple[float, float] = (-np.pi, np.pi),
 ) -> NDArray:
-    """Cover of a tree of vessels that winds from a hilum, thinner as it goes, and is cut by the plane here and there."""
+    """Cover of a tree of vessels that winds from a hilum, thinner as it goes, and leaves the plane here and there."""
     rng = canvas.rng
     points, radii = [], []
     for _ in range(count):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from recon.simulation.anatomy.body import Body
 from recon.simulation.anatomy.canvas import Canvas
 from recon.simulation.anatomy.chambers import Heart, plain_pump, random_pump
-from recon.simulation.anatomy.contours import Contour, irregular, random_contour
+from recon.simulation.anatomy.contours import irregular, random_contour
 from recon.simulation.anatomy.motion_field import Pump
 from recon.simulation.anatomy.thorax import (
     Chest,
