@@ -143,7 +143,7 @@ class Heart:
                 self.point(angle, outer + near * width),
                 self.point(angle + rng.normal(0, 0.3), outer + far * width),
             ]
-            points = np.linspace(*ends, 14)
+            points = np.linspace(ends[0], ends[1], 14)
             band = canvas.stroke(points, np.full(14, rng.uniform(0.6, 1.6)), self.cavity)
             canvas.paint(canvas.everywhere(band), "myocardium", "trabeculae")
 

@@ -38,7 +38,8 @@ class Contour:
 
     def grown(self, margin_mm: float) -> "Contour":
         """Return the contour with both semi-axes longer by a margin (shorter if negative), 1 mm at least."""
-        return replace(self, axes_mm=tuple(max(1.0, axis + margin_mm) for axis in self.axes_mm))
+        first, second = (max(1.0, axis + margin_mm) for axis in self.axes_mm)
+        return replace(self, axes_mm=(first, second))
 
     def level(self, y_mm: NDArray, x_mm: NDArray) -> NDArray:
         """Distance from the centre over that of the contour: below 1 inside."""

@@ -92,7 +92,7 @@ class Pump:
         rest_square = square.copy()
         moved = [at_angle(row**2, angle) for row in self.radii_mm(contraction)]
         rest = [at_angle(row**2, angle) for row in self.radii_mm(0.0)]
-        low_moved = low_rest = np.float32(0)
+        low_moved = low_rest = np.zeros_like(square)
         for high_moved, high_rest in zip(moved, rest, strict=True):
             inside = (square >= low_moved) & (square < high_moved)
             slope = (high_rest - low_rest) / np.maximum(high_moved - low_moved, np.float32(1e-6))
@@ -139,9 +139,8 @@ class MotionField:
         """Where each pixel of the moved body lies at rest; see `Body.backward_map`."""
         pixels = len(self.breathing)
         index = np.arange(pixels, dtype=np.float32)
-        y, x = np.meshgrid(index, index, indexing="ij")
-        y = y - np.float32(displacement_mm * self.direction[1] / self.pixel_mm) * self.breathing
-        x = x - np.float32(displacement_mm * self.direction[0] / self.pixel_mm) * self.breathing
+        y = index[:, None] - np.float32(displacement_mm * self.direction[1] / self.pixel_mm) * self.breathing
+        x = index[None, :] - np.float32(displacement_mm * self.direction[0] / self.pixel_mm) * self.breathing
         if contraction:
             scale, center = np.float32(self.pixel_mm), pixels // 2
             y, x = self.pump.backward((y - center) * scale, (x - center) * scale, contraction)

@@ -34,7 +34,7 @@ def paint_trunk(canvas: Canvas, axes_mm: tuple[float, float], fat_mm: float, wal
     body = random_contour(rng, center, axes_mm, rng.normal(0, 0.06), 0.035, 6, rng.uniform(2.0, 2.7))
     canvas.paint(canvas.inside(body), "skin")
     canvas.paint(canvas.inside(body.grown(-rng.uniform(1.2, 2.2))), "fat", "subcutaneous fat")
-    thin_fibres(canvas, canvas.whole(body.grown(-2)), rng.integers(2, 9))
+    thin_fibres(canvas, canvas.whole(body.grown(-2)), int(rng.integers(2, 9)))
     muscle = replace(body.grown(-fat_mm), radius=body.radius * irregular(rng, 0.02, 6))
     canvas.paint(canvas.inside(muscle), "muscle")
     depth = rng.uniform(0.3, 0.6) * wall_mm
@@ -125,7 +125,7 @@ def paint_lungs(canvas: Canvas, cavity: Contour) -> NDArray:
     for side in (-1, 1):
         hilum = (cavity.center_mm[0] + side * 0.25 * cavity.axes_mm[0], cavity.center_mm[1] + rng.normal(0, 6))
         spread = (-1.4, 1.4) if side > 0 else (np.pi - 1.4, np.pi + 1.4)
-        tree = branches(canvas, hilum, 0.75 * cavity.axes_mm[0], rng.integers(12, 24), 2.8, inside, spread)
+        tree = branches(canvas, hilum, 0.75 * cavity.axes_mm[0], int(rng.integers(12, 24)), 2.8, inside, spread)
         canvas.paint(canvas.everywhere(tree * rng.uniform(0.45, 0.8)), "venous blood", "lung vessel")
     return inside
 
@@ -136,7 +136,7 @@ def paint_liver(canvas: Canvas, dome: Contour, within: NDArray) -> None:
     cover = canvas.whole(dome) * within
     canvas.paint(canvas.everywhere(canvas.whole(dome.grown(1.5)) * within), "muscle", "diaphragm")
     canvas.paint(canvas.everywhere(cover), "liver")
-    tree = branches(canvas, dome.center_mm, max(dome.axes_mm), rng.integers(8, 16), rng.uniform(2, 3.5), cover)
+    tree = branches(canvas, dome.center_mm, max(dome.axes_mm), int(rng.integers(8, 16)), rng.uniform(2, 3.5), cover)
     canvas.paint(canvas.everywhere(tree * rng.uniform(0.6, 1)), "venous blood", "liver vessel")
 
 

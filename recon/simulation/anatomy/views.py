@@ -190,7 +190,7 @@ def _paint_atria(heart: Heart, apex_rad: float, size: float, four: bool) -> None
         canvas.paint(canvas.inside(atrium), blood, label)
         opening = place + along * 0.9 * depth
         ends = opening + np.outer([-1, 1], across) * 13 * size
-        gate = canvas.stroke(np.linspace(*ends, 16), np.full(16, 5.0 * size))
+        gate = canvas.stroke(np.linspace(ends[0], ends[1], 16), np.full(16, 5.0 * size))
         canvas.paint(canvas.everywhere(gate), blood, label)
         for leaf in (0, 1):
             tip = opening + along * rng.uniform(3, 10) * size + across * rng.normal(0, 3)
