@@ -89,7 +89,10 @@ def options(
 def simulate_scan(
     scan: NewScanArgument,
     preset: Annotated[
-        Preset, typer.Option(help="tiny: 64x64, 12 s; standard: 160x160, 60 s, 8 coils; plain: no inversions.")
+        Preset,
+        typer.Option(
+            help="tiny: 64x64, 12 s; standard: 160x160, 60 s, 8 coils; anatomy: so too, a rich body; plain: no inversions."
+        ),
     ] = Preset.tiny,
     seed: SeedOption = 0,
     duration_s: Annotated[float | None, typer.Option(help="Length of the scan.", show_default="preset's")] = None,

@@ -76,6 +76,7 @@ class Preset(str, Enum):
 
     tiny = "tiny"
     standard = "standard"
+    anatomy = "anatomy"
     plain = "plain"
 
 

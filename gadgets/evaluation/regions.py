@@ -55,15 +55,17 @@ def compare_regions(t1_map: T1Map, true_t1_ms: NDArray, shape: NDArray, names: l
     -------
     list of Region
     """
-    masks = {name: (tissue, shape == names.index(name)) for name, tissue in _SHAPES.items()}
+    masks = {name: (tissue, shape == names.index(name)) for name, tissue in _SHAPES.items() if name in names}
+    regions = []
+    for name, (tissue, mask) in masks.items():
+        regions += _region(name, tissue, binary_erosion(mask), t1_map, true_t1_ms)
+    if "left ventricle wall" not in names:
+        return regions  # a body without a heart
     wall = shape == names.index("left ventricle wall")
     rows, columns = np.indices(wall.shape)
     angle = np.arctan2(rows - rows[wall].mean(), columns - columns[wall].mean())
     inner = binary_erosion(wall)
     segment = np.floor((angle + np.pi) / (2 * np.pi) * _SEGMENTS).astype(int) % _SEGMENTS
-    regions = []
-    for name, (tissue, mask) in masks.items():
-        regions += _region(name, tissue, binary_erosion(mask), t1_map, true_t1_ms)
     for number in range(_SEGMENTS):
         mask = inner & (segment == number)
         regions += _region(f"wall segment {number + 1}", "myocardium", mask, t1_map, true_t1_ms)

@@ -17,7 +17,7 @@ from gadgets.simulated.radial import acquisitions, scan_header
 from recon.multitasking import Cells, EncodedScan, RadialScan
 from recon.multitasking.selection import bright_blood_pulse, dark_blood_pulse
 from recon.quality.metrics import Quality, quality
-from recon.simulation.chest import SimulatedScan
+from recon.simulation.chest import ScannedSubject
 from recon.spatial.frames import frames
 from recon.temporal.model import TemporalModel
 
@@ -43,7 +43,7 @@ class Truth:
     spokes: NDArray
 
 
-def slice_of_simulation(simulated: SimulatedScan, parameters: MultitaskingParameters) -> MeasuredSlice:
+def slice_of_simulation(simulated: ScannedSubject, parameters: MultitaskingParameters) -> MeasuredSlice:
     """Take a simulated scan through the gadget's own steps, from ISMRMRD readouts to arrays."""
     measurement, header = Measurement.of(acquisitions(simulated)), read_header(scan_header(simulated))
     (measured,) = slices_of(measurement, header, parameters)

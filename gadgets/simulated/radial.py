@@ -14,12 +14,11 @@ from gadgets import __version__
 from gadgets.errors import ParameterError
 from gadgets.files import NewHDF5
 from gadgets.mrd.files import write_scan
-from recon.simulation.chest import PRESETS, Protocol, SimulatedScan
+from recon.simulation.chest import PRESETS, Protocol, ScannedSubject
+from recon.simulation.chest.protocol import DWELL_US
 
 # Simulated scans start at ten o'clock, in ms since midnight.
 _START_OF_SCAN_MS = 10 * 3600 * 1000
-# Sampling interval of simulated radial scans in microseconds: 320 samples take 0.64 ms.
-_DWELL_US = 2.0
 # Sampling interval of the simulated ECG and respiration, in ms.
 _WAVEFORM_SAMPLE_MS = 2.5
 # Samples in one waveform message: one second.
@@ -75,12 +74,12 @@ def is_truth(path: Path) -> bool:
     return path.name.endswith(_TRUTH)
 
 
-def write_simulation(scan: SimulatedScan, path: Path, progress: Callable[[int], None] = lambda readouts: None) -> None:
+def write_simulation(scan: ScannedSubject, path: Path, progress: Callable[[int], None] = lambda readouts: None) -> None:
     """Write a simulated scan and its truth; data go to disk as they are computed.
 
     Parameters
     ----------
-    scan : SimulatedScan
+    scan : ScannedSubject
     path : Path
         Path of the raw-data file.
     progress : callable
@@ -91,7 +90,7 @@ def write_simulation(scan: SimulatedScan, path: Path, progress: Callable[[int], 
         _write_truth(scan, file)
 
 
-def scan_header(scan: SimulatedScan) -> ismrmrd.xsd.ismrmrdHeader:
+def scan_header(scan: ScannedSubject) -> ismrmrd.xsd.ismrmrdHeader:
     """ISMRMRD header of a simulated scan, without any subject information."""
     xsd, protocol = ismrmrd.xsd, scan.protocol
     matrix, oversampling = protocol.matrix, protocol.samples / protocol.matrix
@@ -119,11 +118,13 @@ def scan_header(scan: SimulatedScan) -> ismrmrd.xsd.ismrmrdHeader:
         acquisitionSystemInformation=xsd.acquisitionSystemInformationType(
             systemVendor="malibu simulator",
             systemModel=__version__,
-            systemFieldStrength_T=3.0,
+            systemFieldStrength_T=protocol.field_t,
             receiverChannels=protocol.coils,
             relativeReceiverNoiseBandwidth=1.0,
         ),
-        experimentalConditions=xsd.experimentalConditionsType(H1resonanceFrequency_Hz=123_200_000),
+        experimentalConditions=xsd.experimentalConditionsType(
+            H1resonanceFrequency_Hz=round(123_200_000 * protocol.field_t / 3.0)
+        ),
         encoding=[encoding],
         sequenceParameters=xsd.sequenceParametersType(
             TR=[protocol.tr_ms],
@@ -142,7 +143,7 @@ def _limit(maximum: int) -> ismrmrd.xsd.limitType:
     return ismrmrd.xsd.limitType(minimum=0, maximum=min(maximum, 65535), center=0)
 
 
-def common_head(scan: SimulatedScan) -> ismrmrd.AcquisitionHeader:
+def common_head(scan: ScannedSubject) -> ismrmrd.AcquisitionHeader:
     """What the headers of all readouts of a scan have in common."""
     protocol = scan.protocol
     head = ismrmrd.AcquisitionHeader()
@@ -153,7 +154,7 @@ def common_head(scan: SimulatedScan) -> ismrmrd.AcquisitionHeader:
     for coil in range(protocol.coils):
         head.channel_mask[coil // 64] |= 1 << (coil % 64)
     head.center_sample = protocol.samples // 2
-    head.sample_time_us = _DWELL_US
+    head.sample_time_us = DWELL_US
     head.position[:] = (10.0, -20.0, 30.0)
     head.read_dir[:] = (1.0, 0.0, 0.0)
     head.phase_dir[:] = (0.0, 1.0, 0.0)
@@ -163,7 +164,7 @@ def common_head(scan: SimulatedScan) -> ismrmrd.AcquisitionHeader:
 
 
 def acquisitions(
-    scan: SimulatedScan, progress: Callable[[int], None] = lambda readouts: None
+    scan: ScannedSubject, progress: Callable[[int], None] = lambda readouts: None
 ) -> Iterator[ismrmrd.Acquisition]:
     """Make the readouts of a simulated scan, the noise scan first; they are computed as they are taken."""
     protocol = scan.protocol
@@ -186,7 +187,7 @@ def acquisitions(
         progress(block.stop - block.start)
 
 
-def _stamp(acquisition: ismrmrd.Acquisition, scan: SimulatedScan, readout: int) -> None:
+def _stamp(acquisition: ismrmrd.Acquisition, scan: ScannedSubject, readout: int) -> None:
     spoke = readout // 2 if scan.protocol.navigators else readout
     idx = acquisition.idx
     idx.kspace_encode_step_1 = spoke % 65536
@@ -203,7 +204,7 @@ def _stamp(acquisition: ismrmrd.Acquisition, scan: SimulatedScan, readout: int) 
         acquisition.set_flag(ismrmrd.ACQ_LAST_IN_MEASUREMENT)
 
 
-def waveforms(scan: SimulatedScan) -> list[ismrmrd.Waveform]:
+def waveforms(scan: ScannedSubject) -> list[ismrmrd.Waveform]:
     """ECG (id 0: an R wave of 30 ms) and respiration (id 2: displacement), one message a second."""
     end_ms = 1000 * scan.timeline.time_s[-1]
     times_s = np.arange(0, end_ms, _WAVEFORM_SAMPLE_MS) / 1000
@@ -230,7 +231,7 @@ def waveforms(scan: SimulatedScan) -> list[ismrmrd.Waveform]:
     return messages
 
 
-def _write_truth(scan: SimulatedScan, file: h5py.File) -> None:
+def _write_truth(scan: ScannedSubject, file: h5py.File) -> None:
     protocol = scan.protocol
     file.attrs["malibu_version"] = __version__
     file.attrs["seed"] = scan.seed
@@ -239,18 +240,19 @@ def _write_truth(scan: SimulatedScan, file: h5py.File) -> None:
             file.attrs[name] = value
     readouts = scan.truth_readouts
     shape = (len(readouts), protocol.matrix, protocol.matrix)
-    images = file.create_dataset("images", shape, "f4", chunks=(1, *shape[1:]), compression="gzip", compression_opts=1)
+    drawn = scan.truth_images(readouts[:1]).dtype
+    images = file.create_dataset("images", shape, drawn, chunks=(1, *shape[1:]), compression="gzip", compression_opts=1)
     for start in range(0, len(readouts), _TRUTH_CHUNK):
         images[start : start + _TRUTH_CHUNK] = scan.truth_images(readouts[start : start + _TRUTH_CHUNK])
     file["image_readout"] = readouts
     file["image_time_s"] = scan.timeline.time_s[readouts]
     file["coil_maps"] = scan.coils.maps(protocol.matrix)
-    file["t1_ms"] = scan.tissue_map({name: tissue.t1_ms for name, tissue in scan.tissues.items()})
-    names = sorted(scan.tissues)
-    file["tissue"] = scan.tissue_map({name: number + 1 for number, name in enumerate(names)}).astype(np.uint8)
-    file["tissue"].attrs["names"] = ["air", *names]
+    for name, image in scan.truth_maps().items():
+        file[name] = image
+    file["tissue"] = scan.tissue_numbers()
+    file["tissue"].attrs["names"] = scan.tissue_names
     file["shape"] = scan.shape_map()
-    file["shape"].attrs["names"] = ["air", *(shape.name for shape in scan.phantom.shapes)]
+    file["shape"].attrs["names"] = scan.shape_names
     for name, tissue in scan.tissues.items():
         file[f"signal/{name}"] = scan.signal[name]
         file[f"signal/{name}"].attrs["t1_ms"] = tissue.t1_ms

@@ -85,7 +85,7 @@ def _posterior_vessels(canvas: Canvas, chest: Chest) -> None:
     soft = random_contour(rng, (x + 5, y - 13), (rng.uniform(20, 30), rng.uniform(10, 15)), 0, 0.1)
     canvas.paint(canvas.everywhere(canvas.whole(soft) * chest.inside), "visceral fat", "mediastinal fat")
     aorta = (x + rng.uniform(12, 19), y - rng.uniform(12, 17))
-    paint_vessel(canvas, aorta, rng.uniform(7, 11.5), "blood", "descending aorta")
+    paint_vessel(canvas, aorta, rng.uniform(7, 11.5), "blood", "aorta")
     gullet = random_contour(rng, (x + rng.uniform(-6, 3), y - rng.uniform(18, 22)), (5, 3), rng.uniform(-1, 1), 0.15)
     canvas.paint(canvas.inside(gullet), "muscle", "oesophagus")
     if rng.random() < 0.5:

@@ -2,5 +2,6 @@
 
 from recon.simulation.chest.protocol import PRESETS, Protocol
 from recon.simulation.chest.scan import SimulatedScan, simulate_scan
+from recon.simulation.chest.scanner import ScannedSubject
 
-__all__ = ["PRESETS", "Protocol", "SimulatedScan", "simulate_scan"]
+__all__ = ["PRESETS", "Protocol", "ScannedSubject", "SimulatedScan", "simulate_scan"]

@@ -41,6 +41,21 @@ class Protocol:
         Without both it is a plain golden-angle scan in the steady state, every readout of which is an imaging spoke.
     infarct : bool
         A scar of longer T1 in the wall of the left ventricle.
+    kind : str
+        Kind of body by `recon.simulation.anatomy.KINDS`; without one it is a chest of ellipses, and what follows, but
+        for the physiology, has no effect.
+    field_t : float
+        Of the main magnet; T1, off-resonance and B1 of a body follow it.
+    b1_variation, off_resonance, fat_shift, t2_star, varying_inflow : bool
+        Effects, each on or off: B1 varies over the body; the phase grows by off-resonance, and by fat's other
+        frequency, over each readout from its excitation on; signal decays with T2*; inflow varies within blood.
+    echo_time_ms : float
+        From the excitation to k = 0.
+    gradient_delay_x_us, gradient_delay_y_us : float
+        By which the gradients lag behind the header's trajectory.
+    trajectory_error : float
+        Standard deviation over the spokes of a stray shift of k along and across the spoke, in cycles per field of
+        view, that varies smoothly with the angle.
     physiology : Physiology
         Habits of the heart and the breath.
     """
@@ -64,6 +79,17 @@ class Protocol:
     inversions: bool = True
     navigators: bool = True
     infarct: bool = False
+    kind: str = ""
+    field_t: float = 3.0
+    b1_variation: bool = False
+    off_resonance: bool = False
+    fat_shift: bool = False
+    t2_star: bool = False
+    varying_inflow: bool = False
+    echo_time_ms: float = 1.8
+    gradient_delay_x_us: float = 0.0
+    gradient_delay_y_us: float = 0.0
+    trajectory_error: float = 0.0
     physiology: Physiology = field(default_factory=Physiology)
 
     def __post_init__(self) -> None:
@@ -71,6 +97,10 @@ class Protocol:
             raise DataError(f"a scan of {self.duration_s:g} s holds {self.readouts} readouts; at least 4 are needed")
         if self.coils < 1 or self.snr <= 0 or self.matrix < 16:
             raise DataError("a simulation needs at least 1 coil, an SNR above 0 and a matrix of at least 16")
+        if self.kind and self.matrix % 2:
+            raise DataError(f"a simulated body needs an even matrix, not {self.matrix}")
+        if not 0.1 <= self.field_t <= 10:
+            raise DataError(f"a field of {self.field_t:g} T is none of a scanner; field_t lies between 0.1 and 10")
 
     @property
     def readouts(self) -> int:
@@ -93,7 +123,10 @@ class Protocol:
         return self.inversion_efficiency if self.inversions else -1.0
 
 
-# The paper's scan (Chen 2021), and a small one that tests can simulate in seconds.
+DWELL_US = 2.0
+"""Sampling interval of simulated radial scans: 320 samples take 0.64 ms."""
+
+# The paper's scan (Chen 2021), the same of a body as rich as anatomy, and small ones that tests simulate in seconds.
 PRESETS = {
     "tiny": Protocol(
         matrix=64,
@@ -105,6 +138,17 @@ PRESETS = {
         truth_interval_ms=100.0,
     ),
     "standard": Protocol(),
+    "anatomy": Protocol(
+        kind="short_axis",
+        b1_variation=True,
+        off_resonance=True,
+        fat_shift=True,
+        t2_star=True,
+        varying_inflow=True,
+        gradient_delay_x_us=1.2,
+        gradient_delay_y_us=-0.8,
+        trajectory_error=0.02,
+    ),
     "plain": Protocol(
         matrix=64,
         samples=128,

@@ -1,114 +1,36 @@
 """A simulated scan: timeline, exact k-space readout by readout, and the truth."""
 
-import math
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.readouts.timeline import Timeline
-from recon.readouts.trajectory import golden_angles_rad, radial_trajectory
-from recon.simulation.chest.coils import CoilModel, loop_coils
-from recon.simulation.chest.motion import Motion, random_motion, rest
+from recon.simulation.chest.body_scan import BodyScan, scanned_body, tissues_of
+from recon.simulation.chest.coils import loop_coils
+from recon.simulation.chest.motion import random_motion, rest
 from recon.simulation.chest.phantom import Ellipses, Phantom, coverage, random_phantom
 from recon.simulation.chest.protocol import Protocol
-from recon.simulation.chest.signal import Tissue, ir_flash_timeline, random_tissues, transverse_signal
+from recon.simulation.chest.scanner import ScannedSubject
+from recon.simulation.chest.signal import ir_flash_timeline, random_tissues, signals_of
 from recon.simulation.chest.spokes import shifted_spectra
-from recon.threads import available_cpus
-
-# Readouts per task; each task's noise has its own seed, so another number gives other scans.
-_READOUTS_AT_A_TIME = 64
 
 
 @dataclass(frozen=True)
-class SimulatedScan:
-    """One subject in the scanner; data and truth are computed when asked for, a few readouts at a time.
+class SimulatedScan(ScannedSubject):
+    """A chest of ellipses in the scanner; k-space in closed form.
 
     Attributes
     ----------
-    protocol : Protocol
     phantom : Phantom
-    tissues : dict of str to Tissue
-    coils : CoilModel
-    timeline : Timeline
-        Times of every readout, navigators (even) and imaging spokes (odd, or all).
-    motion : Motion
-        At the time of every readout.
-    signal : dict of str to (readouts,) float64
-        Transverse magnetisation of each tissue.
-    noise_factor : (coils, coils) complex128
-        L with ``R = L Lᴴ``, the receiver noise covariance.
-    seed : int
     """
 
-    protocol: Protocol
     phantom: Phantom
-    tissues: dict[str, Tissue]
-    coils: CoilModel
-    timeline: Timeline
-    motion: Motion
-    signal: dict[str, NDArray]
-    noise_factor: NDArray
-    seed: int
 
     @cached_property
     def intensity(self) -> NDArray:
         """(shapes, readouts) float64: signal of each shape less that of what it displaces."""
         return np.stack([self.signal[shape.tissue] - self.signal[shape.parent] for shape in self.phantom.shapes])
-
-    @property
-    def is_navigator(self) -> NDArray:
-        """(readouts,) bool: every other readout, from the first; none in a scan without navigators."""
-        return (np.arange(self.protocol.readouts) % 2 == 0) & self.protocol.navigators
-
-    @property
-    def truth_readouts(self) -> NDArray:
-        """(frames,) int: imaging readouts at whose times the truth is an image."""
-        step = max(1, round(self.protocol.truth_interval_ms / (2 * self.protocol.tr_ms)))
-        return np.arange(1, self.protocol.readouts, 2 * step)
-
-    def trajectory(self) -> NDArray:
-        """Return (kx, ky) of all readouts: ``(readouts, samples, 2)`` float32, cycles per field of view."""
-        angles, is_imaging = np.zeros(self.protocol.readouts), ~self.is_navigator
-        spokes = np.arange(np.count_nonzero(is_imaging))
-        angles[is_imaging] = golden_angles_rad(spokes, self.protocol.golden_angle_deg)
-        return radial_trajectory(angles, self.protocol.samples, self.protocol.matrix)
-
-    def noise(self) -> NDArray:
-        """Return the noise scan: ``(noise readouts, coils, samples)`` complex64."""
-        return self._noise(self.protocol.noise_readouts, block=0).astype(np.complex64)
-
-    def _noise(self, readouts: int, block: int) -> NDArray:
-        rng = np.random.default_rng([self.seed, 7, block])
-        shape = (readouts, self.protocol.coils, self.protocol.samples)
-        white = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) / math.sqrt(2)
-        return self.noise_factor @ white
-
-    def kspace(self) -> Iterator[tuple[slice, NDArray]]:
-        """Compute the readouts in their order, on all cores.
-
-        Yields
-        ------
-        slice
-            Which readouts.
-        (readouts, coils, samples) complex64
-            Their data, noise included.
-        """
-        trajectory = self.trajectory()
-        starts = range(0, self.protocol.readouts, _READOUTS_AT_A_TIME)
-        blocks = [slice(start, min(start + _READOUTS_AT_A_TIME, self.protocol.readouts)) for start in starts]
-        workers = available_cpus()
-        with ThreadPoolExecutor(workers) as pool:
-            for first in range(0, len(blocks), workers):
-                group = blocks[first : first + workers]
-                yield from zip(group, pool.map(lambda block: self._block(block, trajectory), group), strict=True)
-
-    def _block(self, block: slice, trajectory: NDArray) -> NDArray:
-        clean = self.noiseless(block, trajectory[block].astype(np.float64))
-        return (clean + self._noise(len(clean), 1 + block.start)).astype(np.complex64)
 
     def _ellipses(self, readouts: slice | NDArray) -> Ellipses:
         return self.phantom.at(self.motion.at(readouts))
@@ -173,6 +95,15 @@ class SimulatedScan:
         by_shape = np.array([0.0, *(values.get(shape.tissue, 0.0) for shape in self.phantom.shapes)])
         return by_shape[self.shape_map()].astype(np.float32)
 
+    def truth_maps(self) -> dict[str, NDArray]:
+        """T1 of the tissues."""
+        return {"t1_ms": self.tissue_map({name: tissue.t1_ms for name, tissue in self.tissues.items()})}
+
+    @property
+    def shape_names(self) -> list[str]:
+        """Names of the shapes, from the outside in."""
+        return ["air", *(shape.name for shape in self.phantom.shapes)]
+
     def shape_map(self) -> NDArray:
         """Draw the number of each shape, from 1, on the body at end-diastole and end-expiration.
 
@@ -188,38 +119,33 @@ class SimulatedScan:
         return image
 
 
-def simulate_scan(protocol: Protocol, seed: int) -> SimulatedScan:
+def simulate_scan(protocol: Protocol, seed: int) -> SimulatedScan | BodyScan:
     """Draw a subject and lay out the scan; equal seeds give equal scans, bit for bit.
 
     Parameters
     ----------
     protocol : Protocol
+        With the kind of body; without one it is a chest of ellipses.
     seed : int
         Non-negative.
 
     Returns
     -------
-    SimulatedScan
+    SimulatedScan or BodyScan
     """
-    anatomy, magnetic, body, receiver = (np.random.default_rng([seed, stream]) for stream in range(4))
-    tissues = random_tissues(magnetic)
-    phantom = random_phantom(anatomy, protocol.infarct)
+    anatomy, magnetic, moving, receiver = (np.random.default_rng([seed, stream]) for stream in range(4))
     timeline = ir_flash_timeline(protocol.readouts, protocol.tr_ms, protocol.period, protocol.delay_ms)
-    motion = random_motion(timeline.time_s, body, protocol.physiology)
-    signals = {"air": np.zeros(protocol.readouts)}
-    for name, tissue in tissues.items():
-        signals[name] = transverse_signal(
-            tissue,
-            timeline,
-            protocol.tr_ms,
-            protocol.flip_angle_scale * protocol.flip_angle_deg,
-            protocol.delay_ms,
-            protocol.efficiency,
-        )
+    motion = random_motion(timeline.time_s, moving, protocol.physiology)
+    tissues = random_tissues(magnetic)
+    signals = signals_of(tissues, timeline, protocol)
     steady = signals["myocardium"][min(protocol.readouts, protocol.period) - 1]
     mixing = np.eye(protocol.coils) + 0.15 * receiver.standard_normal((protocol.coils, protocol.coils))
-    noise_factor = np.linalg.cholesky(mixing @ mixing.T) * abs(steady) / protocol.snr
+    noise_factor = (np.linalg.cholesky(mixing @ mixing.T) * abs(steady) / protocol.snr).astype(complex)
     coils = loop_coils(protocol.coils, receiver)
-    return SimulatedScan(
-        protocol, phantom, tissues, coils, timeline, motion, signals, noise_factor.astype(complex), seed
-    )
+    if protocol.kind:
+        body = scanned_body(protocol, seed)
+        tissues = tissues_of(body)
+        signals = signals_of(tissues, timeline, protocol)
+        return BodyScan(protocol, coils, timeline, motion, noise_factor, tissues, signals, seed, body)
+    phantom = random_phantom(anatomy, protocol.infarct)
+    return SimulatedScan(protocol, coils, timeline, motion, noise_factor, tissues, signals, seed, phantom)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recon.readouts.timeline import Timeline
+from recon.simulation.chest.protocol import Protocol
 
 
 @dataclass(frozen=True)
@@ -111,3 +112,22 @@ def transverse_signal(
     fresh = 1 - (1 - fresh_starts[timeline.inversion]) * recovery**timeline.pulse
     magnetisation = (1 - tissue.inflow) * pulsed + tissue.inflow * fresh
     return tissue.proton_density * np.sin(alpha) * magnetisation
+
+
+def signals_of(tissues: dict[str, Tissue], timeline: Timeline, protocol: Protocol) -> dict[str, NDArray]:
+    """Signal of each tissue, and of air, by the protocol with its flip angle's scale.
+
+    Parameters
+    ----------
+    tissues : dict of str to Tissue
+    timeline : Timeline
+    protocol : Protocol
+
+    Returns
+    -------
+    dict of str to (readouts,) float64
+    """
+    flip_angle_deg = protocol.flip_angle_scale * protocol.flip_angle_deg
+    fixed = (timeline, protocol.tr_ms, flip_angle_deg, protocol.delay_ms, protocol.efficiency)
+    signals = {name: transverse_signal(tissue, *fixed) for name, tissue in tissues.items()}
+    return {"air": np.zeros(protocol.readouts)} | signals
