@@ -97,10 +97,7 @@ class MultitaskingParameters(LiveParameters):
         "repetition", description="encoding counter that changes with each inversion; none: there are no inversions"
     )
     readouts_per_inversion: int | None = Field(
-        None,
-        ge=2,
-        le=65535,
-        description="excitations between inversions, navigators included, where no counter tells them",
+        None, ge=2, le=65535, description="excitations between inversions, navigators included, if no counter tells"
     )
     tr_ms: float | None = Field(None, gt=0, le=1000, description="repetition time; wins over the header's TR")
     ti_ms: float | None = Field(
@@ -108,7 +105,10 @@ class MultitaskingParameters(LiveParameters):
     )
     flip_angle_deg: float | None = Field(None, gt=0, le=90, description="nominal flip angle; wins over the header's")
     flip_angle_scale: float = Field(
-        Settings.flip_angle_scale, gt=0, le=3, description="B1: true flip angle over nominal, for T1"
+        Settings.flip_angle_scale, gt=0, le=3, description="true flip angle over nominal, for T1; if set, b1=nominal"
+    )
+    b1: Annotated[str, BeforeValidator(_path_as_text)] = Field(
+        Settings.b1, min_length=1, description="true flip angle as a map: estimate, nominal, or the file of a B1 map"
     )
     inflow: float = Field(
         Settings.inflow, ge=0, le=1, description="share of fresh spins in flowing blood, for its T1; 0: none"
@@ -226,7 +226,9 @@ class MultitaskingParameters(LiveParameters):
         """What of this the reconstruction takes; mdcn stands for the network that the weights hold."""
         shared = {field.name: getattr(self, field.name) for field in fields(Settings) if hasattr(self, field.name)}
         shared["reconstruction"] = "network" if self.reconstruction == "mdcn" else self.reconstruction
-        return Settings(**shared, t1_map=bool({"t1_map", "t1_uncertainty"} & set(self.images)))
+        if self.b1 not in ("estimate", "nominal") or not {"b1", "flip_angle_scale"}.isdisjoint(self.model_fields_set):
+            shared["b1"] = "estimate" if "b1" in self.model_fields_set and self.b1 == "estimate" else "nominal"
+        return Settings(**shared, t1_map=any(SERIES[kind].needs_t1 for kind in self.images))
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:

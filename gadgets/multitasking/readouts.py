@@ -20,7 +20,7 @@ from gadgets.multitasking.samples import finite_samples, kept_samples, trajector
 from gadgets.multitasking.timing import Timing, log_passed_over, timing_of
 from gadgets.multitasking.waveforms import waveform
 from recon.errors import DataError
-from recon.multitasking.scan import NoiseScan, RadialScan, Readouts, Signal, Timeline
+from recon.multitasking.scan import LeadingSpokes, NoiseScan, RadialScan, Readouts, Signal, Timeline
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,8 @@ def slices_of(measurement: Measurement, header: ScanHeader, parameters: Multitas
     if noise is None:
         log.warning("no noise scan: coils are not prewhitened, and pixel values are in the receiver's units")
     log_passed_over(header, parameters)
+    # the others were inverted before
+    starting = min(selected.slices, key=lambda number: selected.slices[number].rows[0])
     return [
         _slice(
             number,
@@ -88,6 +90,7 @@ def slices_of(measurement: Measurement, header: ScanHeader, parameters: Multitas
             NoiseScan(*noise) if noise else None,
             header,
             parameters,
+            number == starting,
         )
         for number, readouts in sorted(selected.slices.items())
     ]
@@ -108,6 +111,7 @@ def _slice(
     noise: NoiseScan | None,
     header: ScanHeader,
     parameters: MultitaskingParameters,
+    starts_scan: bool,
 ) -> MeasuredSlice:
     heads = readouts.heads
     _check_two_dimensional(heads, number)
@@ -123,6 +127,7 @@ def _slice(
     else:
         keep = settled(timing.time_s, parameters)
     imaging, navigators = np.flatnonzero(keep & is_imaging), np.flatnonzero(keep & is_navigator)
+    leading = np.flatnonzero(~keep & is_imaging & (timing.period == 0) & is_inverting & starts_scan)
     if not len(imaging):
         raise DataError(f"slice {number}: all {len(readouts)} readouts are navigators; check the navigator rule")
     kept, spokes = kept_samples(heads), np.flatnonzero(is_imaging)
@@ -136,12 +141,15 @@ def _slice(
         timeline = Timeline(timing.time_s[rows], timing.excitation[rows], timing.period[rows])
         return Readouts(finite_samples(readouts.at(rows), kept), timeline, rows)
 
+    def path(rows: NDArray) -> NDArray:
+        return trajectory[np.searchsorted(spokes, rows)][:, kept]
+
     measured = kind(imaging)
     ecg, respiration = _signals(measurement, timing, imaging, measured.timeline, parameters)
     scan = RadialScan(
         imaging=measured,
         navigators=kind(navigators) if has_navigators else None,
-        trajectory=trajectory[np.searchsorted(spokes, imaging)][:, kept],
+        trajectory=path(imaging),
         matrix=header.matrix,
         sequence=timing.sequence,
         geometry=geometry_of(headers[0], header.fov_mm),
@@ -150,6 +158,7 @@ def _slice(
         respiration=respiration,
         slice_index=number,
         basis=given_basis(parameters, number, keep[spokes]),
+        leading=LeadingSpokes(kind(leading), path(leading)) if len(leading) else None,
     )
     remarks = _remarks(measurement, timing) + remarks_on(has_navigators, is_inverting, parameters)
     return MeasuredSlice(scan, headers, unit, remarks, readouts.rows[navigators])

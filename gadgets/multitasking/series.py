@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 GATING_ROWS = ("time_s", "respiration", "respiratory_bin", "cardiac_phase", "cardiac_bin", "kept")
 """Rows of the gating image; one column per imaging spoke. Rows of what was not resolved are -1."""
 
+B1_UNIT = "0.1 %"
+"""Unit of the B1 series: 1000 is the nominal flip angle."""
+
 
 @dataclass
 class Picture:
@@ -76,6 +79,8 @@ class Series:
         Whether only a scan with inversions can give it.
     needs_times : bool
         Whether a static temporal model, which has but one image, cannot give it.
+    needs_t1 : bool
+        Whether the fit of T1 gives it.
     animation : str
         Caption of the report's animation, if there is one.
     """
@@ -86,6 +91,7 @@ class Series:
     needs_tensor: bool = True
     needs_recovery: bool = False
     needs_times: bool = False
+    needs_t1: bool = False
     animation: str = ""
 
     def is_possible(self, result: "Result") -> bool:
@@ -178,24 +184,54 @@ def _t1_uncertainty(result: "Result", scan: "RadialScan", choices: Choices) -> l
 
 
 def _milliseconds(result: "Result", values: str, role: str, width_ms: int, colors: str) -> list[Picture]:
-    """A quantitative map of the T1 fit in ms as uint16, at scale 1, with a fixed window and a colour map."""
     if result.t1_map is None:
         return []
+    flip_angle_deg = result.gated.sequence.flip_angle_deg
     meta = {
-        "WindowCenter": str(width_ms // 2),
-        "WindowWidth": str(width_ms),
+        "InversionEfficiency": f"{result.t1_map.efficiency:.4g}",
+        "TrueFlipAngleDeg": f"{flip_angle_deg:.6g}",
+    }
+    if result.b1 is not None:
+        in_body = float(np.median(result.b1.scale[result.t1_map.t1_ms > 0]))
+        meta |= {"TrueFlipAngleDeg": f"{in_body * flip_angle_deg:.6g}", "MalibuB1Source": result.b1.source}
+    pixels = getattr(result.t1_map, values)
+    return [_quantitative(pixels, "ms", role, width_ms // 2, width_ms, colors, meta)]
+
+
+def _b1_map(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
+    return _per_mille(result, "scale", "B1MAP", 1000, 1000)
+
+
+def _b1_uncertainty(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
+    return _per_mille(result, "deviation", "B1SD", 50, 100)
+
+
+def _per_mille(result: "Result", values: str, role: str, center: int, width: int) -> list[Picture]:
+    """B1 in tenths of a per cent of the nominal flip angle, in the body; none where one number was taken for all."""
+    if result.b1 is None or result.t1_map is None:
+        return []
+    share = getattr(result.b1, values) * result.settings.flip_angle_scale * (result.t1_map.t1_ms > 0)
+    meta = {"MalibuB1Source": result.b1.source}
+    return [_quantitative(1000 * share, B1_UNIT, role, center, width, "Rainbow", meta)]
+
+
+def _quantitative(
+    values: NDArray, unit: str, role: str, center: int, width: int, colors: str, more: dict[str, str]
+) -> Picture:
+    """A map as uint16 in its unit, at scale 1, with a fixed window and a colour map."""
+    meta = {
+        "WindowCenter": str(center),
+        "WindowWidth": str(width),
         "DataRole": ["Quantitative", role],
-        "MalibuUnit": "ms",
+        "MalibuUnit": unit,
         "ScaleRatio": "1",
         "GADGETRON_ScaleRatio": "1",
         "ScaleOffset": "0",
         "GADGETRON_ScaleOffset": "0",
         "ColorMap": colors,
         "GADGETRON_ColorMap": colors,
-        "InversionEfficiency": f"{result.t1_map.efficiency:.4g}",
-        "TrueFlipAngleDeg": f"{result.gated.sequence.flip_angle_deg:.6g}",
     }
-    return [Picture(np.clip(np.rint(getattr(result.t1_map, values)), 0, COUNTER_LIMIT).astype(np.uint16), meta=meta)]
+    return Picture(np.clip(np.rint(values), 0, COUNTER_LIMIT).astype(np.uint16), meta=meta | more)
 
 
 def _gating(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
@@ -249,10 +285,12 @@ SERIES = {
     "respiratory": Series(
         8, "respiratory motion", _respiratory, animation="Respiratory motion at end-diastole, bright blood"
     ),
-    "t1_map": Series(9, "T1 map (ms)", _t1_map, needs_recovery=True),
-    "t1_uncertainty": Series(10, "T1 standard deviation (ms)", _t1_uncertainty, needs_recovery=True),
+    "t1_map": Series(9, "T1 map (ms)", _t1_map, needs_recovery=True, needs_t1=True),
+    "t1_uncertainty": Series(10, "T1 standard deviation (ms)", _t1_uncertainty, needs_recovery=True, needs_t1=True),
     "gating": Series(11, "gating", _gating),
     "back_projection": Series(12, "back-projection, for comparison", _back_projection, needs_tensor=False),
+    "b1_map": Series(15, "B1 map (0.1 % of nominal)", _b1_map, needs_recovery=True, needs_t1=True),
+    "b1_uncertainty": Series(16, "B1 standard deviation (0.1 %)", _b1_uncertainty, needs_recovery=True, needs_t1=True),
 }
 """Every kind of image that the parameter ``images`` may name, in the order in which they are sent."""
 

@@ -1,7 +1,7 @@
+from .quantitative import map_t1 as map_t1
 from .reconstruction import (
     EncodedScan as EncodedScan,
     encode as encode,
-    map_t1 as map_t1,
     prewhitening_of as prewhitening_of,
     reconstruct as reconstruct,
     solve as solve,

@@ -5,7 +5,7 @@ import numpy as np
 from recon.multitasking.result import Result
 from recon.quality import plausibility
 from recon.quality.plausibility import Finding
-from recon.relaxometry.t1 import T1_RANGE_MS
+from recon.relaxometry.curve_fit import T1_RANGE_MS
 from recon.spatial.frames import body_mask
 
 

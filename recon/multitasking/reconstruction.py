@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import sigpy
 from numpy.typing import NDArray
 
 from recon.errors import DataError
+from recon.multitasking.quantitative import FirstPeriod, find_b1, first_period, map_t1
 from recon.multitasking.result import Result
 from recon.multitasking.scan import NoiseScan, RadialScan
-from recon.multitasking.selection import t1_state
 from recon.multitasking.settings import Settings
 from recon.multitasking.spatial_factor import Network, estimate
 from recon.multitasking.temporal_basis import temporal_basis
@@ -26,9 +27,7 @@ from recon.readouts.gradient_delays import (
 )
 from recon.readouts.noise import apply_to_coils, prewhitening_matrix
 from recon.readouts.trajectory import samples_within, unaliased
-from recon.relaxometry.t1 import T1Map, fit_t1
 from recon.spatial.back_projection import SubspaceProblem, time_averaged_coil_images
-from recon.spatial.frames import body_mask, frames, time_average
 from recon.spatial.nufft import choose_backend
 from recon.spatial.plans import kept_fan
 from recon.stages import StageClock
@@ -36,9 +35,6 @@ from recon.temporal.model import TemporalModel
 from recon.threads import at_once, few_blas_threads
 
 log = logging.getLogger(__name__)
-
-_T1_STEP = 4
-"""Every fourth imaging pulse enters the T1 fit: a curve of five smooth functions needs no more of some 340."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +51,9 @@ class EncodedScan:
     gradient_delays : str
         What was found and done about them.
     prewhitened : bool
+    first : FirstPeriod or None
+        The scan's first inversion period, where it tells B1.
+    measured_b1 : (N, N) float array or None
     """
 
     problem: SubspaceProblem
@@ -62,6 +61,8 @@ class EncodedScan:
     to_coils: NDArray[np.complex64]
     gradient_delays: str
     prewhitened: bool
+    first: FirstPeriod | None = None
+    measured_b1: NDArray | None = None
 
 
 def reconstruct(
@@ -130,7 +131,9 @@ def solve(
     with device:
         estimated = estimate(encoded.problem, settings, clock, network, watch)
     with clock.stage("T1 map"):
-        t1_map = map_t1(estimated.maps, encoded.temporal, settings)
+        before, given = estimated.back_projection, encoded.measured_b1
+        b1 = find_b1(before, encoded.problem, encoded.temporal, settings, encoded.first, given)
+        t1_map = map_t1(estimated.maps, encoded.temporal, settings, b1)
     return Result(
         spatial_factor=estimated.maps,
         back_projection=estimated.back_projection,
@@ -144,6 +147,7 @@ def solve(
         nufft=encoded.problem.backend,
         device="cpu" if device.id < 0 else f"cuda:{device.id}",
         seconds=clock.seconds,
+        b1=b1,
     )
 
 
@@ -179,7 +183,8 @@ def encode(
         whitening = prewhitening_of(scan.noise, scan.imaging.kspace.shape[1])
         to_coils = _compression(scan, whitening, settings.coils) @ whitening
     with clock.stage("gradient delays"):
-        played_out, delays = _played_out(scan, to_coils, settings.gradient_delays)
+        correct, delays = _played_out(scan, to_coils, settings.gradient_delays)
+        played_out = correct(scan.trajectory)
     with clock.stage("prewhiten and compress coils"):
         inside = samples_within(played_out, matrix)
         kspace = sigpy.to_device(over_coils(to_coils, scan.imaging.kspace, inside), device)
@@ -205,33 +210,41 @@ def encode(
             spokes = sigpy.to_device(np.flatnonzero(temporal.kept), device)
             kspace, trajectory = kspace[:, spokes], trajectory[spokes]
     problem = SubspaceProblem(kspace, trajectory, basis, coil_maps, backend, fan=fan if temporal.kept.all() else None)
-    return EncodedScan(problem, temporal, to_coils, delays, prewhitened=scan.noise is not None)
+    first = None
+    if scan.leading is not None and settings.b1 == "estimate" and scan.b1 is None:
+        first = first_period(scan, correct(scan.leading.trajectory), to_coils, coil_maps, temporal)
+    return EncodedScan(problem, temporal, to_coils, delays, scan.noise is not None, first, scan.b1)
 
 
-def _played_out(scan: RadialScan, to_coils: NDArray, setting: str) -> tuple[NDArray, str]:
-    """Find the trajectory that the gradients played out: the scan's, with its delays corrected; and what was done."""
+def _unchanged(trajectory: NDArray) -> NDArray:
+    return trajectory
+
+
+def _played_out(scan: RadialScan, to_coils: NDArray, setting: str) -> tuple[Callable[[NDArray], NDArray], str]:
+    """Find what takes the scan's trajectory to the one that the gradients played out; and what was done."""
     if setting == "off":
-        return scan.trajectory, "off"
+        return _unchanged, "off"
     if setting != "auto":
         sx, sxy, sy = map(float, setting.split())
         if max(abs(sx), abs(sxy), abs(sy)) > LARGEST_DELAY:
             raise DataError(f"gradient_delays = {setting!r}: delays are samples, and at most {LARGEST_DELAY:g}")
         log.info("gradient delays as set: sx=%g sxy=%g sy=%g samples", sx, sxy, sy)
-        return corrected_trajectory(scan.trajectory, GradientDelays(sx, sxy, sy, (0.0, 0.0, 0.0))), f"{setting} (set)"
+        known = GradientDelays(sx, sxy, sy, (0.0, 0.0, 0.0))
+        return partial(corrected_trajectory, delays=known), f"{setting} (set)"
     pulse = scan.imaging.timeline.pulse
     steady = np.flatnonzero(pulse >= np.median(pulse))[-MOST_SPOKES:]  # the contrast changes most after inversions
     obstacle = what_hinders(scan.trajectory[steady])
     if obstacle:
-        return scan.trajectory, f"not estimated: {obstacle}"
+        return _unchanged, f"not estimated: {obstacle}"
     delays = estimate_delays(apply_to_coils(to_coils, scan.imaging.kspace[steady]), scan.trajectory[steady])
     if not delays.plausible:
         log.warning("gradient delays could not be estimated: the trajectory is taken as it is")
-        return scan.trajectory, "not found"
+        return _unchanged, "not found"
     if not delays.significant:
         log.info("no gradient delays: %s", delays)
-        return scan.trajectory, f"{delays}, left alone"
+        return _unchanged, f"{delays}, left alone"
     log.info("gradient delays corrected: %s", delays)
-    return corrected_trajectory(scan.trajectory, delays), f"{delays}, corrected"
+    return partial(corrected_trajectory, delays=delays), f"{delays}, corrected"
 
 
 def _blank_aliases(coil_maps: NDArray, trajectory: NDArray) -> None:
@@ -261,35 +274,3 @@ def _compression(scan: RadialScan, whitening: NDArray, coils: int) -> NDArray:
     measured = coil_covariance(scan.imaging.kspace)
     # that of prewhitened data, W (Σ d dᴴ) Wᴴ
     return compression_matrix(whitening @ measured @ whitening.conj().T, coils)
-
-
-def map_t1(spatial_factor: NDArray, temporal: TemporalModel, settings: Settings) -> T1Map | None:
-    """Fit T1 at one state of motion, inside the body; None if no T1 map is wanted or possible.
-
-    What cannot be fitted is logged: it must not cost the other images.
-
-    Parameters
-    ----------
-    spatial_factor : (L, N, N) complex64
-        U.
-    temporal : TemporalModel
-    settings : Settings
-
-    Returns
-    -------
-    T1Map or None
-    """
-    gated = temporal.gated
-    if gated is None or not gated.recovers or not settings.t1_map:
-        return None
-    state = t1_state(gated, settings.t1_cardiac_bin, settings.t1_respiratory_bin)
-    mixing = gated.tensor.recovery_of(*state)
-    coordinates = frames(spatial_factor, mixing)
-    pulses = np.unique(temporal.imaging.pulse)[::_T1_STEP]
-    body = body_mask(np.abs(time_average(spatial_factor, temporal.basis)))
-    basis = gated.tensor.recovery[pulses]
-    try:
-        return fit_t1(coordinates, basis, pulses, gated.sequence, body, mixing.T @ mixing, settings.inflow)
-    except DataError as error:
-        log.warning("no T1 map: %s", error)
-        return None

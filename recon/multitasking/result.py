@@ -16,6 +16,7 @@ from recon.multitasking.selection import (
     t1_state,
 )
 from recon.multitasking.settings import Settings
+from recon.relaxometry.b1_map import B1Map
 from recon.relaxometry.t1 import T1Map
 from recon.spatial.frames import frames, time_average
 from recon.temporal.model import GatedTensor, TemporalModel
@@ -64,6 +65,8 @@ class Result:
         Back end and device that computed it.
     seconds : dict of str to float
         Seconds of each stage so far, in order.
+    b1 : B1Map or None
+        True flip angle over that of the settings, where it is known as a map.
     """
 
     spatial_factor: NDArray[np.complex64]
@@ -78,6 +81,7 @@ class Result:
     nufft: str
     device: str
     seconds: dict[str, float]
+    b1: B1Map | None = None
 
     @property
     def gated(self) -> GatedTensor:

@@ -182,6 +182,20 @@ class Readouts:
 
 
 @dataclass(frozen=True)
+class LeadingSpokes:
+    """Imaging spokes of the scan's first inversion period, where it is not reconstructed: it starts from equilibrium.
+
+    Attributes
+    ----------
+    readouts : Readouts
+    trajectory : (spokes, samples, 2) float32
+    """
+
+    readouts: Readouts
+    trajectory: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class RadialScan:
     """One slice of a golden-angle radial scan, with navigators or without.
 
@@ -207,6 +221,10 @@ class RadialScan:
         Of the navigators, where they were made while these came; else they are made of ``navigators``, with equal bits.
     slice_index : int
         Number of the slice in the scan, from 0.
+    leading : LeadingSpokes or None
+        They tell B1.
+    b1 : (N, N) float array or None
+        Measured B1, the true flip angle over the nominal one, on the image matrix of the reconstruction.
 
     Raises
     ------
@@ -226,6 +244,8 @@ class RadialScan:
     slice_index: int = 0
     basis: NDArray | None = None
     profiles: NavigatorProfiles | None = None
+    leading: LeadingSpokes | None = None
+    b1: NDArray | None = None
 
     def __post_init__(self) -> None:
         spokes, coils, samples = self.imaging.kspace.shape

@@ -68,7 +68,10 @@ class Settings:
     t1_respiratory_bin : int or None
         Respiratory state of the T1 map; None is end-expiration.
     flip_angle_scale : float
-        B1: true flip angle over nominal.
+        B1 as one number for all of the slice: true flip angle over nominal.
+    b1 : {"estimate", "nominal"}
+        Find B1 as a map from the first inversion, relative to ``flip_angle_scale``, or take that. A map that was given
+        with the scan wins.
     inflow : float
         Share of fresh spins in flowing blood, for its T1; 0: none.
     """
@@ -104,6 +107,7 @@ class Settings:
     t1_cardiac_bin: int = 0
     t1_respiratory_bin: int | None = None
     flip_angle_scale: float = 1.0
+    b1: Literal["estimate", "nominal"] = "estimate"
     inflow: float = INFLOW
 
     @property

@@ -62,7 +62,9 @@ class InversionRecovery:
         """Cosine of the flip angle."""
         return float(np.cos(np.deg2rad(self.flip_angle_deg)))
 
-    def pool(self, t1_ms: NDArray, efficiency: NDArray, cosine: float) -> tuple[NDArray, NDArray, NDArray]:
+    def pool(
+        self, t1_ms: NDArray, efficiency: NDArray | float, cosine: NDArray | float
+    ) -> tuple[NDArray, NDArray, NDArray]:
         """Decay per pulse towards the steady state, steady state, and start of one pool of spins."""
         relaxation, delay = np.exp(-self.tr_ms / t1_ms), np.exp(-self.delay_ms / t1_ms)
         decay = relaxation * cosine
@@ -70,6 +72,10 @@ class InversionRecovery:
         period = decay**self.pulses
         start = (1 - delay - efficiency * delay * steady * (1 - period)) / (1 + efficiency * delay * period)
         return decay, steady, start
+
+    def first_start(self, t1_ms: NDArray, efficiency: float) -> NDArray:
+        """Magnetisation before the first pulse after an inversion from equilibrium: ``(voxels,)`` float64."""
+        return 1 - (1 + efficiency) * np.exp(-self.delay_ms / t1_ms)
 
 
 def recovery_curves(

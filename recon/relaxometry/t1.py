@@ -10,30 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 from scipy.ndimage import uniform_filter
 
 from recon.errors import DataError
+from recon.relaxometry.b1_map import B1Map
+from recon.relaxometry.curve_fit import CurveModel, Estimate
 from recon.relaxometry.inversion_recovery import InversionRecovery
 
 INFLOW = 0.8
 """Share of fresh spins in flowing blood unless it is given: the middle of what the simulator draws, 0.7 to 0.9."""
 
-T1_RANGE_MS = (50.0, 5000.0)
-"""Limits of a fitted T1 in ms: shorter and longer than any tissue."""
-
-# T1 of the first match on a grid, in ms, 3.3 % apart; the fit refines it.
-_T1_MS = np.geomspace(80, 4000, 120)
-# Efficiencies of the inversion tried first, 0.05 apart; 1 inverts fully, 0 saturates.
-_EFFICIENCIES = np.linspace(0.4, 1.0, 13)
-# Levenberg-Marquardt steps, the same for all voxels.
-_STEPS = 12
-# Voxels that are matched with the grid at a time: their matches stay in the cache of a core.
-_CHUNK = 256
-# Knots of the splines over log T1, 1.2 % of T1 apart.
-_KNOTS = 400
-# Step of the finite differences in log T1, in efficiency and in inflow.
-_SMALL = 1e-4
 # Above this T1 in ms, fitted as tissue, a voxel may be flowing blood; blood is fitted near 5000.
 _LONGEST_TISSUE_T1_MS = 2600.0
 # Standard deviation of the share of fresh spins: 0.2 / sqrt(12), for any share from 0.7 to 0.9.
@@ -73,6 +59,7 @@ def fit_t1(
     mask: NDArray,
     noise_covariance: NDArray | None = None,
     inflow: float = INFLOW,
+    b1: B1Map | None = None,
 ) -> T1Map:
     """Fit amplitude, T1 and the efficiency of the inversion; the last is then set to its median over the tissue.
 
@@ -95,6 +82,8 @@ def fit_t1(
         the identity.
     inflow : float
         Share of fresh spins in flowing blood; 0 takes all voxels for tissue.
+    b1 : B1Map, optional
+        The true flip angle over that of the sequence; 1 if not given.
 
     Returns
     -------
@@ -111,38 +100,113 @@ def fit_t1(
         )
     if not mask.any():
         raise DataError("the T1 map's mask is empty: no voxel is brighter than the background")
-    orthonormal, triangle = np.linalg.qr(basis)
-    curves, imaginary = _make_real(triangle @ coordinates[:, mask].astype(np.complex128), orthonormal)
-    tissue, blood = (_Model(sequence, orthonormal, pulses, share) for share in (0.0, inflow))
-    free = tissue.fit(curves)
-    efficiency = _common_efficiency(free)
-    best, mixed = tissue.fit(curves, efficiency), blood.fit(curves, efficiency)
-    flows = (best.t1_ms > _LONGEST_TISSUE_T1_MS) & (mixed.residual < best.residual) & (inflow > 0)
-    best = best.replaced(mixed, flows)
-    shape = np.eye(len(triangle)) if noise_covariance is None else noise_covariance
-    covariance = triangle @ shape @ triangle.T
-    noise = _noise_level(np.sum(imaginary**2, axis=0) + best.residual**2, covariance, mask)
-    deviation = np.zeros(curves.shape[1])
-    deviation[~flows] = tissue.t1_deviation(best.at(~flows), covariance, noise[~flows])
-    deviation[flows] = np.hypot(
-        blood.t1_deviation(best.at(flows), covariance, noise[flows]),
-        _INFLOW_DEVIATION * blood.t1_per_inflow(best.at(flows)),
-    )
-    relative = best.residual / np.maximum(np.linalg.norm(curves, axis=0), 1e-30)
+    scale = None if b1 is None else b1.scale[mask].astype(np.float64)
+    found = fit_recovery(coordinates[:, mask], basis, pulses, sequence, inflow, scale)
+    shape = np.eye(basis.shape[1]) if noise_covariance is None else noise_covariance
+    covariance = found.triangle @ shape @ found.triangle.T
+    noise = _noise_level(found.imaginary_energy + found.estimate.residual**2, covariance, mask)
+    deviation = np.zeros(len(noise))
+    for model, rows, unsure in ((found.tissue, ~found.flows, 0.0), (found.blood, found.flows, _INFLOW_DEVIATION)):
+        some = found.estimate.at(rows)
+        deviation[rows] = model.t1_deviation(some, covariance, noise[rows])
+        if unsure:
+            deviation[rows] = np.hypot(deviation[rows], unsure * model.t1_per_inflow(some))
+        if b1 is not None:
+            relative = (b1.deviation[mask] / scale)[rows]
+            deviation[rows] = np.hypot(deviation[rows], relative * model.t1_per_scale(some))
+    best = found.estimate
+    misfit = best.residual / np.maximum(found.norm, 1e-30)
 
     def drawn(values: NDArray) -> NDArray:
         image = np.zeros(mask.shape, dtype=np.float32)
         image[mask] = values
         return image
 
-    return T1Map(drawn(best.t1_ms), drawn(deviation), efficiency, drawn(np.where(flows, inflow, 0.0)), drawn(relative))
+    fresh = np.where(found.flows, inflow, 0.0)
+    return T1Map(drawn(best.t1_ms), drawn(deviation), found.efficiency, drawn(fresh), drawn(misfit))
 
 
-def _make_real(curves: NDArray, basis: NDArray) -> tuple[NDArray, NDArray]:
-    """Turn each curve to be as real as it can be and positive at its end; also what stays imaginary."""
-    turned = curves * np.exp(-0.5j * np.angle(np.sum(curves**2, axis=0)))
-    turned = turned * np.where(basis[-len(basis) // 4 :].mean(axis=0) @ turned.real < 0, -1.0, 1.0)
-    return turned.real, turned.imag
+@dataclass(frozen=True)
+class Recovery:
+    """Recovery curves of some voxels, each taken for tissue or for flowing blood.
+
+    Attributes
+    ----------
+    estimate : Estimate
+    flows : (voxels,) bool
+        Which are flowing blood.
+    efficiency : float
+        Efficiency of the inversion, common to all.
+    phase : (voxels,) complex128
+        Of the signal: the measured curve is this times the real one.
+    imaginary_energy, norm : (voxels,) float64
+        Energy of what stays imaginary of a curve, and norm of its real part.
+    tissue, blood : CurveModel
+    triangle : (R, R) float64
+        Takes coordinates in the basis to those of the models.
+    """
+
+    estimate: Estimate
+    flows: NDArray[np.bool_]
+    efficiency: float
+    phase: NDArray
+    imaginary_energy: NDArray
+    norm: NDArray
+    tissue: CurveModel
+    blood: CurveModel
+    triangle: NDArray
+
+
+def fit_recovery(
+    coordinates: NDArray,
+    basis: NDArray,
+    pulses: NDArray,
+    sequence: InversionRecovery,
+    inflow: float = INFLOW,
+    scale: NDArray | None = None,
+    efficiency: float | None = None,
+) -> Recovery:
+    """Fit the curves of some voxels: the T1 map without its uncertainty.
+
+    Parameters
+    ----------
+    coordinates : (R, voxels) complex
+    basis, pulses, sequence, inflow
+        As for :func:`fit_t1`.
+    scale : (voxels,) float, optional
+        The true flip angle over that of the sequence.
+    efficiency : float, optional
+        Of the inversion; by default it is found as for :func:`fit_t1`.
+
+    Returns
+    -------
+    Recovery
+    """
+    orthonormal, triangle = np.linalg.qr(basis)
+    curves, imaginary, phase = _make_real(triangle @ coordinates.astype(np.complex128), orthonormal)
+    tissue, blood = (CurveModel(sequence, orthonormal, pulses, share, scale) for share in (0.0, inflow))
+    efficiency = _common_efficiency(tissue.fit(curves)) if efficiency is None else efficiency
+    best, mixed = tissue.fit(curves, efficiency), blood.fit(curves, efficiency)
+    flows = (best.t1_ms > _LONGEST_TISSUE_T1_MS) & (mixed.residual < best.residual) & (inflow > 0)
+    return Recovery(
+        estimate=best.replaced(mixed, flows),
+        flows=flows,
+        efficiency=efficiency,
+        phase=phase,
+        imaginary_energy=np.sum(imaginary**2, axis=0),
+        norm=np.linalg.norm(curves, axis=0),
+        tissue=tissue,
+        blood=blood,
+        triangle=triangle,
+    )
+
+
+def _make_real(curves: NDArray, basis: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Turn each curve to be as real as it can be and positive at its end; also what stays imaginary, and the phase."""
+    phase = np.exp(-0.5j * np.angle(np.sum(curves**2, axis=0)))
+    sign = np.where(basis[-len(basis) // 4 :].mean(axis=0) @ (curves * phase).real < 0, -1.0, 1.0)
+    turned = curves * phase * sign
+    return turned.real, turned.imag, (phase * sign).conj()
 
 
 def _noise_level(energy: NDArray, covariance: NDArray, mask: NDArray) -> NDArray:
@@ -158,127 +222,9 @@ def _noise_level(energy: NDArray, covariance: NDArray, mask: NDArray) -> NDArray
     return np.sqrt(near[mask] / count[mask])
 
 
-@dataclass(frozen=True)
-class _Estimate:
-    amplitude: NDArray
-    t1_ms: NDArray
-    efficiency: NDArray
-    residual: NDArray
-
-    def at(self, rows: NDArray) -> "_Estimate":
-        return _Estimate(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
-
-    def replaced(self, other: "_Estimate", rows: NDArray) -> "_Estimate":
-        return _Estimate(
-            *(np.where(rows, getattr(other, name), getattr(self, name)) for name in self.__dataclass_fields__)
-        )
-
-
-def _common_efficiency(estimate: _Estimate) -> float:
+def _common_efficiency(estimate: Estimate) -> float:
     """Median efficiency over the better-fitting half of the tissue."""
     quality = estimate.residual / np.maximum(np.abs(estimate.amplitude), 1e-30)
     low, high = _TISSUE_T1_MS
     good = (estimate.t1_ms > low) & (estimate.t1_ms < high) & (quality <= np.median(quality))
     return float(np.median(estimate.efficiency[good])) if good.any() else float(np.median(estimate.efficiency))
-
-
-class _Model:
-    """Curves of one share of inflow, in an orthonormal basis; unknown are amplitude, log T1 and efficiency."""
-
-    def __init__(self, sequence: InversionRecovery, basis: NDArray, pulses: NDArray, inflow: float) -> None:
-        self._sequence, self._inflow = sequence, inflow
-        self._constant = basis.sum(axis=0)[:, None]
-        low, high = np.log(T1_RANGE_MS)
-        knots = np.linspace(low, high, _KNOTS)
-        self._decays = {
-            cosine: CubicSpline(knots, (np.exp(-sequence.tr_ms / np.exp(knots)) * cosine)[:, None] ** pulses @ basis)
-            for cosine in (sequence.cosine, 1.0)
-        }
-
-    def shape(self, log_t1: NDArray, efficiency: NDArray, inflow: float | None = None) -> NDArray:
-        """(R, voxels): curves of unit amplitude."""
-        fresh = self._inflow if inflow is None else inflow
-        total = np.zeros((len(self._constant), len(log_t1)))
-        for share, cosine in ((1 - fresh, self._sequence.cosine), (fresh, 1.0)):
-            if share > 0:
-                _, steady, start = self._sequence.pool(np.exp(log_t1), efficiency, cosine)
-                total += share * (steady * self._constant + (start - steady) * self._decays[cosine](log_t1).T)
-        return total
-
-    def fit(self, curves: NDArray, efficiency: float | None = None) -> _Estimate:
-        """Best match on a grid, then Levenberg-Marquardt steps on all voxels at once."""
-        choices = _EFFICIENCIES if efficiency is None else np.array([efficiency])
-        grid_t1, grid_efficiency = (axis.ravel() for axis in np.meshgrid(np.log(_T1_MS), choices, indexing="ij"))
-        atoms = self.shape(grid_t1, grid_efficiency)
-        unit = (atoms / np.linalg.norm(atoms, axis=0)).T
-        chunks = (curves[:, start : start + _CHUNK] for start in range(0, curves.shape[1], _CHUNK))
-        match = np.concatenate([np.argmax(unit @ chunk, axis=0) for chunk in chunks])
-        log_t1, eta = grid_t1[match], grid_efficiency[match]
-        shape, residual = self._project(log_t1, eta, curves)
-        damping = np.full(len(match), 1e-3)
-        low, high = np.log(T1_RANGE_MS)
-        for _ in range(_STEPS):
-            step_t1, step_eta = self._step(log_t1, eta, shape, curves, damping, efficiency is None)
-            new_t1 = np.clip(log_t1 + np.clip(step_t1, -0.5, 0.5), low + 1e-3, high - 1e-3)
-            new_eta = np.clip(eta + step_eta, 0.0, 1.0) if efficiency is None else eta
-            new_shape, new_residual = self._project(new_t1, new_eta, curves)
-            better = new_residual < residual
-            log_t1, eta = np.where(better, new_t1, log_t1), np.where(better, new_eta, eta)
-            shape, residual = np.where(better, new_shape, shape), np.where(better, new_residual, residual)
-            damping = np.where(better, damping / 5, damping * 10)
-        amplitude = np.sum(shape * curves, axis=0) / np.sum(shape**2, axis=0)
-        return _Estimate(amplitude, np.exp(log_t1), eta, residual)
-
-    def _project(self, log_t1: NDArray, efficiency: NDArray, curves: NDArray) -> tuple[NDArray, NDArray]:
-        shape = self.shape(log_t1, efficiency)
-        amplitude = np.sum(shape * curves, axis=0) / np.sum(shape**2, axis=0)
-        return shape, np.linalg.norm(curves - amplitude * shape, axis=0)
-
-    def _slopes(self, log_t1: NDArray, efficiency: NDArray, shape: NDArray) -> tuple[NDArray, NDArray]:
-        by_t1 = (self.shape(log_t1 + _SMALL, efficiency) - shape) / _SMALL
-        return by_t1, (self.shape(log_t1, efficiency - _SMALL) - shape) / -_SMALL
-
-    def _step(
-        self,
-        log_t1: NDArray,
-        efficiency: NDArray,
-        shape: NDArray,
-        curves: NDArray,
-        damping: NDArray,
-        is_efficiency_free: bool,
-    ) -> tuple[NDArray, NDArray]:
-        """One step with the amplitude eliminated (variable projection, Kaufman's approximation)."""
-        energy = np.sum(shape**2, axis=0)
-        amplitude = np.sum(shape * curves, axis=0) / energy
-        rest = curves - amplitude * shape
-        first, second = (
-            amplitude * (slope - shape * (np.sum(shape * slope, axis=0) / energy))
-            for slope in self._slopes(log_t1, efficiency, shape)
-        )
-        aa, bb, ab = np.sum(first**2, axis=0), np.sum(second**2, axis=0), np.sum(first * second, axis=0)
-        aa, bb = aa * (1 + damping) + 1e-30, bb * (1 + damping) + 1e-30
-        ra, rb = np.sum(first * rest, axis=0), np.sum(second * rest, axis=0)
-        if not is_efficiency_free:  # T1 of the joint step would be that of another efficiency
-            return ra / aa, np.zeros_like(rb)
-        determinant = np.maximum(aa * bb - ab**2, 1e-12 * aa * bb)
-        return (bb * ra - ab * rb) / determinant, (aa * rb - ab * ra) / determinant
-
-    def t1_deviation(self, estimate: _Estimate, covariance: NDArray, noise: NDArray) -> NDArray:
-        """Standard deviation of T1 at a given efficiency, for noise of a covariance times a level: ``J⁺ Σ J⁺ᵀ``."""
-        log_t1 = np.log(estimate.t1_ms)
-        shape = self.shape(log_t1, estimate.efficiency)
-        slope = self._slopes(log_t1, estimate.efficiency, shape)[0]
-        across = slope - shape * (np.sum(shape * slope, axis=0) / np.sum(shape**2, axis=0))
-        across /= np.maximum(np.sum(across**2, axis=0), 1e-30) * np.maximum(np.abs(estimate.amplitude), 1e-30)
-        # variance of ln T1 in voxel v for unit noise: aᵀ Σ a with a = J⁺ of that voxel
-        return estimate.t1_ms * noise * np.sqrt(np.einsum("rv,rs,sv->v", across, covariance, across, optimize=True))
-
-    def t1_per_inflow(self, estimate: _Estimate) -> NDArray:
-        """Change of the fitted T1, in ms, per unit of the assumed inflow."""
-        log_t1 = np.log(estimate.t1_ms)
-        shape = self.shape(log_t1, estimate.efficiency)
-        energy = np.sum(shape**2, axis=0)
-        slope = self._slopes(log_t1, estimate.efficiency, shape)[0]
-        other = (self.shape(log_t1, estimate.efficiency, self._inflow - _SMALL) - shape) / -_SMALL
-        slope, other = (part - shape * (np.sum(shape * part, axis=0) / energy) for part in (slope, other))
-        return estimate.t1_ms * np.abs(np.sum(slope * other, axis=0)) / np.maximum(np.sum(slope**2, axis=0), 1e-30)

@@ -206,6 +206,12 @@ class TemporalTensor:
         # Φ at one state of motion: M[l,τ] = Σ_ab G[l,a,b,τ] U_c[c,a] U_r[r,b], Φ = M U_τᵀ
         return np.einsum("labt,a,b->lt", self.core, self.cardiac[cardiac], self.respiratory[respiratory])
 
+    def mean_recovery(self, weights: BinWeights) -> NDArray:
+        """Average what takes basis maps to recovery curves over the states of motion of readouts: ``(L, T)``."""
+        cardiac, respiratory = weights.cardiac @ self.cardiac, weights.respiratory @ self.respiratory
+        # M[l,τ] = Σ_ab G[l,a,b,τ] ⟨w_c[a] w_r[b]⟩
+        return np.einsum("labt,ab->lt", self.core, cardiac.T @ respiratory / len(cardiac))
+
 
 def temporal_tensor(
     completed: NDArray, imaging: BinWeights, recovery: NDArray, rank: int, energy: float | None = None

@@ -3,8 +3,9 @@ import pytest
 from scipy.optimize import least_squares
 
 from recon.errors import DataError
+from recon.relaxometry.curve_fit import T1_RANGE_MS
 from recon.relaxometry.inversion_recovery import InversionRecovery, recovery_basis
-from recon.relaxometry.t1 import T1_RANGE_MS, fit_t1
+from recon.relaxometry.t1 import fit_t1
 
 SEQUENCE = InversionRecovery(3.6, 5.0, 5.0, 688)
 PULSES = np.arange(1, 688, 4)
