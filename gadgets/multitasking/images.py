@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 _OF_SPOKES = ("temporal_basis", "gating")
 """Series whose images have a column for each spoke."""
 
+_MAY_LACK = ("back_projection", "b1_map", "b1_uncertainty")
+"""Series that a scan need not have, where nothing was changed, or one number is taken for B1."""
+
 SERIES_PER_MEASUREMENT = 20
 """Series numbers that each measurement of a stream has to itself."""
 
@@ -73,7 +76,7 @@ def multitasking_images(
     with clock.stage("make images"):
         wanted = [kind for kind in SERIES if kind in choices.images]
         pictures_of = {kind: SERIES[kind].make(result, measured.scan, choices) for kind in wanted}
-    absent = [kind for kind, pictures in pictures_of.items() if not pictures and kind != "back_projection"]
+    absent = [kind for kind, pictures in pictures_of.items() if not pictures and kind not in _MAY_LACK]
     impossible = [kind for kind in absent if not SERIES[kind].is_possible(result)]
     unresolved = [kind for kind in absent if kind not in impossible]
     if impossible:

@@ -13,6 +13,7 @@ from gadgets.mrd.headers.places import check_one_place, geometry_of, oriented
 from gadgets.mrd.headers.roles import is_flagged
 from gadgets.mrd.intake.measurement import Measurement
 from gadgets.mrd.intake.store import StoredReadouts
+from gadgets.multitasking.b1_file import given_b1
 from gadgets.multitasking.feasibility import check_wishes, given_basis, inverts, remarks_on, settled
 from gadgets.multitasking.navigators import find_navigators
 from gadgets.multitasking.parameters import MultitaskingParameters
@@ -146,19 +147,21 @@ def _slice(
 
     measured = kind(imaging)
     ecg, respiration = _signals(measurement, timing, imaging, measured.timeline, parameters)
+    geometry = geometry_of(headers[0], header.fov_mm)
     scan = RadialScan(
         imaging=measured,
         navigators=kind(navigators) if has_navigators else None,
         trajectory=path(imaging),
         matrix=header.matrix,
         sequence=timing.sequence,
-        geometry=geometry_of(headers[0], header.fov_mm),
+        geometry=geometry,
         noise=noise,
         ecg=ecg,
         respiration=respiration,
         slice_index=number,
         basis=given_basis(parameters, number, keep[spokes]),
         leading=LeadingSpokes(kind(leading), path(leading)) if len(leading) else None,
+        b1=given_b1(parameters, number, geometry, parameters.matrix or header.matrix),
     )
     remarks = _remarks(measurement, timing) + remarks_on(has_navigators, is_inverting, parameters)
     return MeasuredSlice(scan, headers, unit, remarks, readouts.rows[navigators])

@@ -221,10 +221,22 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
     ],
     "recon/relaxometry/t1.py": [
         ("-0.5j * np.angle", "-1j * np.angle"),
-        ("((1 - fresh, self._sequence.cosine), (fresh, 1.0))", "((fresh, self._sequence.cosine), (1 - fresh, 1.0))"),
         ("np.sqrt(near[mask] / count[mask])", "near[mask] / count[mask]"),
-        ("triangle @ shape @ triangle.T", "triangle.T @ shape @ triangle"),
+        ("found.triangle @ shape @ found.triangle.T", "found.triangle.T @ shape @ found.triangle"),
         ("(2 - 3 / len(covariance))", "2"),
+    ],
+    "recon/relaxometry/curve_fit.py": [
+        ("((1 - fresh, cosine), (fresh, 1.0))", "((fresh, cosine), (1 - fresh, 1.0))"),
+        ("np.log(cosine) / self._sequence.tr_ms", "np.log(cosine) * self._sequence.tr_ms"),
+        ("return -estimate.t1_ms * np.sum(slope * change", "return estimate.t1_ms * np.sum(slope * change"),
+    ],
+    "recon/relaxometry/transient.py": [
+        ("(np.log(cosine) - np.log(found.cosine)) / tr_ms", "(np.log(found.cosine) - np.log(cosine)) / tr_ms"),
+        ("steady * (first - start) / other_steady", "other_steady * (first - start) / steady"),
+    ],
+    "recon/relaxometry/first_inversion.py": [
+        ("* max(1.0, misfit / usual) ** 2", "* max(1.0, misfit / usual)"),
+        ("(now - other) / _EFFICIENCY_DEVIATION", "(now - other) * _EFFICIENCY_DEVIATION"),
     ],
     "recon/cartesian.py": [
         ("math.sqrt(math.prod(matrix) / math.prod(old))", "math.prod(matrix) / math.prod(old)"),

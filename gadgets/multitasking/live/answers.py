@@ -83,6 +83,8 @@ class Answers:
     ) -> None:
         judged = _judged(result, measured)
         stated = parameters.model_dump(mode="json", exclude=_NOT_STATED)
+        if parameters.b1 not in ("estimate", "nominal"):
+            stated["b1"] = "measured"  # a path of the console
         number = self._measurement.number
         for image in multitasking_images(result, judged, parameters, stated, clock, number, self._size, first_series):
             self._stream.send(image)

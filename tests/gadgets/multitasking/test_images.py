@@ -50,6 +50,8 @@ def test_every_series_is_there(moving_images: Images) -> None:
         "t1_map": 1,
         "t1_uncertainty": 1,
         "gating": 1,
+        "b1_map": 1,
+        "b1_uncertainty": 1,
     }
     meta = moving_images[1][0].meta
     assert meta["MalibuTemporalModel"] == "tensor"
@@ -209,7 +211,8 @@ def test_five_seconds_of_standard_protocol(tmp_path: Path, caplog: pytest.LogCap
     images = replay_here(tmp_path / "scan.h5", tmp_path / "images.h5")
     assert images[1][0].meta["MalibuUnresolved"] == "respiration heartbeat"
     assert set(images) == {record.number for record in SERIES.values()} - {
-        SERIES[k].number for k in ("cine_bright", "cine_dark", "respiratory", "back_projection")
+        SERIES[k].number
+        for k in ("cine_bright", "cine_dark", "respiratory", "back_projection", "b1_map", "b1_uncertainty")
     }
     assert "heartbeat could not be resolved" in caplog.text
     assert "did not resolve what cine_bright, cine_dark, respiratory would show" in caplog.text
@@ -248,7 +251,7 @@ def test_a_t1_fit_that_fails_costs_no_other_image(
     def fail(*_: object) -> None:
         raise DataError("the T1 map's mask is empty")
 
-    monkeypatch.setattr("recon.multitasking.reconstruction.fit_t1", fail)
+    monkeypatch.setattr("recon.multitasking.quantitative.fit_t1", fail)
     images = replay_here(short_file, tmp_path / "images.h5")
     assert {SERIES["time_average"].number, SERIES["basis_maps"].number, SERIES["t1_recovery"].number} <= set(images)
     assert not {SERIES["t1_map"].number, SERIES["t1_uncertainty"].number} & set(images)

@@ -1,0 +1,178 @@
+"""A measured B1 map from a file, on the pixels of the slice that is reconstructed."""
+
+import logging
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import ismrmrd
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt, map_coordinates
+
+from gadgets.errors import ParameterError
+from gadgets.mrd.files import read_images
+from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.multitasking.series import SERIES
+from recon.readouts.geometry import Geometry
+
+log = logging.getLogger(__name__)
+
+# Units by the median of what is not zero: flip angles are 0.2 to 3 of the nominal one.
+_UNITS = ((0.2, 3.0, "fractions", 1.0), (20.0, 300.0, "per cent", 0.01), (300.0, 3000.0, "0.1 %", 0.001))
+# Distance from the slice in mm beyond which a map is that of another one.
+_FARTHEST_MM = 10.0
+
+_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class _Map:
+    """Voxels, and what takes a place in the patient (LPS, mm) to their indices; None for a map on the slice's grid."""
+
+    values: NDArray
+    to_voxel: NDArray | None
+
+
+def given_b1(
+    parameters: MultitaskingParameters, number: int, geometry: Geometry, matrix: int
+) -> NDArray[np.float32] | None:
+    """Read the B1 map that the parameters name.
+
+    Parameters
+    ----------
+    parameters : MultitaskingParameters
+    number : int
+        Slice.
+    geometry : Geometry
+        Of the slice; its field of view is that of the image.
+    matrix : int
+        N.
+
+    Returns
+    -------
+    (N, N) float32 or None
+        The true flip angle over the nominal one; the map is interpolated, and where it is zero, continued.
+
+    Raises
+    ------
+    ParameterError
+        If the file cannot be read, is in no known unit, or does not hold the slice.
+    """
+    if parameters.b1 in ("estimate", "nominal"):
+        return None
+    if "flip_angle_scale" in parameters.model_fields_set:
+        raise ParameterError("b1 names a measured map and flip_angle_scale is set; set only one of them")
+    path = Path(parameters.b1)
+    read = {".npy": _from_array, ".h5": _from_images, ".nii": _from_nifti, ".gz": _from_nifti}.get(path.suffix)
+    if read is None:
+        raise ParameterError(
+            f"b1: {path} is neither estimate nor nominal nor a file of a known kind; give .npy, .nii, .nii.gz, or an "
+            ".h5 of images"
+        )
+    found = read(path, number)
+    values = _continued(found.values.astype(np.float64) * _to_fraction(found.values, path))
+    return _on_slice(_Map(values, found.to_voxel), geometry, matrix, path)
+
+
+def _to_fraction(values: NDArray, path: Path) -> float:
+    known = values[np.isfinite(values) & (values != 0)]
+    middle = float(np.median(known)) if known.size else 0.0
+    for low, high, unit, factor in _UNITS:
+        if low <= middle < high:
+            log.info("b1: %s is in %s of the nominal flip angle", path.name, unit)
+            return factor
+    raise ParameterError(
+        f"b1: the median of {path} is {middle:.4g}: neither a fraction of the nominal flip angle (1), nor per cent "
+        "(100), nor tenths of a per cent (1000)"
+    )
+
+
+def _continued(values: NDArray) -> NDArray:
+    """Fill what is not known, zeros and what is no number, with the nearest that is."""
+    unknown = ~np.isfinite(values) | (values == 0)
+    nearest = distance_transform_edt(unknown, return_distances=False, return_indices=True)
+    return values[tuple(nearest)]
+
+
+def _on_slice(found: _Map, geometry: Geometry, matrix: int, path: Path) -> NDArray[np.float32]:
+    index = np.arange(matrix) - matrix // 2
+    if found.to_voxel is None:
+        rows, columns = found.values.shape
+        y, x = rows // 2 + index * rows / matrix, columns // 2 + index * columns / matrix
+        places = np.stack(np.meshgrid(y, x, indexing="ij"))
+        return map_coordinates(found.values, places, order=1, mode="nearest").astype(np.float32)
+    read, phase = (np.array(one) for one in (geometry.read_dir, geometry.phase_dir))
+    x_mm, y_mm = (index * fov / matrix for fov in geometry.fov_mm[:2])
+    # r(y,x) = r_0 + y · phase + x · read
+    places_mm = np.array(geometry.position_mm) + y_mm[:, None, None] * phase + x_mm[None, :, None] * read
+    places = places_mm @ found.to_voxel[:3, :3].T + found.to_voxel[:3, 3]
+    spacing_mm = 1 / np.linalg.norm(found.to_voxel[:3, :3], axis=1)
+    # of the slice's centre, where it must lie within the map, or close to it
+    centre, size = places[matrix // 2, matrix // 2], np.array(found.values.shape)
+    outside_mm = np.maximum(np.maximum(-centre, centre - (size - 1)), 0) * spacing_mm
+    if outside_mm.max() > _FARTHEST_MM:
+        raise ParameterError(
+            f"b1: the slice's centre lies {outside_mm.max():.0f} mm outside of {path}; give the map of this slice"
+        )
+    return map_coordinates(found.values, np.moveaxis(places, -1, 0), order=1, mode="nearest").astype(np.float32)
+
+
+def _from_array(path: Path, number: int) -> _Map:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ParameterError(f"b1: {path} cannot be read: {error}; give a .npy of (rows, columns)") from error
+    if not isinstance(values, np.ndarray) or values.ndim not in (2, 3) or np.iscomplexobj(values):
+        raise ParameterError(f"b1: {path} must hold one real array of (rows, columns), or (slices, rows, columns)")
+    if values.ndim == 3:
+        if number >= len(values):
+            raise ParameterError(f"b1: {path} holds {len(values)} slices, and none for slice {number}")
+        values = values[number]
+    return _Map(values, None)
+
+
+def _from_images(path: Path, number: int) -> _Map:
+    series = read_images(path)
+    kept = series.get(SERIES["b1_map"].number) or (next(iter(series.values())) if len(series) == 1 else [])
+    image = next((one for one in kept if one.slice == number), None)
+    if image is None:
+        raise ParameterError(
+            f"b1: {path} has no B1 map (series {SERIES['b1_map'].number}, or its only series) of slice {number}"
+        )
+    return _Map(np.abs(image.data[0]), _voxels_of(image))
+
+
+def _voxels_of(image: ismrmrd.Image) -> NDArray:
+    """LPS mm to (slice, row, column) of an ISMRMRD image, whose position is that of pixel n // 2."""
+    head = image.getHead()
+    sizes = np.array([head.matrix_size[axis] for axis in (0, 1, 2)])
+    steps = np.array([head.field_of_view[axis] for axis in (0, 1, 2)]) / sizes
+    axes = np.array([head.read_dir, head.phase_dir, head.slice_dir], dtype=float)
+    if np.abs(axes @ axes.T - np.eye(3)).max() > 1e-3:
+        raise ParameterError("b1: the image's directions are not those of a slice; give the map as .npy")
+    rotation = (axes / steps[:, None])[::-1]
+    return _affine(rotation, (sizes // 2)[::-1] - rotation @ np.array(head.position, dtype=float))
+
+
+def _from_nifti(path: Path, number: int) -> _Map:
+    try:
+        import nibabel
+    except ImportError as error:
+        raise ParameterError("b1: NIfTI needs nibabel: pip install nibabel, or give the map as .npy") from error
+    try:
+        image = nibabel.load(path)
+        values = np.asarray(image.get_fdata())
+    except (OSError, ValueError, nibabel.filebasedimages.ImageFileError) as error:
+        raise ParameterError(f"b1: {path} cannot be read as NIfTI: {error}") from error
+    values = values[..., None] if values.ndim == 2 else values
+    if values.ndim != 3:
+        raise ParameterError(f"b1: {path} has the shape {values.shape}; give one map, of a slice or a volume")
+    inverse = np.linalg.inv(image.affine)
+    return _Map(values, _affine(inverse[:3, :3] @ _LPS_TO_RAS, inverse[:3, 3]))
+
+
+def _affine(matrix: NDArray, offset: NDArray) -> NDArray:
+    whole = np.eye(4)
+    whole[:3, :3], whole[:3, 3] = matrix, offset
+    return whole
