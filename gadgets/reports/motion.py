@@ -22,6 +22,8 @@ _FRAME_MS = 80
 _SHOWN_S = 20.0
 # Top of the T1 colour scale in ms, just above blood at 3 T.
 _T1_LIMIT_MS = 2200
+# Ends of the colour scale of B1 in per cent: the range over a heart at 3 T.
+_B1_LIMITS = (70, 130)
 # Top of the colour scale of T1's standard deviation, in ms.
 _DEVIATION_LIMIT_MS = 200
 
@@ -50,6 +52,13 @@ def motion_pictures(by_kind: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[s
         )
     if by_kind["t1_map"]:
         yield "t1_map.png", "T1 and its standard deviation (ms)", _t1(by_kind["t1_map"], by_kind["t1_uncertainty"])
+    if by_kind["b1_map"]:
+        caption = f"B1 and its standard deviation, from the {by_kind['b1_map'][0].meta['MalibuB1Source']}"
+        yield (
+            "b1_map.png",
+            f"{caption} (% of the nominal flip angle)",
+            _b1(by_kind["b1_map"], by_kind["b1_uncertainty"]),
+        )
     if by_kind["gating"]:
         yield (
             "gating.png",
@@ -102,11 +111,26 @@ def _wall_motion(images: list[ismrmrd.Image]) -> bytes:
 
 
 def _t1(maps: list[ismrmrd.Image], deviations: list[ismrmrd.Image]) -> bytes:
-    panels = [(maps[0], "T1 (ms)", _T1_LIMIT_MS, "inferno")]
-    panels += [(image, "standard deviation (ms)", _DEVIATION_LIMIT_MS, "viridis") for image in deviations[:1]]
+    panels = [(maps[0].data[0, 0], "T1 (ms)", (0, _T1_LIMIT_MS), "inferno")]
+    panels += [
+        (image.data[0, 0], "standard deviation (ms)", (0, _DEVIATION_LIMIT_MS), "viridis") for image in deviations[:1]
+    ]
+    return _side_by_side(panels)
+
+
+def _b1(maps: list[ismrmrd.Image], deviations: list[ismrmrd.Image]) -> bytes:
+    """B1 in per cent, of series in tenths of a per cent."""
+    panels = [(maps[0].data[0, 0] / 10, "B1 (%)", _B1_LIMITS, "coolwarm")]
+    panels += [(image.data[0, 0] / 10, "standard deviation (%)", (0, 5), "viridis") for image in deviations[:1]]
+    return _side_by_side(panels)
+
+
+def _side_by_side(panels: list[tuple[NDArray, str, tuple[float, float], str]]) -> bytes:
     figure = Figure(figsize=(5.2 * len(panels), 4.2))
-    for axes, (image, title, limit, colors) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
-        drawn = axes.imshow(image.data[0, 0], cmap=colors, vmin=0, vmax=limit)
+    for axes, (values, title, (low, high), colors) in zip(
+        np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True
+    ):
+        drawn = axes.imshow(np.ma.masked_equal(values, 0) if low else values, cmap=colors, vmin=low, vmax=high)
         axes.set_title(title, fontsize=10)
         axes.axis("off")
         figure.colorbar(drawn, ax=axes, shrink=0.85)

@@ -107,7 +107,7 @@ class Settings:
     t1_cardiac_bin: int = 0
     t1_respiratory_bin: int | None = None
     flip_angle_scale: float = 1.0
-    b1: Literal["estimate", "nominal"] = "estimate"
+    b1: Literal["estimate", "nominal"] = "nominal"
     inflow: float = INFLOW
 
     @property

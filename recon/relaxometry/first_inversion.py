@@ -26,6 +26,8 @@ _ROUNDS = 3
 _SCALE_STEP, _INFLOW_STEP = 1e-3, 0.02
 # Standard deviation of the receiver's gain in the first period, relative to the later ones.
 _GAIN_DEVIATION = 0.1
+# How freely the transient of blood may differ from its model, over the prior of B1: by half of it, and smoothly.
+_BLOOD_FREEDOM = 2.5
 # Standard deviation of the common efficiency of the inversion: its spread over simulated scans and methods.
 _EFFICIENCY_DEVIATION = 0.01
 # Substitutions for the disturbance of the unknowns; they settle to 1 % in three.
@@ -160,7 +162,7 @@ def _best_scale(curves: Curves, first: Period, rest: NDArray, inflow: float) -> 
 
 @dataclass(frozen=True)
 class _Prior:
-    """Gaussian, over the weights of the modes, the inflow, and real and imaginary part of the gain less 1."""
+    """Gaussian: weights of the modes; inflow; gain less 1, real and imaginary; weights of the modes of blood."""
 
     state: NDArray
     inflow_deviation: float
@@ -168,11 +170,11 @@ class _Prior:
     @property
     def precision(self) -> NDArray:
         modes = np.ones(len(self.state) - 1)
-        return np.r_[modes, self.inflow_deviation**-2, _GAIN_DEVIATION**-2, _GAIN_DEVIATION**-2]
+        return np.r_[modes, self.inflow_deviation**-2, _GAIN_DEVIATION**-2, _GAIN_DEVIATION**-2, modes]
 
     def pull(self, state: NDArray) -> NDArray:
         """Gradient towards the mean."""
-        return self.precision * np.r_[self.state - state, 0.0, 0.0]
+        return self.precision * np.r_[self.state - state, np.zeros(len(self.state) + 1)]
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,8 @@ def _linearised(
     recovery = curves.fit(inflow, scale, efficiency)
     now = transient(recovery, sequence, scale, inflow)
     slope = (transient(recovery, sequence, scale + _SCALE_STEP, inflow) - now) / _SCALE_STEP
+    slope[:, recovery.flows] = 0  # blood tells no B1, and what it has beyond its model is free
+    blood = _BLOOD_FREEDOM * np.where(recovery.flows, now, 0)
     by_inflow, flows = np.zeros_like(now), np.flatnonzero(recovery.flows)
     if len(flows):
         fresher = curves.fit(inflow + _INFLOW_STEP, scale, efficiency, flows)
@@ -221,7 +225,11 @@ def _linearised(
     other = transient(recovery, sequence, scale, inflow, efficiency - _EFFICIENCY_DEVIATION)
     by_efficiency = (now - other) / _EFFICIENCY_DEVIATION
     total = curves.coordinates + curves.drawn(now)
-    fields = np.stack([curves.drawn(slope * mode) for mode in modes] + [curves.drawn(by_inflow), total, 1j * total])
+    fields = np.stack(
+        [curves.drawn(slope * mode) for mode in modes]
+        + [curves.drawn(by_inflow), total, 1j * total]
+        + [curves.drawn(blood * mode) for mode in modes]
+    )
     others = np.stack([curves.drawn(now), curves.drawn(by_efficiency)])
     seen = first.encode(np.concatenate([others, fields]))
     residual, by_efficiency, *columns = (_real(data) for data in (rest - seen[0], *seen[1:]))
