@@ -13,8 +13,8 @@ from gadgets.mrd.headers.places import check_one_place, geometry_of, oriented
 from gadgets.mrd.headers.roles import is_flagged
 from gadgets.mrd.intake.measurement import Measurement
 from gadgets.mrd.intake.store import StoredReadouts
-from gadgets.multitasking.b1_file import given_b1
 from gadgets.multitasking.feasibility import check_wishes, given_basis, inverts, remarks_on, settled
+from gadgets.multitasking.given.b1_file import given_b1
 from gadgets.multitasking.navigators import find_navigators
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.samples import finite_samples, kept_samples, trajectory_of

@@ -1,7 +1,7 @@
 """The report's pictures of motion and relaxation: gating, animations, wall motion, T1 map."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import ismrmrd
 import numpy as np
@@ -125,7 +125,7 @@ def _b1(maps: list[ismrmrd.Image], deviations: list[ismrmrd.Image]) -> bytes:
     return _side_by_side(panels)
 
 
-def _side_by_side(panels: list[tuple[NDArray, str, tuple[float, float], str]]) -> bytes:
+def _side_by_side(panels: Sequence[tuple[NDArray, str, tuple[float, float], str]]) -> bytes:
     figure = Figure(figsize=(5.2 * len(panels), 4.2))
     for axes, (values, title, (low, high), colors) in zip(
         np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gadgets.errors import ParameterError
-from gadgets.multitasking.b1_file import given_b1
+from gadgets.multitasking.given.b1_file import given_b1
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.series import SERIES
 from gadgets.simulated.radial import write_simulation

@@ -158,12 +158,13 @@ def _voxels_of(image: ismrmrd.Image) -> NDArray:
 def _from_nifti(path: Path, number: int) -> _Map:
     try:
         import nibabel
+        from nibabel.filebasedimages import ImageFileError
     except ImportError as error:
         raise ParameterError("b1: NIfTI needs nibabel: pip install nibabel, or give the map as .npy") from error
     try:
         image = nibabel.load(path)
         values = np.asarray(image.get_fdata())
-    except (OSError, ValueError, nibabel.filebasedimages.ImageFileError) as error:
+    except (OSError, ValueError, ImageFileError) as error:
         raise ParameterError(f"b1: {path} cannot be read as NIfTI: {error}") from error
     values = values[..., None] if values.ndim == 2 else values
     if values.ndim != 3:

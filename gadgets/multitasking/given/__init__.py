@@ -1,0 +1,1 @@
+"""Maps that are given with a scan, measured elsewhere."""
