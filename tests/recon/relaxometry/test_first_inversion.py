@@ -163,7 +163,7 @@ def test_modes_have_the_covariance_of_the_prior() -> None:
     modes = smooth_modes(32, FOV_MM).reshape(-1, 32 * 32)
     covariance = (modes.T @ modes).reshape(32, 32, 32, 32)
     distance = np.arange(32) * 270 / 32
-    expected = 0.2**2 + 0.15**2 * np.exp(-0.5 * ((distance - distance[16]) / 100) ** 2)
+    expected = 0.2**2 + 0.12**2 * np.exp(-0.5 * ((distance - distance[16]) / 130) ** 2)
     assert np.allclose(covariance[16, 16, 16], expected, atol=1.5e-3)
     assert np.allclose(covariance[16, 16, :, 16], expected, atol=1.5e-3)
     coarse = smooth_modes(16, FOV_MM)
