@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 _MEAN_DEVIATION = 0.2
 _CHANGE_DEVIATION = 0.12
 # Distance in mm over which B1 changes: half a wavelength at 128 MHz in tissue of a permittivity of 60 to 80.
-# With 100 mm and 0.15, one simulated scan in four was off by 0.016 in the heart; with these by 0.009.
+# With 100 mm and 0.15, one simulated scan in four was off by 0.016 in the heart; with these by 0.010.
 _LENGTH_MM = 130.0
 # Share of the prior variance that the modes hold.
 _SHARE = 0.997
