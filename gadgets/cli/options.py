@@ -85,6 +85,14 @@ class DomainName(str, Enum):
 
     coronary = "coronary"
     brain = "brain"
+    heart = "heart"
+    head = "head"
+    head_slices = "head_slices"
+    head_vessels = "head_vessels"
+    abdomen = "abdomen"
+    shapes = "shapes"
+    limb = "limb"
+    fruit = "fruit"
 
 
 DomainOption = Annotated[DomainName, typer.Option(help="What the volumes look like.")]

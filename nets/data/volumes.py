@@ -1,5 +1,7 @@
 """Degraded and full-resolution patches of volumes, of one domain or of two side by side."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from nets.data.training_samples import Sample, Samples
 from nets.data.volume_files import read_magnitude, volumes_in
 from nets.scaling import Factors, intensity_scale
 
+_SIMULATED = re.compile(r"simulated-(\w+)-\d+\.h5$")
 _DEGRADATIONS: tuple[Degradation, ...] = (RandomPhase(), MeasuredTexture(0.1))
 _AUGMENTATIONS: tuple[Augmentation, ...] = (Flips(3),)
 
@@ -123,4 +126,10 @@ class VolumesData(Samples):
     def describe(self) -> str:
         """Say what is trained on, without naming anyone."""
         cut = " or ".join("x".join(f"{factor:g}" for factor in factors) for factors in self.trained_factors())
-        return f"{super().describe()}; lines cut by {cut} (z, y, x)"
+        return f"{super().describe()}; lines cut by {cut} (z, y, x){self._kinds()}"
+
+    def _kinds(self) -> str:
+        """How many volumes of each simulated kind there are to train on, by the names that prepare-volumes gives."""
+        files = [path.name for folder in self.folders for path in self.files(folder, "train")]
+        kinds = Counter(found[1] for found in map(_SIMULATED.match, files) if found)
+        return "".join(f"; {count} of {kind}" for kind, count in sorted(kinds.items())) if len(kinds) > 1 else ""

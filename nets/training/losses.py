@@ -102,3 +102,49 @@ def measured_error(difference: Tensor, factors: Tensor) -> Tensor:
     """
     known = [measured_part(each, (z, y, x)) for each, (z, y, x) in zip(difference, factors.tolist(), strict=True)]
     return torch.stack(known).real.abs().mean()
+
+
+_THINNEST_BODY = 5
+"""Voxels across (z, y, x) of a box that fits into organs, and not into coronaries of up to 4 mm at 1 mm."""
+
+
+def thin_and_bright(label: Tensor) -> Tensor:
+    """How far each voxel stands out of what is left when all that a box of 5³ voxels does not fit into is cut away.
+
+    This is the white top-hat of morphology, the label less its opening: vessels keep their contrast, large bodies and
+    their edges are zero.
+
+    Parameters
+    ----------
+    label : (batch, 1, z, y, x) Tensor
+
+    Returns
+    -------
+    (batch, 1, z, y, x) Tensor
+        Not negative, on the label's scale.
+    """
+    eroded = -_greatest_in_box(-label)
+    return label - _greatest_in_box(eroded)
+
+
+def _greatest_in_box(values: Tensor) -> Tensor:
+    for axis in range(3):  # the greatest of a box is that of its rows' greatest: 15 comparisons a voxel, not 125
+        size = [_THINNEST_BODY if other == axis else 1 for other in range(3)]
+        values = nn.functional.max_pool3d(values, size, stride=1, padding=[length // 2 for length in size])
+    return values
+
+
+def vessel_error(estimate: Tensor, label: Tensor) -> Tensor:
+    """Mean magnitude of the error, each voxel weighted by how :func:`thin_and_bright` the label is there.
+
+    An L1 loss alone lets vessels of a voxel or two fade: they are a thousandth of a volume.
+
+    Parameters
+    ----------
+    estimate, label : (batch, 1, z, y, x) Tensor
+
+    Returns
+    -------
+    () Tensor
+    """
+    return ((estimate - label).abs() * thin_and_bright(label)).mean()

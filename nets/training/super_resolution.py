@@ -8,7 +8,7 @@ from torch.optim.swa_utils import update_bn
 
 from nets.architectures.blocks import BatchStatistics, batch_norms
 from nets.training.base import Batch, Training
-from nets.training.losses import measured_error
+from nets.training.losses import measured_error, vessel_error
 
 _MOMENTUM = 0.1
 """How fast running statistics follow those of a batch: torch's default."""
@@ -26,6 +26,8 @@ class SuperResolutionTraining(Training):
     measured_weight : float
         Beyond the paper: weight of :func:`~nets.training.losses.measured_error`. Without it, a network smooths what it
         has not seen in training, among the measured lines, too.
+    vessel_weight : float
+        Beyond the paper: weight of :func:`~nets.training.losses.vessel_error`, so that coronaries do not fade.
     batch_statistics : {"stored", "patch"}
         What batch norm uses after training: statistics over a whole epoch, or those of the patch at hand, as chapter 4
         does. The model card says which.
@@ -42,22 +44,31 @@ class SuperResolutionTraining(Training):
         metrics: Sequence[str] = ("l1", "psnr"),
         weights: str | None = None,
         measured_weight: float = 0.0,
+        vessel_weight: float = 0.0,
         batch_statistics: BatchStatistics = "stored",
     ) -> None:
         super().__init__(architecture, network, learning_rate, loss, schedule, steps, metrics, weights, INTENDED_INPUT)
-        self.measured_weight, self.batch_statistics = measured_weight, batch_statistics
+        self.measured_weight, self.vessel_weight = measured_weight, vessel_weight
+        self.batch_statistics = batch_statistics
 
     def preprocessing(self, data: Any) -> dict[str, Any]:
         """Scale, accelerations, and whose batch statistics."""
         return {**data.preprocessing(), "batch_statistics": self.batch_statistics}
 
     def penalty(self, estimate: Tensor, batch: Batch) -> Tensor | float:
-        """Errors among the measured lines."""
-        if not self.measured_weight:
-            return 0.0
-        measured = measured_error(estimate - batch[1], batch[2])
-        self.log("train_measured", measured, on_step=False, on_epoch=True, sync_dist=True)
-        return self.measured_weight * measured
+        """Errors among the measured lines, and in vessels."""
+        found: Tensor | float = 0.0
+        if self.measured_weight:
+            found = found + self.measured_weight * self._noted(
+                "measured", measured_error(estimate - batch[1], batch[2])
+            )
+        if self.vessel_weight:
+            found = found + self.vessel_weight * self._noted("vessels", vessel_error(estimate, batch[1]))
+        return found
+
+    def _noted(self, name: str, error: Tensor) -> Tensor:
+        self.log(f"train_{name}", error, on_step=False, on_epoch=True, sync_dist=True)
+        return error
 
     def on_validation_model_eval(self) -> None:
         """Judge the network with the batch statistics that inference will use."""

@@ -87,6 +87,32 @@ Constraint = Callable[[NDArray, NDArray], tuple[NDArray, NDArray]]
 """Moves a point and a direction to where vessels may be, such as the surface of the heart."""
 
 
+def on_ellipsoid(centre: NDArray, axes: NDArray, turn: NDArray) -> Constraint:
+    """Keep vessels on an ellipsoid, as coronaries on the heart.
+
+    Parameters
+    ----------
+    centre, axes : (3,) float64
+        In voxels.
+    turn : (3, 3) float64
+        Its columns are the ellipsoid's axes.
+
+    Returns
+    -------
+    callable
+    """
+
+    def constrain(point: NDArray, direction: NDArray) -> tuple[NDArray, NDArray]:
+        local = (point - centre) @ turn / axes
+        local = local / max(np.linalg.norm(local), 1e-6)
+        normal = turn @ (local / axes)
+        normal = normal / np.linalg.norm(normal)
+        along = direction - (direction @ normal) * normal
+        return centre + turn @ (local * axes), along / max(np.linalg.norm(along), 1e-6)
+
+    return constrain
+
+
 @dataclass
 class Tree:
     """Grows vessels from a root.

@@ -190,6 +190,16 @@ def test_domains_that_only_help_need_no_validation(tmp_path: Path) -> None:
     assert "2 files of 2 subjects (0 simulated) of 2 domains, validation 1 files of 1 subjects" in data.describe()
 
 
+def test_simulated_kinds_are_counted_for_the_card(tmp_path: Path) -> None:
+    names = ("heart-000001", "heart-000002", "head_slices-000001", "shapes-000003")
+    for number, name in enumerate(names):
+        place = tmp_path / ("validation" if number == 3 else "train")
+        place.mkdir(exist_ok=True)
+        write_volume(place / f"simulated-{name}.h5", Volume(torch.rand(8, 8, 8)))
+    text = VolumesData([str(tmp_path)], (8, 8, 8)).describe()
+    assert text.endswith("by 4x4x1 (z, y, x); 1 of head_slices; 2 of heart"), "what is validated on is not trained on"
+
+
 def test_what_is_not_asked_for_does_not_happen(tmp_path: Path) -> None:
     """Without degradations and augmentations, a patch is the volume and its truncation, and nothing else."""
     (tmp_path / "train").mkdir()

@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from nets.architectures.registry import build
-from nets.training.losses import LOSSES, METRICS, measured_error, named, weight_penalty
+from nets.training.losses import (
+    LOSSES,
+    METRICS,
+    measured_error,
+    named,
+    thin_and_bright,
+    vessel_error,
+    weight_penalty,
+)
 
 ESTIMATE, LABEL = torch.tensor([[1.0, 2.0], [5.0, -2.0]]), torch.tensor([[1.0, 4.0], [2.0, -1.0]])
 
@@ -65,6 +73,34 @@ def test_error_among_measured_lines_is_weighed_and_that_beside_them_is_not() -> 
     assert float(measured_error(outside, factors)) < 1e-6
     both = measured_error(torch.cat([inside, outside]), torch.tensor([[2.0, 1, 1], [1, 2, 1]]))
     assert float(both) == pytest.approx(float((inside.abs().mean() + outside.abs().mean()) / 2), rel=1e-4)
+
+
+def test_vessels_stand_out_and_large_bodies_their_edges_and_dark_vessels_do_not() -> None:
+    volume = torch.full((1, 1, 24, 24, 24), 0.25)
+    volume[..., 3:12, 3:12, 3:12] = 0.75  # a body
+    volume[..., 16:19, 16:20, :] = 1.0  # a vessel of 3 x 4 voxels
+    volume[..., 6:8, 15:17, :] = 0.0  # a dark one
+    found = thin_and_bright(volume)
+    assert torch.equal(found[..., 16:19, 16:20, :], torch.full((1, 1, 3, 4, 24), 0.75))
+    found[..., 16:19, 16:20, :] = 0
+    assert torch.equal(found, torch.zeros_like(found))
+
+
+def test_an_opening_is_the_greatest_of_the_least_in_boxes() -> None:
+    volume = torch.rand(1, 1, 9, 9, 9)
+    padded = torch.nn.functional.pad(volume, [4] * 6, value=float("inf"))
+    boxes = padded.unfold(2, 5, 1).unfold(3, 5, 1).unfold(4, 5, 1)
+    least = boxes.amin(dim=(-3, -2, -1))  # over all places of a box that touches the volume
+    expected = volume - least.unfold(2, 5, 1).unfold(3, 5, 1).unfold(4, 5, 1).amax(dim=(-3, -2, -1))
+    assert torch.allclose(thin_and_bright(volume)[..., 2:7, 2:7, 2:7], expected[..., 2:7, 2:7, 2:7])
+
+
+def test_vessel_error_weighs_errors_by_the_contrast_of_the_vessel() -> None:
+    label, estimate = torch.zeros(1, 1, 10, 10, 10), torch.zeros(1, 1, 10, 10, 10)
+    label[..., 4, 4, :] = 0.8
+    estimate[..., 4, 4, :] = 0.3
+    estimate[..., 8, 8, :] = 0.7  # an error where there is no vessel
+    assert float(vessel_error(estimate, label)) == pytest.approx(0.8 * 0.5 / 100)
 
 
 def test_names_are_looked_up_and_unknown_ones_told() -> None:

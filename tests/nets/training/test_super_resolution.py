@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nets.training.losses import measured_error
+from nets.training.losses import measured_error, vessel_error
 from nets.training.super_resolution import SuperResolutionTraining
 from tests.support.recipes import RECIPES, run_in, shrunk, steps
 
@@ -28,6 +28,11 @@ def test_what_is_minimised_is_the_loss_and_the_weighed_error_among_measured_line
         difference = training.network(shown) - label
         expected = difference.abs().pow(power).mean() + 4 * measured_error(difference, factors)
         assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    both = small(measured_weight=4.0, vessel_weight=3.0)
+    estimate = both.network(shown)
+    expected = (estimate - label).abs().mean() + 4 * measured_error(estimate - label, factors)
+    expected += 3 * vessel_error(estimate, label)
+    assert float(both.training_step((shown, label, factors), 0)) == pytest.approx(float(expected), rel=1e-5)
     plain = small()
     found = plain.training_step((shown, label, factors), 0)
     assert float(found) == pytest.approx(float((plain.network(shown) - label).abs().mean()), rel=1e-5)
