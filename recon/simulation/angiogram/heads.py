@@ -21,7 +21,7 @@ _CONTRASTS = {
     "T2": {"white": (0.25, 0.45), "grey": (0.4, 0.65), "fluid": (0.85, 1.2), "fat": (0.3, 0.9), "muscle": (0.1, 0.3)},
     "FLAIR": {"white": (0.5, 0.7), "grey": (0.6, 0.9), "fluid": (0.03, 0.15), "fat": (0.2, 1.2), "muscle": (0.2, 0.5)},
     "PD": {"white": (0.6, 0.75), "grey": (0.75, 0.9), "fluid": (0.7, 1.0), "fat": (0.5, 1.0), "muscle": (0.4, 0.7)},
-    "any": {name: (0.05, 1.0) for name in ("white", "grey", "fluid", "fat", "muscle")},
+    "any": dict.fromkeys(("white", "grey", "fluid", "fat", "muscle"), (0.05, 1.0)),
 }
 """Ranges of the signals of tissues; ``any`` is no sequence, so that no network learns which tissues are brighter."""
 

@@ -1,4 +1,4 @@
-"""Simulated 3-D volumes for super-resolution: angiograms of two plain kinds, bodies of richer ones; shading and blur."""
+"""Simulated 3-D volumes for super-resolution: angiograms of two plain kinds, and richer bodies; shading, blur."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
