@@ -90,13 +90,8 @@ def evaluate_sr(
     device: DeviceOption = None,
 ) -> None:
     """Degrade volumes in k-space, restore them, and compare with the originals: a table like 5-1."""
-    from gadgets.evaluation.super_resolution import (
-        COLUMN_GROUPS,
-        LEGEND,
-        evaluate_volumes,
-        loaded_subjects,
-        simulated_subjects,
-    )
+    from gadgets.evaluation.super_resolution import evaluate_volumes, loaded_subjects, simulated_subjects
+    from gadgets.evaluation.volume_figures import COLUMN_GROUPS, LEGEND
     from gadgets.files import complete_file
     from gadgets.reports.evaluation import write_picture
     from gadgets.super_resolution.parameters import parse_super_resolution

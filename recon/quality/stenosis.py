@@ -2,12 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
-# Directions around the centreline along which the signal is read, 15 degrees apart.
-_RAYS = 24
-# Distance of the samples along a ray, in voxels.
-_STEP = 0.25
+from recon.quality.cross_sections import RING_STEP, ring_radii, signal_on_rings
 
 
 def apparent_depth(volume: NDArray, centreline: NDArray, throat: int, reference: int, reach: float) -> float:
@@ -38,18 +34,9 @@ def apparent_depth(volume: NDArray, centreline: NDArray, throat: int, reference:
 
 
 def _blood(volume: NDArray, centreline: NDArray, point: int, reach: float) -> float:
-    low, high = max(point - 2, 0), min(point + 2, len(centreline) - 1)
-    along = centreline[high] - centreline[low]
-    along = along / max(np.linalg.norm(along), 1e-9)
-    across = np.cross(along, np.eye(3)[int(np.argmin(np.abs(along)))])
-    across = across / np.linalg.norm(across)
-    other = np.cross(along, across)
-    angles = 2 * np.pi * np.arange(_RAYS) / _RAYS
-    radii = np.arange(0, reach + 1, _STEP) + _STEP / 2
-    directions = np.cos(angles)[:, None] * across + np.sin(angles)[:, None] * other
-    points = centreline[point] + radii[:, None, None] * directions
-    signal = map_coordinates(volume, points.reshape(-1, 3).T, order=1, mode="nearest").reshape(len(radii), _RAYS)
+    radii = ring_radii(reach)
+    signal = signal_on_rings(volume, centreline, point, reach)
     surroundings = np.median(signal[radii > reach])
     inside = radii <= reach
-    rings = (signal[inside] - surroundings).mean(axis=1) * 2 * np.pi * radii[inside] * _STEP
+    rings = (signal[inside] - surroundings).mean(axis=1) * 2 * np.pi * radii[inside] * RING_STEP
     return float(rings.sum())

@@ -141,7 +141,7 @@ def abdomen(grid: Grid, rng: np.random.Generator) -> NDArray:
     septa = np.abs(distance_to_level(smooth(grid, rng, rng.uniform(4, 9)), grid))
     paint(image, within(depth), fat * (1 - 0.5 * within(0.5 - septa)))
     layer = rng.uniform(3, 12)
-    fibres = 1 + rng.uniform(0.05, 0.2) * smooth(grid, rng, rng.permutation([0.8, 1.2, 8.0]))
+    fibres = 1 + rng.uniform(0.05, 0.2) * smooth(grid, rng, list(rng.permutation([0.8, 1.2, 8.0])))
     paint(image, within(depth - layer), rng.uniform(0.15, 0.5) * fibres)
     paint(image, within(depth - layer - rng.uniform(4, 10)), fat * (1 + 0.05 * smooth(grid, rng, 6)))
     for _ in range(rng.integers(4, 9)):

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from gadgets.cli.main import app
 from gadgets.datasets.volumes import split_of
-from gadgets.evaluation.super_resolution import Subject, judge, restorations, stenosis_depths
+from gadgets.evaluation.restorations import restorations
+from gadgets.evaluation.volume_figures import Subject, judge, stenosis_depths
 from gadgets.mrd.files import read_images
 from gadgets.super_resolution.parameters import SuperResolutionParameters
 from recon.simulation.angiogram.vessels import Stenosis, Vessel, coverage

@@ -9,15 +9,9 @@ from typer.testing import CliRunner
 
 from gadgets.cli.main import app
 from gadgets.errors import ScanFileError
-from gadgets.evaluation.super_resolution import (
-    COLUMN_GROUPS,
-    ORIGINAL,
-    Evaluation,
-    Subject,
-    evaluate_volumes,
-    judge,
-    restorations,
-)
+from gadgets.evaluation.restorations import ORIGINAL, restorations
+from gadgets.evaluation.super_resolution import Evaluation, evaluate_volumes
+from gadgets.evaluation.volume_figures import COLUMN_GROUPS, Subject, judge
 from gadgets.reports import evaluation as pictures
 from gadgets.super_resolution.parameters import SuperResolutionParameters
 from recon.errors import DataError
@@ -115,8 +109,8 @@ def test_pictures_show_the_middle_of_the_head(
     drawn: list[np.ndarray] = []
 
     class Kept(pictures.Figure):
-        def subplots(self, *size: int) -> np.ndarray:
-            panels = super().subplots(*size, squeeze=False)
+        def subplots(self, *size: int, **options: object) -> np.ndarray:
+            panels = super().subplots(*size, **options)
             for axes in panels.ravel():
                 show = axes.imshow
                 axes.imshow = lambda image, show=show, **options: (drawn.append(image), show(image, **options))[1]
@@ -124,10 +118,12 @@ def test_pictures_show_the_middle_of_the_head(
 
     monkeypatch.setattr(pictures, "Figure", Kept)
     pictures.write_picture(Evaluation(last_volumes={ORIGINAL: volume}), tmp_path / "p.png")
-    whole, enlarged = drawn
+    whole, enlarged, projected = drawn
     assert whole.shape == shown
     expected = volume[slices // 4 + slices // 4 - 1] if slices == 8 else volume[:, :, 31]
     assert np.array_equal(whole, expected) or np.array_equal(whole, volume[:, :, 32])
     assert enlarged.shape == (shown[0] // 2, shown[1] // 2)
     assert enlarged.mean() > whole.mean()
+    assert projected.shape == shown
+    assert (projected >= whole).all()
     assert (tmp_path / "p.png").stat().st_size > 1000
