@@ -25,6 +25,8 @@ class ArrayRestorer:
     ----------
     stages : SuperResolution
         Takes and gives torch tensors.
+    blending : float, optional
+        Share of the first network's weights in the only stage.
 
     Attributes
     ----------
@@ -32,8 +34,8 @@ class ArrayRestorer:
         How many times fewer lines (z, y, x) the networks were trained for.
     """
 
-    def __init__(self, stages: "SuperResolution") -> None:
-        self._stages = stages
+    def __init__(self, stages: "SuperResolution", blending: float | None = None) -> None:
+        self._stages, self._blending = stages, blending
         self.factors = stages.factors
 
     def __call__(self, zero_filled: NDArray) -> list[NDArray]:
@@ -65,7 +67,8 @@ class ArrayRestorer:
     def _meta_after(self, number: int) -> dict[str, str]:
         stages = self._stages.stages[:number]
         patches = ["x".join(map(str, seen)) for seen in self._stages.patches[:number]]
-        return {
+        told = {} if self._blending is None else {"MalibuBlend": f"{self._blending:g}"}
+        return told | {
             "MalibuNetwork": " then ".join(stage.card.architecture for stage in stages),
             "MalibuWeightsSha256": " ".join(stage.sha256 for stage in stages),
             "MalibuWeightsVersion": " ".join(stage.card.version for stage in stages),
@@ -107,10 +110,11 @@ def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -
         parameters.margin,
         parameters.merge,
         parameters.batch_statistics,
+        parameters.blending,
     )
     for stage in restorer.stages:
         log.info("%s is loaded on %s (weights %s)", stage.card.architecture, restorer.device, stage.sha256[:12])
-    return ArrayRestorer(restorer)
+    return ArrayRestorer(restorer, parameters.blending)
 
 
 @lru_cache(maxsize=2)
@@ -122,6 +126,7 @@ def _loaded(
     margin: int | None,
     merge: str,
     batch_statistics: str,
+    blending: float | None,
 ) -> "SuperResolution":
     """Load the stages; None stands for the shipped weights of that stage."""
     from nets.inference.super_resolution import SuperResolution
@@ -132,6 +137,6 @@ def _loaded(
         weights_path(name) if name else shipped(other) for name, other in zip(given, default, strict=False)
     ]
     try:
-        return SuperResolution(weights, device, precision, patch, margin, merge, batch_statistics)  # type: ignore[arg-type]
+        return SuperResolution(weights, device, precision, patch, margin, merge, batch_statistics, blending)  # type: ignore[arg-type]
     except WeightsError as error:
         raise ParameterError(f"weights: {error}") from error

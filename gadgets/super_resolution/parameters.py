@@ -37,7 +37,13 @@ class SuperResolutionParameters(ReadoutParameters):
         None, description="weights of the L1 model: a .safetensors file, or shipped ones by name; default: 16x coronary"
     )
     second_stage: str | None = Field(None, description="weights of the GAN model, likewise; default: 16x coronary")
-    stages: Literal["one", "two"] = Field("two", description="the L1 model alone, or the GAN model after it")
+    stages: Literal["one", "two"] = Field("one", description="the L1 model alone, or the GAN model after it")
+    blending: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="one network of both stages' weights, so much of the first's; 1: the L1 model; default: in turn",
+    )
     images: Annotated[tuple[VolumeKind, ...], BeforeValidator(as_list), AfterValidator(named_once)] = Field(
         ("original", "super_resolved"),
         min_length=1,
@@ -77,11 +83,20 @@ class SuperResolutionParameters(ReadoutParameters):
             raise ValueError("sizes must be positive")
         return value
 
+    @field_validator("blending")
+    @classmethod
+    def _both_networks_exist(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("stages") == "one":
+            raise ValueError("blending mixes the weights of both stages; set stages=two")
+        return value
+
     @field_validator("images")
     @classmethod
     def _second_stage_exists(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if "first_stage" in values and info.data.get("stages") == "one":
-            raise ValueError("with stages=one the first stage's result is super_resolved")
+            raise ValueError("with stages=one the first stage's result is super_resolved; set stages=two")
+        if "first_stage" in values and info.data.get("blending") is not None:
+            raise ValueError("with blending there is one network, whose result is super_resolved")
         return values
 
     def settings(self) -> Settings:

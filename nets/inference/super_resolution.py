@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nets.architectures.blocks import MOST_PLACES, BatchStatistics, use_statistics_of_patch
 from nets.architectures.registry import ARCHITECTURES
 from nets.inference import ATTENTION_MARGIN, ATTENTION_PATCH, PATCH
+from nets.inference.blending import blended
 from nets.inference.patches import Merge, Precision, Runner, apply_in_patches
 from nets.scaling import Factors, intensity_scale
 from nets.weights import LoadedNetwork, ModelCard, WeightsError, load_weights
@@ -40,6 +41,9 @@ class SuperResolution:
     batch_statistics : {"card", "stored", "patch"}
         Whose mean and deviation batch norm uses: as the model card says, those over the training data, or those of the
         patch at hand, as in chapter 4 of the dissertation.
+    blending : float, optional
+        Between 0 and 1: make one network of the two, whose weights are ``α θ_first + (1 − α) θ_second`` (Wang 2020,
+        equation 3), and apply that alone. Default: one network after the other.
 
     Attributes
     ----------
@@ -54,7 +58,8 @@ class SuperResolution:
     Raises
     ------
     WeightsError
-        If weights cannot be used, are not of super-resolution networks, or were trained for different factors.
+        If weights cannot be used, are not of super-resolution networks, were trained for different factors, or cannot
+        be blended, since they are not two of one architecture.
     """
 
     def __init__(
@@ -66,9 +71,12 @@ class SuperResolution:
         margin: int | None = None,
         merge: Merge = "cut",
         batch_statistics: Literal["card"] | BatchStatistics = "card",
+        blending: float | None = None,
     ) -> None:
         self.stages = [load_weights(path) for path in weights]
         self.factors = _common_factors(self.stages)
+        if blending is not None:
+            self.stages = [blended(self.stages, blending)]
         self.margins = [_margins(stage, margin) for stage in self.stages]
         self.patches = [patch or _patch(*each) for each in zip(self.stages, self.margins, strict=True)]
         for stage, seen in zip(self.stages, self.patches, strict=True):

@@ -31,6 +31,9 @@ class SuperResolutionTraining(Training):
     batch_statistics : {"stored", "patch"}
         What batch norm uses after training: statistics over a whole epoch, or those of the patch at hand, as chapter 4
         does. The model card says which.
+    keep_statistics : bool
+        Learn with the batch statistics of the weights that the training starts from, and keep them: patches of one
+        kind of volume, alone in a batch, have others than all kinds together.
     """
 
     def __init__(
@@ -46,10 +49,11 @@ class SuperResolutionTraining(Training):
         measured_weight: float = 0.0,
         vessel_weight: float = 0.0,
         batch_statistics: BatchStatistics = "stored",
+        keep_statistics: bool = False,
     ) -> None:
         super().__init__(architecture, network, learning_rate, loss, schedule, steps, metrics, weights, INTENDED_INPUT)
         self.measured_weight, self.vessel_weight = measured_weight, vessel_weight
-        self.batch_statistics = batch_statistics
+        self.batch_statistics, self.keep_statistics = batch_statistics, keep_statistics
 
     def preprocessing(self, data: Any) -> dict[str, Any]:
         """Scale, accelerations, and whose batch statistics."""
@@ -70,6 +74,16 @@ class SuperResolutionTraining(Training):
         self.log(f"train_{name}", error, on_step=False, on_epoch=True, sync_dist=True)
         return error
 
+    def on_train_start(self) -> None:
+        """Let batch norm be as it will be after training, if it is to keep its statistics."""
+        super().on_train_start()
+        self._hold_statistics()
+
+    def _hold_statistics(self) -> None:
+        if self.keep_statistics:
+            for layer in batch_norms(self.network):
+                layer.eval()
+
     def on_validation_model_eval(self) -> None:
         """Judge the network with the batch statistics that inference will use."""
         self.eval()
@@ -82,6 +96,7 @@ class SuperResolutionTraining(Training):
         self.train()
         for layer in batch_norms(self.network):
             layer.momentum = _MOMENTUM
+        self._hold_statistics()
 
     def on_test_model_eval(self) -> None:
         """As in validation."""
@@ -89,4 +104,6 @@ class SuperResolutionTraining(Training):
 
     def finish(self) -> None:
         """Take batch statistics over a whole epoch: running ones are those of the last few patches."""
+        if self.keep_statistics:
+            return
         update_bn(self.trainer.datamodule.train_dataloader(), self.network, self.device)  # type: ignore[attr-defined]

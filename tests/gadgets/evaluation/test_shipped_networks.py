@@ -41,7 +41,7 @@ def test_mdcn_brings_the_spatial_factor_of_a_scan_nearer_to_its_truth() -> None:
 @pytest.mark.parametrize(
     ("domain", "factors", "networks", "gains_db"),
     [
-        ("coronary", (4, 4), {}, {"L1": 1.9, "L1 then GAN": 1.8}),
+        ("coronary", (4, 4), {"stages": "two"}, {"L1": 1.9, "L1 then GAN": 1.8}),
         ("brain", (2, 2), {"stages": "one", "first_stage": "sr_brain_l1"}, {"L1": 0.07}),
     ],
 )

@@ -19,6 +19,7 @@ from gadgets.mrd.intake.measurement import Measurement
 from gadgets.registry import gadget_entry
 from gadgets.simulated.cartesian import VolumeProtocol, write_volume_scan
 from gadgets.simulated.radial import truth_path
+from gadgets.super_resolution.parameters import parse_super_resolution
 from gadgets.super_resolution.readouts import volumes_of_readouts
 from gadgets.super_resolution.slices import cut_of_header
 from recon.cartesian import to_image, to_kspace, truncate
@@ -93,7 +94,7 @@ def test_slices_and_volume_of_a_raw_scan_hold_the_same(raw: Path, identity_netwo
 def test_two_stages_are_the_two_models_in_turn(raw: Path, tmp_path: Path) -> None:
     first, second = (random_weights(tmp_path / f"{name}.safetensors", name) for name in (1, 2))
     both = {"first_stage": str(first), "second_stage": str(second), "images": "original first_stage super_resolved"}
-    series = restore_here(raw, tmp_path / "two.h5", **both)
+    series = restore_here(raw, tmp_path / "two.h5", stages="two", **both)
     import torch
 
     from nets.inference.super_resolution import SuperResolution
@@ -104,6 +105,21 @@ def test_two_stages_are_the_two_models_in_turn(raw: Path, tmp_path: Path) -> Non
     turn = SuperResolution([first, second])(volume)[-1]
     assert np.allclose(stacked(series[101]), turn.numpy(), rtol=1e-4, atol=1e-5 * float(turn.max()))
     assert not np.allclose(stacked(series[101]), stacked(series[201]), rtol=1e-3)
+
+
+def test_blended_stages_are_one_network_that_says_so(raw: Path, tmp_path: Path) -> None:
+    first, second = (random_weights(tmp_path / f"{name}.safetensors", name) for name in (1, 2))
+    both = {"stages": "two", "first_stage": str(first), "second_stage": str(second)}
+    for alpha, alone in (("1", first), ("0", second)):
+        blended = restore_here(raw, tmp_path / f"blend{alpha}.h5", blending=alpha, **both)
+        plain = restore_here(raw, tmp_path / f"one{alpha}.h5", **one(alone))
+        assert np.array_equal(stacked(blended[101]), stacked(plain[101]))
+        assert blended[101][0].meta["MalibuBlend"] == alpha
+        assert "MalibuBlend" not in plain[101][0].meta
+    with pytest.raises(ParameterError, match="blending mixes the weights of both stages; set stages=two"):
+        parse_super_resolution(None, {"blending": "0.5"})
+    with pytest.raises(ParameterError, match="one network, whose result is super_resolved"):
+        parse_super_resolution(None, {"blending": "0.5", "stages": "two", "images": "first_stage"})
 
 
 def test_data_consistency_puts_the_measured_lines_back(raw: Path, tmp_path: Path) -> None:

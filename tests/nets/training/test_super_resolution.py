@@ -49,6 +49,17 @@ def test_one_step_goes_down() -> None:
     assert float(training.training_step(batch, 0)) < float(before)
 
 
+def test_kept_statistics_stay_those_of_the_start_through_training_and_validation() -> None:
+    training = small(keep_statistics=True)
+    norms = [layer for layer in training.network.modules() if isinstance(layer, torch.nn.BatchNorm3d)]
+    training.on_validation_model_eval()
+    training.on_validation_model_train()
+    training.training_step((*torch.rand(2, 1, 1, 8, 8, 8), torch.tensor([[2.0, 2.0, 1.0]])), 0)
+    training.finish()
+    assert norms
+    assert all(torch.equal(layer.running_mean, torch.zeros_like(layer.running_mean)) for layer in norms)
+
+
 def test_judged_with_the_statistics_that_inference_will_use() -> None:
     for statistics, by_patch in (("stored", False), ("patch", True)):
         training = small(batch_statistics=statistics)

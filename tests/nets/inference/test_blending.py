@@ -1,0 +1,55 @@
+"""One network between two: its ends are the two, its middle lies between, and other layouts are refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from nets.architectures.registry import build
+from nets.inference.super_resolution import SuperResolution
+from nets.weights import ModelCard, WeightsError, card_config, save_weights
+
+CONFIG = {"blocks": 1, "units": 1, "growth": 2, "start": "random"}
+
+
+def saved(path: Path, seed: int, config: dict = CONFIG, statistics: str = "stored") -> Path:
+    torch.manual_seed(seed)
+    network = build("mdcsrn", config)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm3d):
+            layer.running_mean.normal_()
+            layer.running_var.uniform_(0.5, 2)
+    preprocessing = {"factors": [(4, 4, 1)], "batch_statistics": statistics}
+    card = ModelCard("mdcsrn", card_config("mdcsrn", config), "tests", f"data {seed}", 0, preprocessing=preprocessing)
+    save_weights(path, network, card)
+    return path
+
+
+def test_ends_are_the_two_networks_bit_for_bit(tmp_path: Path) -> None:
+    paths = [saved(tmp_path / f"{seed}.safetensors", seed) for seed in (1, 2)]
+    volume = torch.rand(8, 10, 12)
+    for alpha, path in ((1.0, paths[0]), (0.0, paths[1])):
+        (found,) = SuperResolution(paths, blending=alpha)(volume)
+        (alone,) = SuperResolution([path])(volume)
+        assert torch.equal(found, alone)
+
+
+def test_weights_and_statistics_between_are_their_mean_by_share(tmp_path: Path) -> None:
+    paths = [saved(tmp_path / f"{seed}.safetensors", seed) for seed in (1, 2)]
+    first, second = (SuperResolution([path]).stages[0].network.state_dict() for path in paths)
+    (stage,) = SuperResolution(paths, blending=0.25).stages
+    for name, value in stage.network.state_dict().items():
+        if value.is_floating_point():
+            assert torch.allclose(value, 0.25 * first[name] + 0.75 * second[name], atol=1e-6), name
+    assert stage.card.training_data == "0.25 of: data 1; 0.75 of: data 2"
+    assert len(stage.sha256.split("+")) == 2
+
+
+def test_two_of_one_layout_are_needed(tmp_path: Path) -> None:
+    one = saved(tmp_path / "1.safetensors", 1)
+    with pytest.raises(WeightsError, match=r"these differ in growth 2 and 3"):
+        SuperResolution([one, saved(tmp_path / "2.safetensors", 2, {**CONFIG, "growth": 3})], blending=0.5)
+    with pytest.raises(WeightsError, match="differ in batch statistics"):
+        SuperResolution([one, saved(tmp_path / "3.safetensors", 2, statistics="patch")], blending=0.5)
+    with pytest.raises(WeightsError, match="weights of two networks, not of 1"):
+        SuperResolution([one], blending=0.5)
