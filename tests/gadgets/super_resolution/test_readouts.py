@@ -290,7 +290,7 @@ def test_unknown_gadget_and_lonely_first_stage_are_refused(raw: Path, identity_n
     with pytest.raises(ParameterError, match="malibu has no gadget 'Sharpener'"):
         gadget_entry("Sharpener")
     with pytest.raises(RemoteError, match="first_stage is given without second_stage"):
-        restore_here(raw, tmp_path / "out.h5", first_stage=str(identity_network))
+        restore_here(raw, tmp_path / "out.h5", stages="two", first_stage=str(identity_network))
 
 
 @needs_torch
