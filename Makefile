@@ -60,14 +60,17 @@ weights: $(VENV)/.installed-dev
 	$(BIN)/python -m nets.training fit --config configs/train/multitasking_mdcn.yaml
 	$(BIN)/python -m nets.training fit --config configs/train/multitasking_mdcn_refined.yaml
 
-# Those of super-resolution, two hours on one core; then:
-# cp runs/sr_*_l1/sr_*_l1.safetensors runs/gan_coronary_dragan/gan_coronary_dragan.safetensors nets/shipped
+# Those of super-resolution, four hours on one core; then:
+# cp runs/sr_coronary_l1/sr_coronary_l1.safetensors runs/sr_brain_l1/sr_brain_l1.safetensors nets/shipped
+# cp runs/gan_coronary_dragan/gan_coronary_dragan.safetensors nets/shipped
 sr-weights: $(VENV)/.installed-dev
 	$(BIN)/malibu prepare-volumes volumes/coronary --domain coronary --count 100
 	$(BIN)/malibu prepare-volumes volumes/brain --domain brain --count 100
-	$(BIN)/python -m nets.training fit --config configs/train/sr_coronary_l1.yaml
-	$(BIN)/python -m nets.training fit --config configs/train/sr_brain_l1.yaml
-	$(BIN)/python -m nets.training fit --config configs/train/gan_coronary_dragan.yaml
+	for kind in heart:100 head:60 head_vessels:50 abdomen:50 shapes:70 coronary:20 brain:20; do \
+	  $(BIN)/malibu prepare-volumes volumes/joint --domain $${kind%:*} --count $${kind#*:} --shape 96x112x64 || exit 1; done
+	$(BIN)/malibu prepare-volumes volumes/joint --domain head_slices --count 60 --shape 32x128x64
+	for name in sr_plain_l1 sr_coronary_l1 sr_joint_l1 sr_brain_l1 gan_coronary_dragan; do \
+	  $(BIN)/python -m nets.training fit --config configs/train/$$name.yaml || exit 1; done
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

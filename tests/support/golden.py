@@ -59,7 +59,7 @@ SUPER_RESOLUTION = {
     "raw": (
         "raw",
         "super_resolution_coronary.xml",
-        "images=original,super_resolved,first_stage,difference data_consistency=true",
+        "stages=two images=original,super_resolved,first_stage,difference data_consistency=true",
     ),
     "raw volume": (
         "raw",

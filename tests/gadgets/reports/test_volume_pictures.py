@@ -8,8 +8,7 @@ import pytest
 
 from gadgets.evaluation.restorations import ORIGINAL
 from gadgets.evaluation.super_resolution import Evaluation
-from gadgets.reports import evaluation
-from gadgets.reports import super_resolution as replayed
+from gadgets.reports import evaluation, super_resolution as replayed
 
 SHAPE = (48, 48, 40)
 
