@@ -38,8 +38,8 @@ QUIET = (
 
 
 def fill_volumes(folder: Path) -> Path:
-    """Small volumes of two domains, one for each split."""
-    for number, domain in enumerate(("coronary", "brain")):
+    """Small volumes of two domains and of many together, one for each split."""
+    for number, domain in enumerate(("coronary", "brain", "joint")):
         for place, split in enumerate(SPLITS):
             (folder / domain / split).mkdir(parents=True)
             seed = 10 * number + place

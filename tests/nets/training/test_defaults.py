@@ -34,7 +34,9 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "architecture": "mdcsrn",
         "metrics": ("l1", "psnr"),
         "measured_weight": 0.0,
+        "vessel_weight": 0.0,
         "batch_statistics": "stored",
+        "keep_statistics": False,
     },
     GanTraining: {
         "gan": "dragan",

@@ -38,7 +38,8 @@ def objective(training: Training, network: torch.nn.Module, batch: tuple[torch.T
             softplus = torch.nn.functional.softplus(-verdict).mean()
             adversarial = -verdict.mean() if training.gan == "wgan_gp" else softplus
             return float((generated - batch[1]).abs().mean() + training.adversarial_weight * adversarial)
-        estimate = network.train()(batch[0])
+        kept = isinstance(training, SuperResolutionTraining) and training.keep_statistics
+        estimate = (network.eval() if kept else network.train())(batch[0])
         difference = estimate - batch[1]
         squared = training.hparams["loss"] == "l2"
         value = difference.square().mean() if squared else difference.abs().mean()
