@@ -91,7 +91,7 @@ def simulate_scan(
     preset: Annotated[
         Preset,
         typer.Option(
-            help="tiny: 64x64, 12 s; standard: 160x160, 60 s, 8 coils; anatomy: so too, a rich body; plain: no inversions."
+            help="tiny: 64x64, 12 s; standard: 160x160, 60 s; anatomy: so too, a rich body; plain: no inversions."
         ),
     ] = Preset.tiny,
     seed: SeedOption = 0,

@@ -47,8 +47,8 @@ def content_of(kind: str, seed: int, pixels: int) -> Content:
         body.t1_ms,
         body.b1,
         body.inflow,
-        contraction,
-        displacement_mm,
+        contraction.astype(np.float32),
+        displacement_mm.astype(np.float32),
         shifts,
         appearance.astype(np.float16),
     )

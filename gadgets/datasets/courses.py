@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -55,9 +56,8 @@ def gated_course(seed: int) -> Course:
         readouts_per_inversion=int(rng.choice(_PERIODS)),
     )
     rank, is_realtime = int(rng.choice(_RANKS)), seed % _REALTIME == _REALTIME - 1
-    parameters = MultitaskingParameters(
-        rank=rank, temporal_model="realtime" if is_realtime else "tensor", images=("basis_maps",)
-    )
+    values = {"rank": rank, "temporal_model": "realtime" if is_realtime else "tensor", "images": ("basis_maps",)}
+    parameters = MultitaskingParameters.model_validate(values)
     simulated = simulate_scan(protocol, seed)
     measured = slice_of_simulation(simulated, parameters)
     encoded = encode(measured.scan, parameters.settings(), sigpy.cpu_device, StageClock())
@@ -125,7 +125,7 @@ def write_course(path: Path, course: Course) -> None:
 def read_course(path: Path) -> Course:
     """Read a course into host memory."""
     with h5py.File(path) as file:
-        arrays = {name: file[name][:] if name in file else None for name in _ARRAYS}
+        arrays: dict[str, Any] = {name: file[name][:] if name in file else None for name in _ARRAYS}
         first, last = np.moveaxis(file["spoke_ends"][:], 1, 0)[..., None, :]
         along = np.linspace(0, 1, int(file.attrs["samples"]), dtype=np.float32)[:, None]
         trajectory = first + along * (last - first)
@@ -138,4 +138,5 @@ def read_course(path: Path) -> Course:
                 int(file.attrs["pulses"]),
             )
         efficiency, fov_mm = float(file.attrs["efficiency"]), float(file.attrs["fov_mm"])
-    return Course(trajectory, **arrays, sequence=sequence, efficiency=efficiency, fov_mm=fov_mm)
+    values = arrays | {"sequence": sequence, "efficiency": efficiency, "fov_mm": fov_mm}
+    return Course(trajectory, **values)

@@ -157,7 +157,7 @@ class StreamedPairs(TrainingData):
             data = DataTerm(_on_tensors(maker.normal), adjoint, _tensor(maker.normal.density))
         return shown, label, data, cells
 
-    def changed(self, made: tuple[Any, ...], rng: np.random.Generator) -> tuple[Any, ...]:
+    def changed(self, made: tuple[Any, ...], rng: np.random.Generator | None) -> tuple[Any, ...]:
         """What the training takes of a pair that is shown, perhaps again."""
         return made
 
@@ -185,8 +185,9 @@ class StreamedChannels(StreamedPairs):
         """Turn and mirror a pair, fill it up, and normalise it by its input."""
         shown, label, _, cells = made
         pair = torch.stack([shown, label])
-        for change in _CHANGES if rng is not None else ():
-            pair = change(pair, rng)
+        if rng is not None:
+            for change in _CHANGES:
+                pair = change(pair, rng)
         missing = self.rank - pair.shape[1]
         pair = torch.cat([pair, pair.new_zeros(2, missing, *pair.shape[2:])], dim=1)
         scale = normalisation_of(to_channels(pair[0]))
@@ -252,7 +253,7 @@ class _Judged(Dataset):
         return self.data.changed(made, None)
 
 
-def _as_it_is(content: Content) -> Content:
+def _as_it_is(content: Any) -> Any:
     return content
 
 

@@ -1,8 +1,8 @@
 """mDCN kept honest by the data: rounds of a network, each followed by CG steps with the normal operator (MoDL).
 
 Aggarwal 2019 (IEEE TMI 38, 394) alternates a network with the minimum of ``‖d - E_Φ(U)‖² + μ ‖U - z‖²``, z being what
-the network says; here both are few, and the whole is trained end to end. What a network alone cannot know, since it sees
-the combined image, the coils tell: streaks of few spokes above all.
+the network says; here both are few, and the whole is trained end to end. A network alone sees the combined image; what
+it cannot know the coils tell: streaks of few spokes above all.
 """
 
 import math
@@ -115,7 +115,9 @@ class MdcnUnrolled(nn.Module):
         (L, y, x) complex64 Tensor
         """
         scale, density = _root_mean_square(back_projection), data.density.mean()
-        scaled = DataTerm(lambda maps: data.normal(maps) / density, data.adjoint / (density * scale), data.density / density)
+        scaled = DataTerm(
+            lambda maps: data.normal(maps) / density, data.adjoint / (density * scale), data.density / density
+        )
         maps = back_projection / scale
         for number in range(self.config.rounds):
             if self.checkpointing and self.training:
@@ -143,7 +145,9 @@ class _RoundNetwork(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """(L, y, x) complex64 → the same."""
         sizes = maps.shape[-2:]
-        channels = nn.functional.pad(to_channels(maps), [part for size in sizes[::-1] for part in (0, -size % self.fold)])
+        channels = nn.functional.pad(
+            to_channels(maps), [part for size in sizes[::-1] for part in (0, -size % self.fold)]
+        )
         folded = nn.functional.pixel_unshuffle(channels[None], self.fold).contiguous(memory_format=torch.channels_last)
         used = self._used(len(maps), maps.device)
         stem = nn.functional.conv2d(folded, self.mdcn.stem.weight[:, used], padding=1)
@@ -211,5 +215,5 @@ class _SelfAdjoint(torch.autograd.Function):
         return operator(maps)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return ctx.operator(gradient.contiguous()), None

@@ -1,4 +1,4 @@
-"""What a training asks of its data, beside loaders: the base of data from files, and of data that are made meanwhile."""
+"""What a training asks of its data, beside loaders, whether they lie in files or are made meanwhile."""
 
 from abc import ABC, abstractmethod
 from typing import Any

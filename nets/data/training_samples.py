@@ -1,6 +1,6 @@
 """What the data of all tasks have in common: files of subjects become cut, changed and shuffled samples."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -58,9 +58,9 @@ class SpatialFactorTraining(Training):
             total = weight_penalty(self.network, self.l1_scale, self.l2_scale)
         if self.curve_weight and len(batch) > 3 and batch[3] is not None:
             restored = Normalisation(*batch[2][0, 1].tolist())
-            maps = (to_maps(restored.undo(channels))[0] for channels in (estimate, batch[1]))
+            found, true = (to_maps(restored.undo(channels))[0] for channels in (estimate, batch[1]))
             chosen = batch[3][torch.randint(len(batch[3]), (4,), device=batch[3].device)]
-            total = total + self.curve_weight * curve_error(*maps, chosen)
+            total = total + self.curve_weight * curve_error(found, true, chosen)
         return total
 
     def judged(self, batch: Batch) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.simulation.angiogram.fields import (
+from recon.simulation.angiogram.random_fields import (
     Grid,
     blob,
     distance_to_level,

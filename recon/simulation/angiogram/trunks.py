@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.simulation.angiogram.fields import (
+from recon.simulation.angiogram.random_fields import (
     Grid,
     any_direction,
     any_turn,

@@ -10,9 +10,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.signal.windows import tukey
 
 from recon.cartesian import centre_region, to_image, to_kspace
-from recon.simulation.angiogram.fields import Grid, any_direction, any_turn, paint
 from recon.simulation.angiogram.heads import head, vessels_of_head
 from recon.simulation.angiogram.objects import fruit, limb, shapes
+from recon.simulation.angiogram.random_fields import Grid, any_direction, any_turn, paint
 from recon.simulation.angiogram.trunks import abdomen, heart
 from recon.simulation.angiogram.vessels import Branching, Tree, Vessel, coverage, on_ellipsoid
 

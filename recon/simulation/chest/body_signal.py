@@ -17,7 +17,7 @@ _HZ_PER_PPM_T = 42.577
 
 _T1_MS = np.geomspace(100, 6000, 60)
 _B1_STEPS = 9
-"""Knots of the curves that are computed exactly; each voxel's is interpolated between them by cubics in ln T1 and B1."""
+"""Knots of the curves that are computed exactly; each voxel's is interpolated by cubics in ln T1 and B1."""
 
 _NODES = 8
 """Chebyshev nodes along a readout. A phase that runs by ±φ is then interpolated to 2 (φ/2)⁸/8!: 7e-7 for fat at 3 T."""

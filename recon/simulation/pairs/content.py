@@ -56,12 +56,12 @@ class Content:
     def places(self, contraction: float, displacement_mm: float) -> NDArray:
         """Where the pixels of the body in a state come from: ``(2, n, n)`` float32, (y, x)."""
         xp = sigpy.get_array_module(self.density)
-        mixed = 0.0
+        mixed = xp.zeros(self.shifts.shape[2:], dtype=np.float32)
         for row, first in _mixed(self.contraction, contraction):
             for column, second in _mixed(self.displacement_mm, displacement_mm):
                 mixed = mixed + np.float32(first * second) * self.shifts[row, column].astype(np.float32)
         own = xp.arange(self.pixels, dtype=np.float32)
-        coarse = (own + 0.5) * (mixed.shape[-1] / self.pixels) - 0.5  # type: ignore[attr-defined]
+        coarse = (own + 0.5) * (mixed.shape[-1] / self.pixels) - 0.5
         grid = xp.stack(xp.meshgrid(xp.maximum(coarse, 0), xp.maximum(coarse, 0), indexing="ij"))
         return sampled(mixed, grid) + xp.stack(xp.meshgrid(own, own, indexing="ij"))
 
@@ -70,7 +70,7 @@ class Content:
         return sum(
             np.float32(share) * self.appearance[row].astype(np.float32)
             for row, share in _mixed(self.contraction, contraction)
-        )  # type: ignore[return-value]
+        )
 
 
 def _mixed(nodes: NDArray, value: float) -> list[tuple[int, float]]:

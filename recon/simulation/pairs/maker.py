@@ -165,10 +165,10 @@ class PairMaker:
         """Noise of U₀ and of the adjoint: (2, L, N, N); a mixture of white noises is white noise."""
         shares = rng.standard_normal((2, len(self._noises)))
         shares /= np.linalg.norm(shares)
-        mixed = [0.0, 0.0]
-        for share, noise in zip(shares[0] + 1j * shares[1], self._noises, strict=True):
-            mixed = [part + np.complex64(deviation * share) * each for part, each in zip(mixed, noise, strict=True)]
-        return sigpy.get_array_module(mixed[0]).stack(mixed)
+        xp, complex_shares = sigpy.get_array_module(self._noises[0][0]), deviation * (shares[0] + 1j * shares[1])
+        return sum(
+            np.complex64(share) * xp.stack(noise) for share, noise in zip(complex_shares, self._noises, strict=True)
+        )
 
     def _level(self, label: NDArray) -> float:
         """Median of the time-averaged body."""

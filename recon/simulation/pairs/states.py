@@ -30,9 +30,7 @@ class States:
     def of(cls, contraction: NDArray, displacement_mm: NDArray) -> "States":
         """Lay a grid over the states that spokes saw; an axis along which nothing moves is one state."""
         axes = [_axis(contraction, _CONTRACTIONS), _axis(displacement_mm, _DISPLACEMENTS)]
-        parts = [
-            _linear(values, axis) for values, axis in zip((contraction, displacement_mm), axes, strict=True)
-        ]
+        parts = [_linear(values, axis) for values, axis in zip((contraction, displacement_mm), axes, strict=True)]
         # w_t[c, d] = a_t[c] b_t[d]
         weights = np.einsum("tc,td->tcd", *parts).reshape(len(contraction), -1)
         return cls(axes[0], axes[1], weights.astype(np.float32))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recon.simulation.angiogram.fields import (
+from recon.simulation.angiogram.random_fields import (
     Grid,
     distance_to_level,
     filaments,
