@@ -8,19 +8,18 @@ from typing import Any
 import numpy as np
 import sigpy
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from gadgets.datasets.contents import HELD_OUT, TRAINED_ON, Contents, content_of
 from gadgets.datasets.courses import read_course, single_image_course
-from nets.architectures.unrolled import DataTerm
+from gadgets.multitasking.network import data_term, tensor_of
 from nets.data.augmentation import Flips, QuarterTurns
 from nets.data.formats.errors import VolumeError
 from nets.data.training_data import TrainingData
 from nets.scaling import LabelStatistics, normalisation_of, to_channels
 from recon.simulation.pairs.content import Content
 from recon.simulation.pairs.maker import PairMaker
-from recon.spatial.toeplitz import ToeplitzNormal
 
 log = logging.getLogger(__name__)
 
@@ -152,9 +151,9 @@ class StreamedPairs(TrainingData):
         with self.device:
             pair = maker.pair(content.on(self.device), snr, rng)
             phase = np.exp(2j * np.pi * rng.random()).astype(np.complex64)
-            shown, adjoint, label = (_tensor(phase * maps) for maps in vars(pair).values())
+            shown, label = tensor_of(phase * pair.back_projection), tensor_of(phase * pair.label)
             cells = None if maker.course.cells is None else torch.from_numpy(maker.course.cells).to(shown.device)
-            data = DataTerm(_on_tensors(maker.normal), adjoint, _tensor(maker.normal.density))
+            data = data_term(maker.normal, phase * pair.adjoint)
         return shown, label, data, cells
 
     def changed(self, made: tuple[Any, ...], rng: np.random.Generator | None) -> tuple[Any, ...]:
@@ -255,18 +254,3 @@ class _Judged(Dataset):
 
 def _as_it_is(content: Any) -> Any:
     return content
-
-
-def _tensor(array: Any) -> Tensor:
-    """An array of NumPy or CuPy as a tensor of the same memory."""
-    return torch.from_dlpack(sigpy.get_array_module(array).ascontiguousarray(array))
-
-
-def _on_tensors(normal: ToeplitzNormal) -> Any:
-    """The normal operator as a function of tensors."""
-
-    def apply(maps: Tensor) -> Tensor:
-        array = sigpy.get_array_module(normal.kernel).from_dlpack(maps.detach().contiguous())
-        return _tensor(normal(array))
-
-    return apply

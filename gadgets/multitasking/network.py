@@ -13,7 +13,11 @@ from gadgets.errors import ParameterError
 from gadgets.multitasking.parameters import MultitaskingParameters
 
 if TYPE_CHECKING:
+    import torch
+
+    from nets.architectures.unrolled import DataTerm
     from nets.inference.spatial_factor import SpatialFactorNetwork
+    from recon.spatial.toeplitz import ToeplitzNormal
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +42,21 @@ class ArrayNetwork:
         self._network = network
         self.name = network.card.architecture
         self.rank = network.rank
+        self.sees_data = network.sees_data
 
-    def __call__(self, back_projection: NDArray) -> NDArray:
+    def __call__(
+        self, back_projection: NDArray, normal: "ToeplitzNormal | None" = None, adjoint_data: NDArray | None = None
+    ) -> NDArray:
         """Hand the back-projection to torch and take the result back; a GPU's memory is shared, not copied.
 
         Parameters
         ----------
         back_projection : (L, N, N) complex64
             U₀, NumPy or CuPy.
+        normal : ToeplitzNormal, optional
+            E_Φᴴ E_Φ, for a network that ``sees_data``.
+        adjoint_data : (L, N, N) complex64, optional
+            E_Φᴴ d.
 
         Returns
         -------
@@ -58,7 +69,8 @@ class ArrayNetwork:
         if self._network.device == "cpu":
             back_projection = sigpy.to_device(back_projection, sigpy.cpu_device)
         contiguous = sigpy.get_array_module(back_projection).ascontiguousarray(back_projection)
-        estimate = self._network(torch.from_dlpack(contiguous))
+        data = None if normal is None or adjoint_data is None else data_term(normal, adjoint_data)
+        estimate = self._network(torch.from_dlpack(contiguous), data)
         if estimate.device.type == "cpu":
             return sigpy.to_device(estimate.numpy(), device)
         return xp.from_dlpack(estimate)
@@ -78,6 +90,39 @@ class ArrayNetwork:
             "MalibuWeightsVersion": card.version,
             "MalibuTrainingData": card.training_data,
         }
+
+
+def data_term(normal: "ToeplitzNormal", adjoint_data: NDArray) -> "DataTerm":
+    """Hand the data's operator to torch: it stays one of arrays, and computes where its kernel lies.
+
+    Parameters
+    ----------
+    normal : ToeplitzNormal
+        E_Φᴴ E_Φ.
+    adjoint_data : (L, N, N) complex64
+        E_Φᴴ d, on the same device.
+
+    Returns
+    -------
+    DataTerm
+    """
+    from nets.architectures.unrolled import DataTerm
+
+    xp, device = sigpy.get_array_module(normal.kernel), sigpy.get_device(normal.kernel)
+
+    def apply(maps: "torch.Tensor") -> "torch.Tensor":
+        given = maps.detach().contiguous()
+        array = sigpy.to_device(given.numpy(), device) if given.device.type == "cpu" else xp.from_dlpack(given)
+        return tensor_of(normal(array)).to(maps.device)
+
+    return DataTerm(apply, tensor_of(adjoint_data), tensor_of(normal.density))
+
+
+def tensor_of(array: NDArray) -> "torch.Tensor":
+    """An array of NumPy or CuPy as a tensor of the same memory."""
+    import torch
+
+    return torch.from_dlpack(sigpy.get_array_module(array).ascontiguousarray(array))
 
 
 def open_network(

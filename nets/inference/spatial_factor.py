@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from nets.architectures.unrolled import DataTerm, MdcnUnrolled
 from nets.inference.patches import Precision, Runner
 from nets.scaling import LabelStatistics, normalisation_of, to_channels, to_maps
 from nets.weights import ModelCard, WeightsError, load_weights
@@ -46,7 +47,10 @@ class SpatialFactorNetwork:
         self.rank = _rank(loaded.card)
         self.module = loaded.network
         self._label = _label_statistics(loaded.card)
-        self._runner = Runner(self.module, device, precision, compiled, self.card.architecture)
+        self.sees_data = isinstance(self.module, MdcnUnrolled)
+        self._half = precision == "bfloat16"
+        plain: Precision = "float32" if self.sees_data else precision  # operators and their steps stay in float32
+        self._runner = Runner(self.module, device, plain, compiled and not self.sees_data, self.card.architecture)
 
     @property
     def device(self) -> str:
@@ -55,15 +59,22 @@ class SpatialFactorNetwork:
 
     def warm_up(self, matrix: int) -> None:
         """Run once on an empty slice, so that the first real one does not pay for it."""
-        self(torch.zeros(self.rank, matrix, matrix, dtype=torch.complex64))
+        empty = torch.zeros(self.rank, matrix, matrix, dtype=torch.complex64)
+        if isinstance(self.module, MdcnUnrolled):
+            with torch.inference_mode():
+                self.module.networks[0](empty.to(self._runner.device))
+        else:
+            self(empty)
 
-    def __call__(self, back_projection: Tensor) -> Tensor:
+    def __call__(self, back_projection: Tensor, data: DataTerm | None = None) -> Tensor:
         """Estimate the spatial factor.
 
         Parameters
         ----------
         back_projection : (L, y, x) complex64 Tensor
             U₀ on any device; with fewer maps than the network knows, the others count as zero.
+        data : DataTerm, optional
+            Of the same device; a network that ``sees_data`` needs it.
 
         Returns
         -------
@@ -73,7 +84,7 @@ class SpatialFactorNetwork:
         Raises
         ------
         WeightsError
-            If there are more maps than the network has channels for.
+            If there are more maps than the network has channels for, or it lacks the data.
         """
         rank = len(back_projection)
         if rank > self.rank:
@@ -81,11 +92,22 @@ class SpatialFactorNetwork:
                 f"the network takes {self.rank} basis maps, the scan has {rank}: set rank to {self.rank}, "
                 "or train a network for that rank"
             )
+        if self.sees_data:
+            return self._with_data(back_projection, data)
         filled = nn.functional.pad(torch.view_as_real(back_projection), (0, 0, 0, 0, 0, 0, 0, self.rank - rank))
         channels = to_channels(torch.view_as_complex(filled))
         normalisation = normalisation_of(channels)
         estimate = self._runner(normalisation.apply(channels)[None])
         return to_maps(self._label.of_label(normalisation).undo(estimate[0]))[:rank].to(back_projection.device)
+
+    @torch.inference_mode()
+    def _with_data(self, back_projection: Tensor, data: DataTerm | None) -> Tensor:
+        if data is None:
+            raise WeightsError("the network goes back to the data: give their normal operator and adjoint")
+        device = self._runner.device
+        there = DataTerm(data.normal, data.adjoint.to(device), data.density.to(device))
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._half):
+            return self.module(back_projection.to(device), there).to(back_projection.device)
 
 
 def _label_statistics(card: ModelCard) -> LabelStatistics:
@@ -100,9 +122,11 @@ def _label_statistics(card: ModelCard) -> LabelStatistics:
 
 
 def _rank(card: ModelCard) -> int:
-    if card.architecture == "mdcn":
+    if card.architecture in ("mdcn", "mdcn_unrolled"):
         return int(card.config["rank"])
     inputs, outputs = (int(card.config.get(name, 0)) for name in ("inputs", "outputs"))
     if card.architecture != "dense_unet" or inputs != outputs or inputs % 2:
-        raise WeightsError(f"{card.architecture} is no network for spatial factors; give weights of mdcn or dense_unet")
+        raise WeightsError(
+            f"{card.architecture} is no network for spatial factors; give weights of mdcn, mdcn_unrolled or dense_unet"
+        )
     return inputs // 2

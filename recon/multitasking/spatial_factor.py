@@ -23,8 +23,12 @@ from recon.stages import StageClock
 
 log = logging.getLogger(__name__)
 
-Network = Callable[[NDArray], NDArray]
-"""U₀ → U, both (L, N, N) complex64 on one device. It may say its ``name`` and, by ``meta``, more of itself."""
+Network = Callable[..., NDArray]
+"""U₀ → U, both (L, N, N) complex64 on one device. It may say its ``name`` and, by ``meta``, more of itself.
+
+One whose ``sees_data`` is true is called with U₀, the normal operator E_Φᴴ E_Φ
+(:class:`recon.spatial.toeplitz.ToeplitzNormal`) and E_Φᴴ d.
+"""
 
 
 @dataclass(frozen=True)
@@ -100,17 +104,21 @@ def name_of(network: Network) -> str:
 
 
 def _by_network(problem: SubspaceProblem, settings: Settings, clock: StageClock, network: Network) -> SpatialFactor:
-    consistent = settings.consistency_steps > 0
+    consistent, sees_data = settings.consistency_steps > 0, bool(getattr(network, "sees_data", False))
+    if sees_data and settings.gridding == "exact":
+        raise DataError(f"{name_of(network)} takes the data by the fold; set gridding=folded")
     with clock.stage("back-projection"):
-        if consistent:
+        if consistent or sees_data:
             initial, adjoint_data = back_project_and_adjoint(problem)
         else:
             initial = _back_projection(problem, settings)
-    with clock.stage("network"):
-        maps = _checked(network(initial), initial, name_of(network))
-    if consistent:
+    if consistent or sees_data:
         with clock.stage("Toeplitz kernel"):
             normal = normal_operator(problem, settings.memory_bytes)
+    with clock.stage("network"):
+        given = (initial, normal, adjoint_data) if sees_data else (initial,)
+        maps = _checked(network(*given), initial, name_of(network))
+    if consistent:
         with clock.stage("data consistency"):
             weight, steps = settings.consistency_weight, settings.consistency_steps
             maps = enforce_data(normal, adjoint_data, maps, weight, steps)

@@ -112,7 +112,7 @@ class PairMaker:
         rank = self.course.rank
         coordinates = self.coordinates(content)
         label = coordinates[:rank]
-        noise = self._mixed_noise(self._level(label) / snr, rng)
+        noise = self._mixed_noise(self.level(label) / snr, rng)
         shown = self._unit_gain(self._weighted(coordinates)[:rank]) + noise[0]
         return MadePair(shown, self._plain(coordinates)[:rank] + noise[1], label)
 
@@ -170,7 +170,7 @@ class PairMaker:
             np.complex64(share) * xp.stack(noise) for share, noise in zip(complex_shares, self._noises, strict=True)
         )
 
-    def _level(self, label: NDArray) -> float:
+    def level(self, label: NDArray) -> float:
         """Median of the time-averaged body."""
         xp = sigpy.get_array_module(label)
         weights = self.course.temporal_basis.mean(axis=1)

@@ -9,6 +9,7 @@ from nets.architectures.registry import build
 from nets.training.losses import (
     LOSSES,
     METRICS,
+    curve_error,
     measured_error,
     named,
     thin_and_bright,
@@ -107,3 +108,16 @@ def test_names_are_looked_up_and_unknown_ones_told() -> None:
     assert named(LOSSES, "loss", "l2") is LOSSES["l2"]
     with pytest.raises(ValueError, match="loss 'huber' is not known; known are l1, l2"):
         named(LOSSES, "loss", "huber")
+
+
+def test_the_error_of_curves_is_in_their_coordinates() -> None:
+    torch.manual_seed(0)
+    label = torch.randn(3, 4, 5, dtype=torch.complex64)
+    cells = torch.zeros(2, 3, 2)
+    cells[0, 0, 0], cells[1, 1, 1] = 1.0, 2.0
+    estimate = label.clone()
+    estimate[2] += 9  # no curve sees the third map
+    assert float(curve_error(estimate, label, cells)) == 0
+    estimate[1] += 0.5j
+    expected = 2 * 0.5 * 20**0.5 / (label[0].abs().square().sum() + 4 * label[1].abs().square().sum()).sqrt()
+    assert float(curve_error(estimate, label, cells)) == pytest.approx(float(expected), rel=1e-5)
