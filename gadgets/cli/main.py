@@ -90,9 +90,7 @@ def simulate_scan(
     scan: NewScanArgument,
     preset: Annotated[
         Preset,
-        typer.Option(
-            help="tiny: 64x64, 12 s; standard: 160x160, 60 s; anatomy: so too, a rich body; plain: no inversions."
-        ),
+        typer.Option(help="tiny: 64x64, 12 s; standard: 160x160, 60 s, 8 coils; anatomy: rich; plain: no inversions."),
     ] = Preset.tiny,
     seed: SeedOption = 0,
     duration_s: Annotated[float | None, typer.Option(help="Length of the scan.", show_default="preset's")] = None,

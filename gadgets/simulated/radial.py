@@ -235,9 +235,8 @@ def _write_truth(scan: ScannedSubject, file: h5py.File) -> None:
     protocol = scan.protocol
     file.attrs["malibu_version"] = __version__
     file.attrs["seed"] = scan.seed
-    for name, value in (vars(protocol) | vars(protocol.physiology)).items():
-        if name != "physiology":
-            file.attrs[name] = value
+    for name, value in protocol.settings.items():
+        file.attrs[name] = value
     readouts = scan.truth_readouts
     shape = (len(readouts), protocol.matrix, protocol.matrix)
     drawn = scan.truth_images(readouts[:1]).dtype

@@ -145,7 +145,7 @@ class BodyScan(ScannedSubject):
                 rows, share = self.states.readouts_of(number, block)
                 if not len(rows):
                     continue
-                spectra = oversampled_spectra(self._moved(number), reach)
+                spectra = oversampled_spectra(self._moved(self.model.maps, number), reach)
 
                 def add(
                     some: NDArray, spectra: NDArray = spectra, rows: NDArray = rows, share: NDArray = share
@@ -156,14 +156,17 @@ class BodyScan(ScannedSubject):
                 list(pool.map(add, np.array_split(np.arange(len(rows)), max(workers, len(rows) // 64))))
         return data
 
-    def _moved(self, number: int) -> NDArray:
-        """Maps of the signal model in a state: ``(n, n, R)`` complex64."""
-        return self._moved_maps(self.model.maps, number)
+    @cached_property
+    def _backward(self) -> dict[int, NDArray]:
+        return {}
 
-    def _moved_maps(self, maps: NDArray, number: int) -> NDArray:
+    def _moved(self, maps: NDArray, number: int) -> NDArray:
+        """Maps of the body at rest as they are in a state: ``(n, n, maps)`` complex64."""
         contraction = float(self.states.contraction[number])
-        backward = self.body.backward_map(contraction, float(self.states.displacement_mm[number]))
-        return moved(maps * self.body.through_plane(contraction)[..., None], backward)
+        if number not in self._backward:
+            displacement_mm = float(self.states.displacement_mm[number])
+            self._backward[number] = self.body.backward_map(contraction, displacement_mm)
+        return moved(maps * self.body.through_plane(contraction)[..., None], self._backward[number])
 
     def truth_images(self, readouts: NDArray) -> NDArray:
         """Draw the body without coil sensitivities, at the echo.
@@ -179,13 +182,13 @@ class BodyScan(ScannedSubject):
             Each pixel the mean over its area.
         """
         images = np.zeros((len(readouts), self.protocol.matrix, self.protocol.matrix), dtype=np.complex64)
-        mixing = self.model.mixing_at_echo(readouts)
+        # frames at rest first: a mixture moves as its parts do, and there are fewer of them
+        rest = self.model.maps @ self.model.mixing_at_echo(readouts).T
         states, weights = self.states.state[readouts], self.states.weight[readouts].astype(np.float32)
         for number in np.unique(states):
             frames, column = np.nonzero((states == number) & (weights > 0))
             if len(frames):
-                maps = self._moved(int(number))
-                drawn = self._area_mean(maps @ (mixing[frames].T * weights[frames, column]))
+                drawn = self._area_mean(self._moved(rest[..., frames] * weights[frames, column], int(number)))
                 np.add.at(images, frames, np.moveaxis(drawn, -1, 0))
         return images
 

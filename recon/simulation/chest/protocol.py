@@ -103,6 +103,13 @@ class Protocol:
             raise DataError(f"a field of {self.field_t:g} T is none of a scanner; field_t lies between 0.1 and 10")
 
     @property
+    def settings(self) -> dict[str, float | str | bool]:
+        """What has an effect, by its name: without a body, nothing that only a body knows."""
+        every = vars(self) | vars(self.physiology)
+        left_out = {"physiology"} if self.kind else {"physiology", *_OF_A_BODY}
+        return {name: value for name, value in every.items() if name not in left_out}
+
+    @property
     def readouts(self) -> int:
         """Readouts of the scan, navigators included: an even number."""
         return 2 * round(self.duration_s * 1000 / self.tr_ms / 2)
@@ -122,6 +129,20 @@ class Protocol:
         """Efficiency of the inversion; -1, by which M stays M, without one."""
         return self.inversion_efficiency if self.inversions else -1.0
 
+
+_OF_A_BODY = (
+    "kind",
+    "field_t",
+    "b1_variation",
+    "off_resonance",
+    "fat_shift",
+    "t2_star",
+    "varying_inflow",
+    "echo_time_ms",
+    "gradient_delay_x_us",
+    "gradient_delay_y_us",
+    "trajectory_error",
+)
 
 DWELL_US = 2.0
 """Sampling interval of simulated radial scans: 320 samples take 0.64 ms."""

@@ -10,8 +10,10 @@ from gadgets.datasets.contents import HELD_OUT, TRAINED_ON, content_of
 from gadgets.datasets.courses import read_course, single_image_course, write_course
 from gadgets.datasets.streams import StreamedChannels, StreamedPairs
 from nets.data.formats.errors import VolumeError
+from nets.weights import load_weights
 from recon.relaxometry.inversion_recovery import InversionRecovery
 from recon.simulation.pairs.course import Course
+from tests.support.recipes import QUIET, STREAMED, exported, run_in, save_start
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +103,19 @@ def test_channels_are_normalised_by_their_input(folder: Path) -> None:
 def test_too_few_courses_are_refused(tmp_path: Path) -> None:
     with pytest.raises(VolumeError, match="at least 2 are needed"):
         StreamedPairs(str(tmp_path)).setup("fit")
+
+
+@pytest.mark.parametrize("recipe", STREAMED, ids=lambda path: path.stem)
+def test_every_streamed_recipe_learns_in_two_steps(recipe: Path, folder: Path, tmp_path: Path) -> None:
+    small = "{rank: 4, growth: 4, blocks: 1" + (", rounds: 1}" if "unrolled" in recipe.stem else "}")
+    quiet = [f"--config={recipe}", *QUIET, "--trainer.precision=32-true", "--data.device=cpu", "--model.steps=2"]
+    quiet += [f"--data.courses={folder}", "--data.single_images=0", "--data.samples_per_epoch=2", "--data.kinds=[shapes]"]
+    if "unrolled" in recipe.stem:
+        quiet.append(f"--model.network={small}")
+    else:
+        start = save_start(tmp_path / "start.safetensors", "mdcn")
+        quiet += [f"--model.weights={start}", "--model.network={rank: 4, growth: 4, blocks: 2}", "--data.rank=4"]
+    run_in(tmp_path, quiet)
+    loaded = load_weights(exported(tmp_path, recipe.stem))
+    assert "never the kinds long_axis" in loaded.card.training_data
+    assert 0 < loaded.card.metrics["val_nrmse"]

@@ -33,7 +33,9 @@ PAPERS = {
     "dwan": {"width": 32, "wide": 128, "dilations": (2, 4, 8, 16)},
     "alamo": UNET | {"inputs": 20, "outputs": 220, "growth": 48, "units": 6, "keep_input": False, "compress": True},
 }
-FLAT = {"mdcn", "dense_unet", "dwan", "alamo"}
+PAPERS["mdcn_unrolled"] = {"rank": 32, "rounds": 5, "cg_steps": 2, "growth": 32, "blocks": 3, "dilations": (1, 4, 8, 1)}
+PAPERS["mdcn_unrolled"] |= {"fold": 2, "shared": False}
+FLAT = {"mdcn", "mdcn_unrolled", "dense_unet", "dwan", "alamo"}
 WHO = {
     "Chen 2021": {"mdcn", "dense_unet", "dcsrn", "mdcsrn", "mdcsrn_attention", "srdensenet", "alamo"},
     "Wang 2020": {"rrdg", "fsrcnn", "srresnet", "patch_critic"},
@@ -112,7 +114,7 @@ def test_the_smallest_networks(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("unet9", {}, "'unet9' is not known; known are mdcn, dense_unet, .*alamo$"),
+        ("unet9", {}, "'unet9' is not known; known are mdcn, mdcn_unrolled, dense_unet, .*alamo$"),
         ("mdcn", {"dilations": ()}, "at least one unit"),
         ("mdcn", {"dilations": (1, 0)}, r"dilations \(1, 0\) must name at least one unit, each at least 1"),
         ("mdcn", {"norm": "layer"}, "mdcn: norm = 'layer'"),
