@@ -36,7 +36,9 @@ SMALL = {
     "dwan": {"width": 3, "wide": 6},
     "alamo": {"inputs": 3, "outputs": 6, "growth": 3},
 }
-IMAGE_TO_IMAGE = [name for name in ARCHITECTURES if not any(word in name for word in ("critic", "discriminator", "unrolled"))]
+IMAGE_TO_IMAGE = [
+    name for name in ARCHITECTURES if not any(word in name for word in ("critic", "discriminator", "unrolled"))
+]
 
 
 @pytest.mark.parametrize(("name", "config", "count"), COUNTS)

@@ -28,7 +28,14 @@ SHARED: dict[str, Any] = {
 }
 DEFAULTS: dict[type, dict[str, Any]] = {
     Training: {**SHARED, "metrics": ("l1", "psnr"), "intended_input": ""},
-    SpatialFactorTraining: {**SHARED, "architecture": "mdcn", "metrics": ("l1",), "l1_scale": 1e-2, "l2_scale": 1e-2, "curve_weight": 0.0},
+    SpatialFactorTraining: {
+        **SHARED,
+        "architecture": "mdcn",
+        "metrics": ("l1",),
+        "l1_scale": 1e-2,
+        "l2_scale": 1e-2,
+        "curve_weight": 0.0,
+    },
     SuperResolutionTraining: {
         **SHARED,
         "architecture": "mdcsrn",
