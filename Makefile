@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEVICE ?= cuda:0
 SOURCES := setup.cfg pyproject.toml constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # Two workers with threads of their own would wait for each other.
 ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: demo test test-slow docs fuzz soak mutants gpu-check test-pythons weights sr-weights clean
+.PHONY: demo test test-slow docs fuzz soak mutants gpu-check test-pythons weights unrolled-weights sr-weights clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
@@ -53,12 +54,21 @@ gpu-check: $(VENV)/.installed-dev
 test-pythons:
 	$(PYTHON) tests/support/pythons.py
 
-# The shipped weights anew, two hours on 2 cores; then:
-# cp runs/multitasking_mdcn_refined/multitasking_mdcn_refined.safetensors nets/shipped/multitasking_mdcn.safetensors
+# The shipped weights anew: two hours on 2 cores, and then the third part, six minutes on a GPU (DEVICE=cpu: a night); then:
+# cp runs/multitasking_mdcn_varied/multitasking_mdcn_varied.safetensors nets/shipped/multitasking_mdcn.safetensors
+# What is there is not made again; an interrupted training goes on with --ckpt_path runs/NAME/checkpoints/last.ckpt.
 weights: $(VENV)/.installed-dev
 	$(BIN)/malibu prepare-pairs pairs --simulate 210 --seed 1000 --workers 2
 	$(BIN)/python -m nets.training fit --config configs/train/multitasking_mdcn.yaml
 	$(BIN)/python -m nets.training fit --config configs/train/multitasking_mdcn_refined.yaml
+	$(BIN)/malibu prepare-courses courses
+	$(BIN)/python -m nets.training fit --config configs/train/multitasking_mdcn_varied.yaml --data.device $(DEVICE) \
+		--model.weights runs/multitasking_mdcn_refined/multitasking_mdcn_refined.safetensors
+
+# mDCN unrolled with the data, on a GPU alone.
+unrolled-weights: $(VENV)/.installed-dev
+	$(BIN)/malibu prepare-courses courses
+	$(BIN)/python -m nets.training fit --config configs/train/multitasking_unrolled.yaml --data.device $(DEVICE)
 
 # Those of super-resolution, four hours on one core; then:
 # cp runs/sr_coronary_l1/sr_coronary_l1.safetensors runs/sr_brain_l1/sr_brain_l1.safetensors nets/shipped

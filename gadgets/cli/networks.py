@@ -1,4 +1,4 @@
-"""The commands of ``malibu`` that are about networks: ``nets`` and ``prepare-pairs``."""
+"""The commands of ``malibu`` that are about networks: ``nets``, ``prepare-pairs`` and ``prepare-courses``."""
 
 import json
 from pathlib import Path
@@ -90,3 +90,22 @@ def prepare_pairs(
     out.print(f"{len(jobs) - len(failed)} of {len(jobs)} scans have their pairs in {folder}")
     if failed:
         raise typer.Exit(1)
+
+
+def prepare_courses(
+    folder: Annotated[Path, typer.Argument(help="Folder for the courses.", show_default=False)],
+    count: Annotated[int, typer.Option(min=2, help="Simulated scans; the last one is for validation.")] = 12,
+    seed: FirstSeedOption = 5000,
+) -> None:
+    """Make courses of gated scans, of which pairs with any content are made while a network learns; resumes."""
+    from gadgets.datasets.courses import gated_course, write_course
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {number: folder / f"gated-{number:06d}.h5" for number in range(seed, seed + count)}
+    missing = {number: path for number, path in paths.items() if not path.exists()}
+    with progress_bar() as progress:
+        task = progress.add_task("courses", total=len(paths), completed=len(paths) - len(missing))
+        for number, path in missing.items():
+            write_course(path, gated_course(number))
+            progress.advance(task)
+    out.print(f"{len(paths)} courses lie in {folder}")

@@ -124,3 +124,22 @@ def test_every_streamed_recipe_learns_in_two_steps(recipe: Path, folder: Path, t
     loaded = load_weights(exported(tmp_path, recipe.stem))
     assert "never the kinds long_axis" in loaded.card.training_data
     assert loaded.card.metrics["val_nrmse"] > 0
+
+
+def test_courses_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from gadgets.cli.main import app
+
+    made: list[int] = []
+
+    def quickly(seed: int) -> Course:
+        made.append(seed)
+        return single_image_course(seed)
+
+    monkeypatch.setattr("gadgets.datasets.courses.gated_course", quickly)
+    for _ in range(2):
+        result = CliRunner().invoke(app, ["prepare-courses", str(tmp_path / "c"), "--count", "2", "--seed", "7"])
+        assert result.exit_code == 0
+    assert made == [7, 8]
+    assert "2 courses lie in" in result.output
