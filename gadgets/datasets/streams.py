@@ -96,7 +96,9 @@ class StreamedPairs(TrainingData):
     def _paths(self) -> list[Path]:
         paths = sorted(self.folder.glob("gated-*.h5"))[: self.limit]
         if len(paths) < 2:
-            raise VolumeError(f"{self.folder} holds {len(paths)} courses, at least 2 are needed; run make weights")
+            raise VolumeError(
+                f"{self.folder} holds {len(paths)} courses, at least 2 are needed; run malibu prepare-courses"
+            )
         return paths
 
     def setup(self, stage: str) -> None:
@@ -126,7 +128,7 @@ class StreamedPairs(TrainingData):
 
     def contents(self) -> Iterator[Content]:
         """Contents from the workers."""
-        sides = sorted({2 * maker.course.matrix for maker in (*self._makers, *self._singles)})
+        sides = sorted({2 * maker.course.matrix for maker in (*self._makers[:-1], *self._singles)})
         drawn = Contents(self.kinds, sides, self.seed)
         return iter(
             DataLoader(

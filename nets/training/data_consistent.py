@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nets.training.base import Training
-from nets.training.losses import curve_error, relative_error
+from nets.training.losses import curve_error, curve_error_of_some, relative_error
 
 _INTENDED_INPUT = (
     "density-compensated back-projection U0 of a radial Multitasking scan, (L, y, x) complex, with E_Phi^H d and the "
@@ -55,8 +55,7 @@ class UnrolledTraining(Training):
         self.log("train_loss", error, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
         if cells is None or not self.curve_weight:
             return error
-        chosen = cells[torch.randint(len(cells), (4,), device=cells.device)]
-        return error + self.curve_weight * curve_error(estimate, label, chosen)
+        return error + self.curve_weight * curve_error_of_some(estimate, label, cells)
 
     def judged(self, batch: Any) -> dict[str, Tensor]:
         """NRMSE of U, of what the network is given, and of recovery curves."""

@@ -43,6 +43,11 @@ def curve_error(estimate: Tensor, label: Tensor, cells: Tensor) -> Tensor:
     return relative_error(curves, true)
 
 
+def curve_error_of_some(estimate: Tensor, label: Tensor, cells: Tensor, count: int = 4) -> Tensor:
+    """:func:`curve_error` at some states of motion drawn at random: all of them would cost more than a step."""
+    return curve_error(estimate, label, cells[torch.randint(len(cells), (count,), device=cells.device)])
+
+
 def peak_ratio(estimate: Tensor, label: Tensor) -> Tensor:
     """PSNR in dB; the peak is the label's."""
     return peak_signal_noise_ratio(estimate, label, data_range=float(label.max()))

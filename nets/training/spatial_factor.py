@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from nets.scaling import LabelStatistics, Normalisation, to_maps
 from nets.training.base import Batch, Training
-from nets.training.losses import curve_error, relative_error, weight_penalty
+from nets.training.losses import curve_error_of_some, relative_error, weight_penalty
 
 _INTENDED_INPUT = (
     "density-compensated back-projection U0 of a golden-angle radial Multitasking scan, real parts of all basis maps, "
@@ -59,8 +58,7 @@ class SpatialFactorTraining(Training):
         if self.curve_weight and len(batch) > 3 and batch[3] is not None:
             restored = Normalisation(*batch[2][0, 1].tolist())
             found, true = (to_maps(restored.undo(channels))[0] for channels in (estimate, batch[1]))
-            chosen = batch[3][torch.randint(len(batch[3]), (4,), device=batch[3].device)]
-            total = total + self.curve_weight * curve_error(found, true, chosen)
+            total = total + self.curve_weight * curve_error_of_some(found, true, batch[3])
         return total
 
     def judged(self, batch: Batch) -> dict[str, Tensor]:
