@@ -42,7 +42,7 @@ class StreamedPairs(TrainingData):
     courses : str
         Folder of courses that ``malibu prepare-courses`` filled; the last one is for validation.
     single_images : int
-        How many scans of one image from few spokes there are beside them.
+        How many scans of one image from few spokes there are beside them; the last one is for validation, too.
     single_share : float
         How often one of these is taken.
     kinds : sequence of str, optional
@@ -88,7 +88,7 @@ class StreamedPairs(TrainingData):
     def describe(self) -> str:
         """Say what is trained on."""
         return (
-            f"pairs made of {len(self._paths()) - 1} courses of simulated gated scans and {self.single_images} of one "
+            f"pairs made of {len(self._paths()) - 1} courses of simulated gated scans and {self._singles_taught} of one "
             f"image from 20 to 120 spokes, with contents of the kinds {', '.join(self.kinds)}; no patient, and never "
             f"the kinds {', '.join(kind for kind in HELD_OUT if kind not in self.kinds)}"
         )
@@ -116,6 +116,15 @@ class StreamedPairs(TrainingData):
             sigpy.get_array_module(self._makers[0].normal.kernel).get_default_memory_pool().free_all_blocks()
         log.info("operators of %d and %d courses are made", len(self._makers), len(self._singles))
 
+    @property
+    def _taught(self) -> list[PairMaker]:
+        """What is learned from: all but the last course, and the last of single images."""
+        return [*self._makers[:-1], *self._singles[: self._singles_taught]]
+
+    @property
+    def _singles_taught(self) -> int:
+        return max(0, self.single_images - 1)
+
     def train_dataloader(self) -> DataLoader:
         """Endless pairs."""
         return DataLoader(_Shown(self), batch_size=None)
@@ -128,7 +137,7 @@ class StreamedPairs(TrainingData):
 
     def contents(self) -> Iterator[Content]:
         """Contents from the workers."""
-        sides = sorted({2 * maker.course.matrix for maker in (*self._makers[:-1], *self._singles)})
+        sides = sorted({2 * maker.course.matrix for maker in self._taught})
         drawn = Contents(self.kinds, sides, self.seed)
         return iter(
             DataLoader(
@@ -142,8 +151,9 @@ class StreamedPairs(TrainingData):
 
     def drawn(self, content: Content, rng: np.random.Generator) -> tuple[Any, ...]:
         """Show a content by a random course whose pixels fit."""
-        fitting = [maker for maker in self._makers[:-1] if 2 * maker.course.matrix == content.pixels]
-        singles = [maker for maker in self._singles if 2 * maker.course.matrix == content.pixels]
+        fits = [maker for maker in self._taught if 2 * maker.course.matrix == content.pixels]
+        fitting = [maker for maker in fits if maker.course.sequence is not None]
+        singles = [maker for maker in fits if maker.course.sequence is None]
         among = singles if singles and (not fitting or rng.random() < self.single_share) else fitting
         maker = among[int(rng.integers(len(among)))]
         return self.made(maker, content, float(np.exp(rng.uniform(*np.log(_SNR)))), rng)

@@ -55,28 +55,37 @@ class UnrolledConfig:
     cg_steps : int
         CG steps after each network; each costs a product with the normal operator, and its start another.
     growth, blocks, dilations :
-        Of the network of each round, as in :class:`nets.architectures.mdcn.MdcnConfig`; it is added to its input.
-    fold : int
-        Boxes of so many pixels along each axis become channels of the network: 2 makes it about four times cheaper, and
-        its sight twice as wide.
+        Of the mDCN of each round, as in :class:`nets.architectures.mdcn.MdcnConfig`.
+    refines : bool
+        End with one more network: CG steps bring back some of the noise.
     shared : bool
-        One network for all rounds.
+        One network for all rounds, and for the end.
     """
 
     rank: int = Field(default=32, ge=1)
-    rounds: int = Field(default=5, ge=1)
+    rounds: int = Field(default=3, ge=1)
     cg_steps: int = Field(default=2, ge=1)
     growth: int = Field(default=32, ge=1)
-    blocks: int = Field(default=3, ge=1)
+    blocks: int = Field(default=4, ge=1)
     dilations: tuple[int, ...] = (1, 4, 8, 1)
-    fold: int = Field(default=2, ge=1)
+    refines: bool = True
     shared: bool = False
+
+    @property
+    def networks(self) -> int:
+        """How many networks take part."""
+        return 1 if self.shared else self.rounds + self.refines
+
+    @property
+    def of_a_round(self) -> MdcnConfig:
+        """Hyper-parameters of each network."""
+        return MdcnConfig(self.rank, self.growth, self.blocks, self.dilations)
 
 
 class MdcnUnrolled(nn.Module):
-    """K times: ``z = U + network(U)``, then CG steps from z towards the minimum of ``‖d - E_Φ(U)‖² + μ ‖U - z‖²``.
+    """K times: ``z = mDCN(U)``, then CG steps from z towards the minimum of ``‖d - E_Φ(U)‖² + μ ‖U - z‖²``.
 
-    Before training the networks add nothing: what is left are the CG steps.
+    Before training the networks hand through what they are given (``growth >= rank``): what is left are the CG steps.
 
     Parameters
     ----------
@@ -91,8 +100,7 @@ class MdcnUnrolled(nn.Module):
     def __init__(self, config: UnrolledConfig) -> None:
         super().__init__()
         self.config, self.checkpointing = config, False
-        count = 1 if config.shared else config.rounds
-        self.networks = nn.ModuleList(_RoundNetwork(config) for _ in range(count))
+        self.networks = nn.ModuleList(_OfFewMaps(config.of_a_round) for _ in range(config.networks))
         self.log_weights = nn.Parameter(torch.full((config.rounds,), math.log(_FIRST_WEIGHT)))
 
     @property
@@ -114,7 +122,7 @@ class MdcnUnrolled(nn.Module):
         -------
         (L, y, x) complex64 Tensor
         """
-        scale, density = _root_mean_square(back_projection), data.density.mean()
+        scale, density = self._scale(back_projection), data.density.mean()
         scaled = DataTerm(
             lambda maps: data.normal(maps) / density, data.adjoint / (density * scale), data.density / density
         )
@@ -124,40 +132,34 @@ class MdcnUnrolled(nn.Module):
                 maps = checkpoint(self._round, number, maps, scaled, use_reentrant=False)
             else:
                 maps = self._round(number, maps, scaled)
+        if self.config.refines:
+            maps = self._network(self.config.rounds)(maps)
         return maps * scale
 
+    def _network(self, number: int) -> nn.Module:
+        return self.networks[0 if self.config.shared else number]
+
     def _round(self, number: int, maps: Tensor, data: DataTerm) -> Tensor:
-        network = self.networks[0 if self.config.shared else number]
-        prior = maps + network(maps)
+        prior = self._network(number)(maps)
         return consistent(prior, data, self.log_weights[number].exp(), self.config.cg_steps)
 
+    def _scale(self, maps: Tensor) -> Tensor:
+        """Deviation over all channels, those that a scan lacks being zero: what a single mDCN is normalised by."""
+        count = 2 * self.config.rank * maps[0].numel()
+        scale = torch.linalg.vector_norm(maps) / math.sqrt(count)
+        return torch.where(scale > 0, scale, torch.ones_like(scale))
 
-class _RoundNetwork(nn.Module):
-    """An mDCN on folded pixels whose last weights start at zero; maps that a scan lacks cost nothing."""
 
-    def __init__(self, config: UnrolledConfig) -> None:
-        super().__init__()
-        self.fold, self.rank = config.fold, config.rank
-        inner = MdcnConfig(config.rank * config.fold**2, config.growth, config.blocks, config.dilations, start="random")
-        self.mdcn = Mdcn(inner)
-        nn.init.zeros_(self.mdcn.combine.weight)
+class _OfFewMaps(Mdcn):
+    """mDCN on complex maps; those that a scan lacks count as zero, and cost nothing."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """(L, y, x) complex64 → the same."""
-        sizes = maps.shape[-2:]
-        channels = nn.functional.pad(
-            to_channels(maps), [part for size in sizes[::-1] for part in (0, -size % self.fold)]
-        )
-        folded = nn.functional.pixel_unshuffle(channels[None], self.fold).contiguous(memory_format=torch.channels_last)
-        used = self._used(len(maps), maps.device)
-        stem = nn.functional.conv2d(folded, self.mdcn.stem.weight[:, used], padding=1)
-        added = nn.functional.conv2d(self.mdcn.body(stem), self.mdcn.combine.weight[used])
-        return to_maps(nn.functional.pixel_shuffle(added.float(), self.fold)[0])[:, : sizes[0], : sizes[1]]
-
-    def _used(self, rank: int, device: torch.device) -> Tensor:
-        """Channels of the first ``rank`` maps, real parts and imaginary parts."""
-        places, half = torch.arange(rank * self.fold**2, device=device), self.rank * self.fold**2
-        return torch.cat([places, half + places])
+        channels = to_channels(maps)[None].contiguous(memory_format=torch.channels_last)
+        first = torch.arange(len(maps), device=maps.device)
+        used = torch.cat([first, self.config.rank + first])
+        stem = nn.functional.conv2d(channels, self.stem.weight[:, used], padding=1)
+        return to_maps(nn.functional.conv2d(self.body(stem), self.combine.weight[used])[0])
 
 
 def consistent(prior: Tensor, data: DataTerm, weight: Tensor, steps: int) -> Tensor:
@@ -199,11 +201,6 @@ def consistent(prior: Tensor, data: DataTerm, weight: Tensor, steps: int) -> Ten
 
 def _inner(left: Tensor, right: Tensor) -> Tensor:
     return torch.sum(left.real * right.real + left.imag * right.imag)
-
-
-def _root_mean_square(maps: Tensor) -> Tensor:
-    scale = torch.linalg.vector_norm(maps) / math.sqrt(maps.numel())
-    return torch.where(scale > 0, scale, torch.ones_like(scale))
 
 
 class _SelfAdjoint(torch.autograd.Function):

@@ -1,13 +1,17 @@
 """Training of the unrolled network, end to end, on pairs that bring the data's operators."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from nets.architectures.unrolled import MdcnUnrolled
 from nets.training.base import Training
 from nets.training.losses import curve_error, curve_error_of_some, relative_error
+from nets.weights import load_weights
 
 _INTENDED_INPUT = (
     "density-compensated back-projection U0 of a radial Multitasking scan, (L, y, x) complex, with E_Phi^H d and the "
@@ -27,6 +31,9 @@ class UnrolledTraining(Training):
         towards what is common.
     checkpointing : bool
         Less memory, more time.
+    mdcn_weights : str, optional
+        Let every network start from this file, of an mDCN of the same hyper-parameters: from random weights the first
+        thousand steps are unstable.
     """
 
     def __init__(
@@ -41,10 +48,17 @@ class UnrolledTraining(Training):
         weights: str | None = None,
         curve_weight: float = 0.5,
         checkpointing: bool = False,
+        mdcn_weights: str | None = None,
     ) -> None:
         super().__init__(architecture, network, learning_rate, loss, schedule, steps, metrics, weights, _INTENDED_INPUT)
         self.curve_weight = curve_weight
-        self.network.checkpointing = checkpointing  # type: ignore[assignment]
+        unrolled = cast(MdcnUnrolled, self.network)
+        unrolled.checkpointing = checkpointing
+        if mdcn_weights is not None:
+            wanted = asdict(unrolled.config.of_a_round) | {"dilations": list(unrolled.config.dilations)}
+            start = load_weights(Path(mdcn_weights), "mdcn", wanted).network.state_dict()
+            for network in unrolled.networks:
+                network.load_state_dict(start)
 
     def training_step(self, batch: Any, number: int) -> Tensor:
         """Loss of one pair."""

@@ -107,7 +107,7 @@ def test_too_few_courses_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("recipe", STREAMED, ids=lambda path: path.stem)
 def test_every_streamed_recipe_learns_in_two_steps(recipe: Path, folder: Path, tmp_path: Path) -> None:
-    small = "{rank: 4, growth: 4, blocks: 1" + (", rounds: 1}" if "unrolled" in recipe.stem else "}")
+    small = "{rank: 4, growth: 4, blocks: 2" + (", rounds: 1}" if "unrolled" in recipe.stem else "}")
     quiet = [f"--config={recipe}", *QUIET, "--trainer.precision=32-true", "--data.device=cpu", "--model.steps=2"]
     quiet += [
         f"--data.courses={folder}",
@@ -115,10 +115,10 @@ def test_every_streamed_recipe_learns_in_two_steps(recipe: Path, folder: Path, t
         "--data.samples_per_epoch=2",
         "--data.kinds=[shapes]",
     ]
+    start = save_start(tmp_path / "start.safetensors", "mdcn")
     if "unrolled" in recipe.stem:
-        quiet.append(f"--model.network={small}")
+        quiet += [f"--model.network={small}", f"--model.mdcn_weights={start}"]
     else:
-        start = save_start(tmp_path / "start.safetensors", "mdcn")
         quiet += [f"--model.weights={start}", "--model.network={rank: 4, growth: 4, blocks: 2}", "--data.rank=4"]
     run_in(tmp_path, quiet)
     loaded = load_weights(exported(tmp_path, recipe.stem))

@@ -144,7 +144,7 @@ def test_data_consistency_follows_the_network(tiny_file: Path, identity_weights:
 
 def test_an_unrolled_network_goes_back_to_the_data(tiny_file: Path, tmp_path: Path) -> None:
     """Untrained, it adds nothing: what is left is data consistency, as after an identity network."""
-    values = {"rounds": 1, "cg_steps": 5, "growth": 4, "blocks": 1}
+    values = {"rank": 8, "rounds": 1, "cg_steps": 5, "growth": 8, "blocks": 1}
     weights = tmp_path / "unrolled.safetensors"
     network = build("mdcn_unrolled", values)
     save_weights(weights, network, ModelCard("mdcn_unrolled", card_config("mdcn_unrolled", values), "U0", "nothing", 0))

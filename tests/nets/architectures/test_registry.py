@@ -33,8 +33,8 @@ PAPERS = {
     "dwan": {"width": 32, "wide": 128, "dilations": (2, 4, 8, 16)},
     "alamo": UNET | {"inputs": 20, "outputs": 220, "growth": 48, "units": 6, "keep_input": False, "compress": True},
 }
-PAPERS["mdcn_unrolled"] = {"rank": 32, "rounds": 5, "cg_steps": 2, "growth": 32, "blocks": 3, "dilations": (1, 4, 8, 1)}
-PAPERS["mdcn_unrolled"] |= {"fold": 2, "shared": False}
+PAPERS["mdcn_unrolled"] = {"rank": 32, "rounds": 3, "cg_steps": 2, "growth": 32, "blocks": 4, "dilations": (1, 4, 8, 1)}
+PAPERS["mdcn_unrolled"] |= {"refines": True, "shared": False}
 FLAT = {"mdcn", "mdcn_unrolled", "dense_unet", "dwan", "alamo"}
 WHO = {
     "Chen 2021": {"mdcn", "dense_unet", "dcsrn", "mdcsrn", "mdcsrn_attention", "srdensenet", "alamo"},

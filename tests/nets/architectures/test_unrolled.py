@@ -44,13 +44,15 @@ def test_many_steps_reach_the_minimum() -> None:
 
 def by_loops(network: MdcnUnrolled, start: np.ndarray, matrix: np.ndarray, data: DataTerm) -> np.ndarray:
     """Rounds of network and preconditioned CG as a textbook writes them, in double precision."""
-    scale, mean = np.sqrt(np.mean(np.abs(start) ** 2)), float(data.density.mean())
+    # The deviation over all channels, real and imaginary, of maps that the scan has and of those that it lacks.
+    scale = np.sqrt(np.sum(np.abs(start) ** 2) / (2 * network.config.rank * N * N))
+    mean = float(data.density.mean())
     system, right = matrix / mean, data.adjoint.numpy().ravel() / (mean * scale)
     density, estimate = data.density.numpy() / mean, start / scale
     for number in range(network.config.rounds):
         mu = float(network.log_weights[number].detach().exp())
         given = torch.from_numpy(estimate.astype(np.complex64))
-        prior = estimate + network.networks[number](given).detach().numpy()
+        prior = network.networks[number](given).detach().numpy()
 
         def precondition(vector: np.ndarray, mu: float = mu) -> np.ndarray:
             return np.fft.ifft2(np.fft.fft2(vector.reshape(start.shape)) / (density + mu)).ravel()
@@ -69,16 +71,20 @@ def by_loops(network: MdcnUnrolled, start: np.ndarray, matrix: np.ndarray, data:
             r, z = fresh, fresh_z
             p = z + beta * p
         estimate = x.reshape(start.shape)
+    if network.config.refines:
+        given = torch.from_numpy(estimate.astype(np.complex64))
+        estimate = network.networks[network.config.rounds](given).detach().numpy()
     return estimate * scale
 
 
-@pytest.mark.parametrize("shared", [False, True])
-def test_the_network_equals_explicit_loops(shared: bool) -> None:
+@pytest.mark.parametrize(("shared", "refines"), [(False, True), (True, True), (False, False)])
+def test_the_network_equals_explicit_loops(shared: bool, refines: bool) -> None:
     matrix, _, data = a_term()
-    network = a_network(UnrolledConfig(rank=4, rounds=2, growth=8, blocks=1, cg_steps=3, shared=shared))
+    config = UnrolledConfig(rank=4, rounds=2, growth=8, blocks=1, cg_steps=3, shared=shared, refines=refines)
+    network = a_network(config)
+    assert len(network.networks) == (1 if shared else 2 + refines)
     if shared:
-        assert len(network.networks) == 1
-        network.networks.append(network.networks[0])  # the loops below name one for each round
+        network.networks.extend(2 * [network.networks[0]])  # the loops below name one for each round
     start = 7 * torch.randn(L, N, N, dtype=torch.complex64)
     with torch.no_grad():
         found = network(start, data).numpy()
@@ -124,7 +130,7 @@ def test_before_training_only_the_data_speak() -> None:
 
 def test_maps_that_a_scan_lacks_count_as_zero() -> None:
     network = a_network()
-    maps = torch.randn(L, 7, 6, dtype=torch.complex64)  # an odd side is filled up and cut
+    maps = torch.randn(L, 7, 6, dtype=torch.complex64)
     padded = torch.cat([maps, torch.zeros(1, 7, 6, dtype=torch.complex64)])
     with torch.no_grad():
         few, all_maps = network.networks[0](maps), network.networks[0](padded)
