@@ -89,8 +89,8 @@ class StreamedPairs(TrainingData):
         """Say what is trained on."""
         return (
             f"pairs made of {len(self._paths()) - 1} courses of simulated gated scans and {self._singles_taught} of "
-            f"one image from 20 to 120 spokes, with contents of the kinds {', '.join(self.kinds)}; no patient, and never "
-            f"the kinds {', '.join(kind for kind in HELD_OUT if kind not in self.kinds)}"
+            f"one image from 20 to 120 spokes, with contents of the kinds {', '.join(self.kinds)}; no patient, and "
+            f"never the kinds {', '.join(kind for kind in HELD_OUT if kind not in self.kinds)}"
         )
 
     def _paths(self) -> list[Path]:
