@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _KEY = "malibu_model_card"
 
-MULTITASKING = "multitasking_mdcn"
+MULTITASKING, UNROLLED = "multitasking_mdcn", "multitasking_unrolled"
 FIRST_STAGE = "sr_coronary_l1"
 SECOND_STAGE = "gan_coronary_dragan"
 """Names of the shipped weights that the gadgets take by default."""

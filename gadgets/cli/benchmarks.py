@@ -33,8 +33,8 @@ def benchmark(
     scan: Annotated[Path | None, typer.Argument(help="ISMRMRD raw-data file (.h5).", show_default=False)] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write.")] = Path("benchmark.html"),
     methods: Annotated[
-        str, typer.Option(help="exact, backprojection, mdcn, mdcn+data, admm; separated by commas.")
-    ] = "backprojection,mdcn,admm",
+        str, typer.Option(help="exact, backprojection, mdcn, mdcn+data, unrolled, admm; separated by commas.")
+    ] = "backprojection,mdcn,unrolled,admm",
     repeat: Annotated[int, typer.Option(min=1, help="Runs of each method; seconds are medians.")] = 1,
     latency: Annotated[
         bool, typer.Option("--latency", help="Send the scan through the wire, to a fresh process and to a warm one.")

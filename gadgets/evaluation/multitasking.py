@@ -36,6 +36,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "exact": {"reconstruction": "backprojection", "gridding": "exact"},
     "backprojection": {"reconstruction": "backprojection", "gridding": "folded"},
     "mdcn": {"reconstruction": "mdcn", "gridding": "folded", "consistency_steps": 0},
+    "unrolled": {"reconstruction": "unrolled", "gridding": "folded", "consistency_steps": 0},
     "mdcn+data": {"reconstruction": "mdcn", "gridding": "folded", "consistency_steps": 5},
     "admm": {"reconstruction": "admm", "gridding": "folded"},
 }

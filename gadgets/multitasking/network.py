@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gadgets.device import ready_torch
 from gadgets.errors import ParameterError
 from gadgets.multitasking.parameters import MultitaskingParameters
+from recon.spatial.toeplitz import kernel_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -125,15 +126,12 @@ def tensor_of(array: NDArray) -> "torch.Tensor":
     return torch.from_dlpack(sigpy.get_array_module(array).ascontiguousarray(array))
 
 
-def open_network(
-    path: Path | None, device: sigpy.Device, precision: str = "float32", compiled: bool = False
-) -> ArrayNetwork:
+def open_network(path: Path, device: sigpy.Device, precision: str = "float32", compiled: bool = False) -> ArrayNetwork:
     """Load a network's weights; it is not warmed up.
 
     Parameters
     ----------
-    path : Path or None
-        None takes the shipped weights.
+    path : Path
     device : sigpy.Device
     precision : {"float32", "bfloat16"}
     compiled : bool
@@ -171,11 +169,12 @@ def load_network(parameters: MultitaskingParameters, device: sigpy.Device, matri
     ParameterError
         If torch is missing, the weights cannot be used, or the rank does not fit.
     """
-    if parameters.reconstruction != "mdcn":
+    if not parameters.wants_network:
         return None
     try:
-        path = Path(parameters.weights) if parameters.weights else None
-        network = open_network(path, device, parameters.precision, parameters.compile_network)
+        network = open_network(_weights(parameters, matrix), device, parameters.precision, parameters.compile_network)
+        if network.sees_data and parameters.gridding == "exact":
+            raise ParameterError(f"{network.name} takes the data by the fold; set gridding=folded, or mdcn's weights")
         check_rank(network, parameters.rank)
     except ParameterError as error:
         if parameters.without_weights == "error":
@@ -188,6 +187,26 @@ def load_network(parameters: MultitaskingParameters, device: sigpy.Device, matri
         "%s is loaded on %s (weights %s)", network.name, meta["MalibuNetworkDevice"], meta["MalibuWeightsSha256"][:12]
     )
     return network
+
+
+def _weights(parameters: MultitaskingParameters, matrix: int) -> Path:
+    """Weights that were set, or malibu's; where nobody asked for the data inside, those that do without if need be."""
+    from nets.weights import MULTITASKING, UNROLLED, shipped
+
+    if parameters.weights:
+        return Path(parameters.weights)
+    if parameters.reconstruction == "mdcn":
+        return shipped(MULTITASKING)
+    if "reconstruction" not in parameters.model_fields_set:
+        reason = None
+        if parameters.gridding == "exact":
+            reason = "gridding=exact"
+        elif (needed := 2 * kernel_bytes(parameters.rank, matrix)) > parameters.settings().memory_bytes:
+            reason = f"the normal operator takes {needed / 2**30:.1f} GiB, above memory_gb"
+        if reason:
+            log.warning("%s: mdcn is used instead of mdcn_unrolled", reason)
+            return shipped(MULTITASKING)
+    return shipped(UNROLLED)
 
 
 def check_rank(network: object, rank: int) -> None:
@@ -212,12 +231,12 @@ def _warmed(network: ArrayNetwork, matrix: int) -> None:
 
 
 @lru_cache(maxsize=2)
-def _loaded(path: Path | None, device: str, precision: str, compiled: bool) -> ArrayNetwork:
+def _loaded(path: Path, device: str, precision: str, compiled: bool) -> ArrayNetwork:
     from nets.inference.spatial_factor import SpatialFactorNetwork
-    from nets.weights import MULTITASKING, WeightsError, shipped
+    from nets.weights import WeightsError
 
     try:
-        network = SpatialFactorNetwork(path or shipped(MULTITASKING), device, precision, compiled)  # type: ignore[arg-type]
+        network = SpatialFactorNetwork(path, device, precision, compiled)  # type: ignore[arg-type]
     except WeightsError as error:
         raise ParameterError(f"weights: {error}") from error
     return ArrayNetwork(network)

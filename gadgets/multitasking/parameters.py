@@ -45,9 +45,7 @@ class MultitaskingParameters(LiveParameters):
         None, description="temporal basis to use: .npy of (rank, spokes), or an image file of malibu with its series 4"
     )
     rank: int = Field(Settings.rank, ge=1, le=256, description="basis functions L of the temporal subspace")
-    energy: float | None = Field(
-        Settings.energy, gt=0, lt=1, description="keep fewer than rank: this share of the energy"
-    )
+    energy: float | None = Field(Settings.energy, gt=0, lt=1, description="fewer than rank: this share of energy")
     cardiac_bins: int = Field(Settings.cardiac_bins, ge=2, le=100, description="cardiac phases")
     respiratory_bins: int = Field(
         Settings.respiratory_bins, ge=2, le=50, description="respiratory states, by displacement"
@@ -100,9 +98,7 @@ class MultitaskingParameters(LiveParameters):
         None, ge=2, le=65535, description="excitations between inversions, navigators included, if no counter tells"
     )
     tr_ms: float | None = Field(None, gt=0, le=1000, description="repetition time; wins over the header's TR")
-    ti_ms: float | None = Field(
-        None, ge=0, le=10_000, description="from inversion to first excitation; wins over the header's TI"
-    )
+    ti_ms: float | None = Field(None, ge=0, le=10_000, description="inversion to first pulse; wins over the header")
     flip_angle_deg: float | None = Field(None, gt=0, le=90, description="nominal flip angle; wins over the header's")
     flip_angle_scale: float = Field(
         Settings.flip_angle_scale, gt=0, le=3, description="true flip angle over nominal, for T1; if set, b1=nominal"
@@ -113,13 +109,11 @@ class MultitaskingParameters(LiveParameters):
     inflow: float = Field(
         Settings.inflow, ge=0, le=1, description="share of fresh spins in flowing blood, for its T1; 0: none"
     )
-    skip_inversions: int = Field(
-        2, ge=0, le=65535, description="leading inversion periods to drop: not in steady state"
-    )
-    reconstruction: Literal["mdcn", "backprojection", "admm"] = Field(
-        "mdcn",
+    skip_inversions: int = Field(2, ge=0, le=65535, description="leading inversion periods to drop")
+    reconstruction: Literal["unrolled", "mdcn", "backprojection", "admm"] = Field(
+        "unrolled",
         validate_default=True,
-        description="spatial factor: a network on the back-projection, the latter alone, or iterative ADMM",
+        description="spatial factor: a network with the data inside, one on the back-projection, the latter, or ADMM",
     )
     weights: str | None = Field(None, description="weights of the network (.safetensors); default: those of malibu")
     without_weights: Literal["error", "backprojection"] = Field(
@@ -148,12 +142,8 @@ class MultitaskingParameters(LiveParameters):
         Settings.relative_lambda, ge=0, le=1e6, allow_inf_nan=False, description="ADMM's penalty over the data's scale"
     )
     iterations: int = Field(Settings.iterations, ge=1, le=1000, description="ADMM's outer iterations")
-    cg_iterations: int = Field(
-        Settings.cg_iterations, ge=1, le=1000, description="CG steps in each of ADMM's iterations"
-    )
-    memory_gb: float = Field(
-        Settings.memory_gb, gt=0, le=4096, description="what ADMM's kernel and its working arrays may take"
-    )
+    cg_iterations: int = Field(Settings.cg_iterations, ge=1, le=1000, description="CG steps in each ADMM iteration")
+    memory_gb: float = Field(Settings.memory_gb, gt=0, le=4096, description="for the normal operator and its work")
     nufft: Literal["auto", "sparse", "finufft", "cufinufft", "sigpy"] = Field(
         Settings.nufft, description="NUFFT back end"
     )
@@ -218,14 +208,19 @@ class MultitaskingParameters(LiveParameters):
     @field_validator("consistency_steps")
     @classmethod
     def _consistency_needs_the_fold(cls, value: int, info: ValidationInfo) -> int:
-        if value and info.data.get("reconstruction") != "mdcn":
+        if value and info.data.get("reconstruction") not in ("mdcn", "unrolled"):
             raise ValueError("data consistency follows a network: set reconstruction=mdcn")
         return value
 
+    @property
+    def wants_network(self) -> bool:
+        """Whether a network finds the spatial factor: the one that the weights hold."""
+        return self.reconstruction in ("unrolled", "mdcn")
+
     def settings(self) -> Settings:
-        """What of this the reconstruction takes; mdcn stands for the network that the weights hold."""
+        """What of this the reconstruction takes."""
         shared = {field.name: getattr(self, field.name) for field in fields(Settings) if hasattr(self, field.name)}
-        shared["reconstruction"] = "network" if self.reconstruction == "mdcn" else self.reconstruction
+        shared["reconstruction"] = "network" if self.wants_network else self.reconstruction
         if self.b1 not in ("estimate", "nominal") or not {"b1", "flip_angle_scale"}.isdisjoint(self.model_fields_set):
             shared["b1"] = "estimate" if "b1" in self.model_fields_set and self.b1 == "estimate" else "nominal"
         return Settings(**shared, t1_map=any(SERIES[kind].needs_t1 for kind in self.images))
@@ -254,7 +249,7 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
             raise ParameterError(f"unknown setting {name!r}; {hint_at(name, known)}")
     given = dict(values)
     if given.get("reconstruction") == "network":
-        given["reconstruction"] = "mdcn"
+        given["reconstruction"] = MultitaskingParameters.model_fields["reconstruction"].default
     t1_map = bool(given.pop("t1_map", Settings.t1_map))
     return replace(checked(MultitaskingParameters, given).settings(), t1_map=t1_map)
 

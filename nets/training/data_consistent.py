@@ -55,10 +55,11 @@ class UnrolledTraining(Training):
         unrolled = cast(MdcnUnrolled, self.network)
         unrolled.checkpointing = checkpointing
         if mdcn_weights is not None:
+            self.started_from = mdcn_weights
             wanted = asdict(unrolled.config.of_a_round) | {"dilations": list(unrolled.config.dilations)}
-            start = load_weights(Path(mdcn_weights), "mdcn", wanted).network.state_dict()
-            for network in unrolled.networks:
-                network.load_state_dict(start)
+            start = load_weights(Path(mdcn_weights), "mdcn", wanted).network
+            for number in range(len(unrolled.networks)):
+                unrolled.networks[number].load_state_dict(start.state_dict())
 
     def training_step(self, batch: Any, number: int) -> Tensor:
         """Loss of one pair."""

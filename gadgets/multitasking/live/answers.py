@@ -58,7 +58,7 @@ class Answers:
         """
         first = self._parameters.at_once()
         result = solve(encoded, first.settings(), self._network, clock)
-        if self._network is None and first.reconstruction == "mdcn":
+        if self._network is None and first.wants_network:
             result = replace(result, method=f"{result.method} (no usable weights)")
         self._send(result, measured, first, clock)
         if first is self._parameters:

@@ -20,7 +20,7 @@ from tests.support.replays import needs_torch
 pytestmark = needs_torch
 
 
-def test_mdcn_brings_the_spatial_factor_of_a_scan_nearer_to_its_truth() -> None:
+def test_networks_bring_the_spatial_factor_of_a_scan_nearer_to_its_truth() -> None:
     """A fourth of the back-projection's error is reached on this scan; on `standard` scans a third."""
     scan = simulate_scan(dataclasses.replace(PRESETS["tiny"], duration_s=20.0), seed=1)
     parameters = MultitaskingParameters()
@@ -29,13 +29,14 @@ def test_mdcn_brings_the_spatial_factor_of_a_scan_nearer_to_its_truth() -> None:
     assert len(encoded.temporal.basis) == 32
     truth = seen_truth(encoded, measured.scan, scan.truth_images(drawn), scan.coils.maps(64), drawn)
     error = {}
-    for method in ("backprojection", "mdcn"):
+    for method in ("backprojection", "mdcn", "unrolled"):
         chosen = parameters.model_copy(update=METHODS[method])
         network = load_network(chosen, sigpy.cpu_device, 64)
         factor = estimate(encoded.problem, chosen.settings(), StageClock(), network).maps
         error[method] = nrmse(factor, truth.spatial_factor)
     assert error["mdcn"] < 0.3 * error["backprojection"]
     assert error["mdcn"] < 0.075
+    assert error["unrolled"] < 0.9 * error["mdcn"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import ismrmrd
 import numpy as np
 import pytest
+import sigpy
 
 from gadgets.errors import ParameterError, RemoteError
 from gadgets.multitasking.network import load_network
@@ -17,7 +18,7 @@ from gadgets.multitasking.series import SERIES
 pytest.importorskip("torch", reason="every test here runs a network")
 
 from nets.architectures.registry import build
-from nets.weights import MULTITASKING, ModelCard, card_config, load_weights, save_weights, shipped
+from nets.weights import MULTITASKING, UNROLLED, ModelCard, card_config, load_weights, save_weights, shipped
 from tests.support.replays import replay_here
 
 CONFIG = {"growth": 32, "blocks": 1, "dilations": (1,)}
@@ -160,15 +161,36 @@ def test_an_unrolled_network_goes_back_to_the_data(tiny_file: Path, tmp_path: Pa
         replay_here(tiny_file, tmp_path / "c.h5", weights=str(weights), gridding="exact", **wanted)
 
 
-def test_shipped_weights_are_small_and_say_what_they_are() -> None:
-    path = shipped(MULTITASKING)
-    loaded = load_weights(path, "mdcn", {"rank": 32})
+@pytest.mark.parametrize(("name", "architecture"), [(MULTITASKING, "mdcn"), (UNROLLED, "mdcn_unrolled")])
+def test_shipped_weights_are_small_and_say_what_they_are(name: str, architecture: str) -> None:
+    path = shipped(name)
+    loaded = load_weights(path, architecture, {"rank": 32})
     assert path.stat().st_size < 12e6
     assert "simulated" in loaded.card.training_data
     assert loaded.card.licence == "MIT"
     metrics = loaded.card.metrics
     assert 0 < metrics["standard_seed_1_nrmse"] < 0.4 * metrics["standard_seed_1_input_nrmse"]
-    assert all(0 < metrics[f"{kind}_ratio"] < 1 for kind in ("long_axis", "legs", "photograph"))
+    for kind in ("long_axis", "legs", "photograph"):
+        assert kind in loaded.card.training_data.split("never the kinds")[1]
+        assert 0 < metrics[f"gated_{kind}_ratio"] < 1
+        assert 0 < metrics[f"single_{kind}_ratio"] < 1
+
+
+def test_the_default_does_without_the_data_where_it_must() -> None:
+    """The normal operator needs the fold, and memory; who asks for it by name is told so instead."""
+
+    def loaded(**given: object) -> str:
+        network = load_network(MultitaskingParameters(rank=8, **given), sigpy.cpu_device, 16)
+        assert network is not None
+        return network.name
+
+    assert loaded() == "mdcn_unrolled"
+    assert loaded(gridding="exact") == "mdcn"
+    assert loaded(memory_gb=0.0005) == "mdcn"
+    assert loaded(reconstruction="mdcn") == "mdcn"
+    assert loaded(reconstruction="unrolled", memory_gb=0.0005) == "mdcn_unrolled"
+    with pytest.raises(ParameterError, match="gridding=folded"):
+        loaded(reconstruction="unrolled", gridding="exact")
 
 
 @pytest.mark.parametrize("fault", ["unreadable", "flipped"])
