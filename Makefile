@@ -8,11 +8,11 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 # Two workers with threads of their own would wait for each other.
 ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: demo test test-slow docs fuzz soak mutants gpu-check test-pythons weights unrolled-weights sr-weights clean
+.PHONY: demo test test-slow docs fuzz soak mutants gpu-check test-pythons weights sr-weights clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
-	test -f demo/scan.h5 || $(BIN)/malibu simulate-scan demo/scan.h5 --preset standard --seed 1
+	test -f demo/scan.h5 || $(BIN)/malibu simulate-scan demo/scan.h5 --preset anatomy --seed 1
 	$(BIN)/malibu replay demo/scan.h5 -o demo/images.h5 --config configs/xml/multitasking.xml --report demo/report
 	test -f demo/coronary.h5 || $(BIN)/malibu simulate-volume demo/coronary.h5 --seed 1
 	$(BIN)/malibu replay demo/coronary.h5 -o demo/restored.h5 --config configs/xml/super_resolution_coronary.xml --report demo/super_resolution
@@ -54,21 +54,22 @@ gpu-check: $(VENV)/.installed-dev
 test-pythons:
 	$(PYTHON) tests/support/pythons.py
 
-# The shipped weights anew: two hours on 2 cores, and then the third part, six minutes on a GPU (DEVICE=cpu: a night); then:
-# cp runs/multitasking_mdcn_varied/multitasking_mdcn_varied.safetensors nets/shipped/multitasking_mdcn.safetensors
-# What is there is not made again; an interrupted training goes on with --ckpt_path runs/NAME/checkpoints/last.ckpt.
+# A training that is done is not done again; one that was interrupted goes on.
+define fit
+test -f runs/$(1)/$(1).safetensors || $(BIN)/python -m nets.training fit --config configs/train/$(1).yaml $(2) \
+	$$(test ! -f runs/$(1)/checkpoints/last.ckpt || echo --ckpt_path runs/$(1)/checkpoints/last.ckpt)
+endef
+
+# The shipped weights anew: two hours on 2 cores, then the courses, and then two parts of six and ten minutes on a GPU, which on
+# 2 cores (DEVICE=cpu) take a night or more each. Then copy what docs/networks.md names into nets/shipped.
 weights: $(VENV)/.installed-dev
 	$(BIN)/malibu prepare-pairs pairs --simulate 210 --seed 1000 --workers 2
-	$(BIN)/python -m nets.training fit --config configs/train/multitasking_mdcn.yaml
-	$(BIN)/python -m nets.training fit --config configs/train/multitasking_mdcn_refined.yaml
+	$(call fit,multitasking_mdcn)
+	$(call fit,multitasking_mdcn_refined)
 	$(BIN)/malibu prepare-courses courses
-	$(BIN)/python -m nets.training fit --config configs/train/multitasking_mdcn_varied.yaml --data.device $(DEVICE) \
-		--model.weights runs/multitasking_mdcn_refined/multitasking_mdcn_refined.safetensors
-
-# mDCN unrolled with the data, on a GPU alone.
-unrolled-weights: $(VENV)/.installed-dev
-	$(BIN)/malibu prepare-courses courses
-	$(BIN)/python -m nets.training fit --config configs/train/multitasking_unrolled.yaml --data.device $(DEVICE)
+	$(call fit,multitasking_mdcn_varied,--data.device $(DEVICE) \
+		--model.weights runs/multitasking_mdcn_refined/multitasking_mdcn_refined.safetensors)
+	$(call fit,multitasking_unrolled,--data.device $(DEVICE))
 
 # Those of super-resolution, four hours on one core; then:
 # cp runs/sr_coronary_l1/sr_coronary_l1.safetensors runs/sr_brain_l1/sr_brain_l1.safetensors nets/shipped
@@ -79,8 +80,11 @@ sr-weights: $(VENV)/.installed-dev
 	for kind in heart:100 head:60 head_vessels:50 abdomen:50 shapes:70 coronary:20 brain:20; do \
 	  $(BIN)/malibu prepare-volumes volumes/joint --domain $${kind%:*} --count $${kind#*:} --shape 96x112x64 || exit 1; done
 	$(BIN)/malibu prepare-volumes volumes/joint --domain head_slices --count 60 --shape 32x128x64
-	for name in sr_plain_l1 sr_coronary_l1 sr_joint_l1 sr_brain_l1 gan_coronary_dragan; do \
-	  $(BIN)/python -m nets.training fit --config configs/train/$$name.yaml || exit 1; done
+	$(call fit,sr_plain_l1)
+	$(call fit,sr_coronary_l1)
+	$(call fit,sr_joint_l1)
+	$(call fit,sr_brain_l1)
+	$(call fit,gan_coronary_dragan)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
