@@ -2,11 +2,16 @@
 
     python tests/benchmarks/mdcn.py --seeds 10 --methods backprojection,mdcn
 
-Seeds 1 to N of the ``standard`` preset; the shipped weights were trained on seeds from 1000 on. The cardiac cycles are
-compared with the truth's spatial factor in the same cells of the temporal tensor, at its own scale.
+    python tests/benchmarks/mdcn.py --vary --methods backprojection,mdcn,unrolled
+
+Seeds 1 to N of the ``standard`` preset, or one seed whose protocol is varied in one thing at a time; the shipped weights
+were trained on seeds from 1000 on. The cardiac cycles are compared with the truth's spatial factor in the same cells of
+the temporal tensor, at its own scale.
 """
 
 import argparse
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import sigpy
@@ -18,7 +23,7 @@ from gadgets.multitasking.network import load_network
 from gadgets.multitasking.parameters import MultitaskingParameters
 from recon.multitasking import encode, estimate, map_t1
 from recon.quality.metrics import agreement, nrmse
-from recon.simulation.chest import PRESETS, simulate_scan
+from recon.simulation.chest import PRESETS, Protocol, simulate_scan
 from recon.stages import StageClock
 
 QUALITY = ("bright SSIM", "bright PSNR", "dark SSIM", "dark PSNR")
@@ -26,20 +31,38 @@ COLUMNS = ("U NRMSE", *QUALITY, "T1 R", "T1 bias %", "T1 limits %", "seconds")
 LOW_IS_GOOD = ("U NRMSE", "T1 limits %", "seconds")
 
 
-def figures(seed: int, methods: list[str], parameters: MultitaskingParameters) -> dict[str, list[float]]:
+VARIED: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "SNR 10": {"snr": 10},
+    "SNR 40": {"snr": 40},
+    "30 s": {"duration_s": 30},
+    "90 s": {"duration_s": 90},
+    "angle 32.04": {"golden_angle_deg": 32.039},
+    "matrix 128": {"matrix": 128, "samples": 256},
+    "flip angle 3": {"flip_angle_deg": 3},
+    "flip angle 8": {"flip_angle_deg": 8},
+    "period 500": {"readouts_per_inversion": 500},
+    "16 coils": {"coils": 16},
+}
+"""What is changed of the protocol, one at a time: noise, spokes, trajectory, matrix, contrast, coils."""
+
+
+def figures(
+    protocol: Protocol, seed: int, methods: list[str], parameters: MultitaskingParameters
+) -> dict[str, list[float]]:
     """One row of :data:`COLUMNS` per method."""
-    scan, clock = simulate_scan(PRESETS["standard"], seed), StageClock()
+    scan, clock = simulate_scan(protocol, seed), StageClock()
     measured = slice_of_simulation(scan, parameters)
     encoded = encode(measured.scan, parameters.settings(), clock=clock)
     shared = sum(clock.seconds.values())
     drawn = scan.truth_readouts
-    truth = seen_truth(encoded, measured.scan, scan.truth_images(drawn), scan.coils.maps(160), drawn)
+    truth = seen_truth(encoded, measured.scan, scan.truth_images(drawn), scan.coils.maps(protocol.matrix), drawn)
     true_t1 = scan.tissue_map({name: tissue.t1_ms for name, tissue in scan.tissues.items()})
     names = ["air", *(shape.name for shape in scan.phantom.shapes)]
     rows = {}
     for method in methods:
         chosen, clock = parameters.model_copy(update=METHODS[method]), StageClock()
-        network = load_network(chosen, sigpy.cpu_device, 160)
+        network = load_network(chosen, sigpy.cpu_device, protocol.matrix)
         factor = estimate(encoded.problem, chosen.settings(), clock, network).maps
         with clock.stage("T1 map"):
             t1_map = map_t1(factor, encoded.temporal, chosen.settings())
@@ -61,21 +84,26 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--methods", default="backprojection,mdcn")
     parser.add_argument("--weights")
+    parser.add_argument("--vary", action="store_true")
     arguments = parser.parse_args()
     methods = arguments.methods.split(",")
     parameters = MultitaskingParameters(device="cpu", weights=arguments.weights)
     table: dict[str, list[list[float]]] = {method: [] for method in methods}
-    print(f"{'':>5} {'':14}", *(f"{name:>11}" for name in COLUMNS))
-    for seed in range(arguments.first, arguments.first + arguments.seeds):
-        for method, row in figures(seed, methods, parameters).items():
+    print(f"{'':>12} {'':14}", *(f"{name:>11}" for name in COLUMNS))
+    standard = PRESETS["standard"]
+    cases = [(str(seed), standard, seed) for seed in range(arguments.first, arguments.first + arguments.seeds)]
+    if arguments.vary:
+        cases = [(name, replace(standard, **change), arguments.first) for name, change in VARIED.items()]
+    for name, protocol, seed in cases:
+        for method, row in figures(protocol, seed, methods, parameters).items():
             table[method].append(row)
-            print(f"{seed:>5} {method:14}", *(f"{value:11.3f}" for value in row), flush=True)
+            print(f"{name:>12} {method:14}", *(f"{value:11.3f}" for value in row), flush=True)
     for method, rows in table.items():
-        print(f" mean {method:14}", *(f"{value:11.3f}" for value in np.mean(rows, axis=0)))
+        print(f"{'mean':>12} {method:14}", *(f"{value:11.3f}" for value in np.mean(rows, axis=0)))
     for method, rows in table.items():
         columns = zip(COLUMNS, zip(*rows, strict=True), strict=True)
         worst = [max(values) if name in LOW_IS_GOOD else min(values) for name, values in columns]
-        print(f"worst {method:14}", *(f"{value:11.3f}" for value in worst))
+        print(f"{'worst':>12} {method:14}", *(f"{value:11.3f}" for value in worst))
 
 
 if __name__ == "__main__":
