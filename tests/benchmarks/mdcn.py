@@ -4,7 +4,7 @@
 
     python tests/benchmarks/mdcn.py --vary --methods backprojection,mdcn,unrolled
 
-Seeds 1 to N of the ``standard`` preset, or one seed whose protocol is varied in one thing at a time; the shipped weights
+Seeds 1 to N of the ``standard`` preset, or one seed whose protocol is varied in one thing at a time; shipped weights
 were trained on seeds from 1000 on. The cardiac cycles are compared with the truth's spatial factor in the same cells of
 the temporal tensor, at its own scale.
 """
