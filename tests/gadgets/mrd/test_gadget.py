@@ -23,7 +23,7 @@ def with_parameters(parameters: bytes = b"") -> bytes:
 @needs_torch
 def test_images_equal_those_of_replay_bit_for_bit(tiny_file: Path, tmp_path: Path) -> None:
     """With the shipped configuration: the shipped network included."""
-    series = replay_here(tiny_file, tmp_path / "images.h5", reconstruction="mdcn")
+    series = replay_here(tiny_file, tmp_path / "images.h5", reconstruction="unrolled")
     replayed = [image for images in series.values() for image in images]
     with Peer() as peer:
         peer.send(b"".join(scan_messages(tiny_file)) + message(CLOSE))
