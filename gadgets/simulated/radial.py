@@ -25,7 +25,7 @@ _WAVEFORM_SAMPLE_MS = 2.5
 _WAVEFORM_SAMPLES = 400
 _TRUTH = ".truth.h5"
 # True images drawn and written at a time.
-_TRUTH_CHUNK = 32
+_TRUTH_CHUNK = 128
 
 
 def protocol_with(preset: str, settings: dict[str, Any]) -> Protocol:
@@ -149,11 +149,11 @@ def common_head(scan: ScannedSubject) -> ismrmrd.AcquisitionHeader:
     head = ismrmrd.AcquisitionHeader()
     head.version = 1
     head.measurement_uid = 1 + scan.seed % 2**31
-    head.number_of_samples = protocol.samples
+    head.number_of_samples = protocol.measured_samples
     head.active_channels = head.available_channels = protocol.coils
     for coil in range(protocol.coils):
         head.channel_mask[coil // 64] |= 1 << (coil % 64)
-    head.center_sample = protocol.samples // 2
+    head.center_sample = protocol.echo_sample
     head.sample_time_us = DWELL_US
     head.position[:] = (10.0, -20.0, 30.0)
     head.read_dir[:] = (1.0, 0.0, 0.0)

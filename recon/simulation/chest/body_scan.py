@@ -6,17 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from recon.simulation.anatomy import Body, random_body
 from recon.simulation.chest.body_signal import SignalModel, signal_model
 from recon.simulation.chest.body_spectra import accumulate, oversampled_spectra
-from recon.simulation.chest.motion_states import MotionStates, states_of
 from recon.simulation.chest.protocol import DWELL_US, Protocol
 from recon.simulation.chest.scanner import READOUTS_AT_A_TIME, ScannedSubject
 from recon.simulation.chest.signal import Tissue
+from recon.simulation.moving.motion_states import MotionStates, states_on
+from recon.simulation.moving.sampling import area_means, sampled
 from recon.threads import available_cpus
 
 _FINEST = 256
@@ -25,8 +25,14 @@ _FINEST = 256
 _MARGIN = 12
 """Steps of half a cycle per field of view around the data: the kernel, the coils' shifts, and delays."""
 
-_CHUNK_BYTES = 400e6
-"""Of k-space that is computed at a time; every chunk visits all states, so more chunks take longer."""
+_CHUNK_BYTES = 600e6
+"""Of k-space before it is mixed to coils, at a time; every chunk visits all states, so more chunks take longer."""
+
+_CONTRACTIONS = 17
+"""States of a normal beat. Walls of the heart move by up to 10 mm, so neighbours differ by less than a millimetre."""
+
+_BREATH_MM = 1.2
+"""Displacement between states, about a pixel of the fine grid."""
 
 _FEWEST_PIXELS = 12
 """Labels of fewer pixels have no signal of their own in the truth's list."""
@@ -72,13 +78,16 @@ class BodyScan(ScannedSubject):
     @cached_property
     def states(self) -> MotionStates:
         """States of motion, and what each readout is a mixture of."""
-        return states_of(self.motion)
+        motion = self.motion
+        squeeze = np.linspace(0, max(1.0, float(motion.contraction.max())), _CONTRACTIONS)
+        farthest = float(motion.displacement_mm.max())
+        breath_mm = np.linspace(0, farthest, 1 + math.ceil(farthest / _BREATH_MM)) if farthest else np.zeros(1)
+        return states_on(motion.contraction, motion.displacement_mm, squeeze, breath_mm)
 
     @cached_property
     def model(self) -> SignalModel:
         """Signal of each voxel over the scan and along the readout."""
-        samples = self.protocol.samples
-        offset_us = (np.arange(samples) - samples // 2) * DWELL_US
+        offset_us = (np.arange(self.protocol.measured_samples) - self.protocol.echo_sample) * DWELL_US
         return signal_model(self.body, self.protocol, self.timeline, offset_us)
 
     def kspace(self) -> Iterator[tuple[slice, NDArray]]:
@@ -92,7 +101,7 @@ class BodyScan(ScannedSubject):
             Their data, noise included.
         """
         played, readouts = self.played_trajectory(), self.protocol.readouts
-        bytes_each = 8 * self.protocol.samples * (len(self.coils.shift_cycles_per_fov) + self.protocol.coils)
+        bytes_each = 8 * self.protocol.measured_samples * len(self.coils.shift_cycles_per_fov)
         step = max(1, int(_CHUNK_BYTES / bytes_each / READOUTS_AT_A_TIME)) * READOUTS_AT_A_TIME
         for begin in range(0, readouts, step):
             chunk = slice(begin, min(begin + step, readouts))
@@ -107,12 +116,13 @@ class BodyScan(ScannedSubject):
         nominal = self.trajectory().astype(np.float64)
         protocol = self.protocol
         per_us = (nominal[:, 1] - nominal[:, 0]) / DWELL_US
+        # Δk S n̂, as recon.readouts.gradient_delays has it
         delay = per_us * [protocol.gradient_delay_x_us, protocol.gradient_delay_y_us]
         rng = np.random.default_rng([self.seed, 8])
         angle = np.arctan2(per_us[:, 1], per_us[:, 0])
         waves = np.stack([np.cos(angle), np.sin(angle), np.cos(2 * angle), np.sin(2 * angle)], axis=-1)
         stray = waves @ rng.normal(0, protocol.trajectory_error / math.sqrt(2), (4, 2))
-        return nominal - delay[:, None] + stray[:, None]
+        return nominal + delay[:, None] + stray[:, None]
 
     def noiseless(self, block: slice, k_cycles_per_fov: NDArray) -> NDArray:
         """Data of some readouts at any k within 3 cycles of the matrix's.
@@ -166,7 +176,7 @@ class BodyScan(ScannedSubject):
         if number not in self._backward:
             displacement_mm = float(self.states.displacement_mm[number])
             self._backward[number] = self.body.backward_map(contraction, displacement_mm)
-        return moved(maps * self.body.through_plane(contraction)[..., None], self._backward[number])
+        return sampled(maps * self.body.through_plane(contraction)[..., None], self._backward[number])
 
     def truth_images(self, readouts: NDArray) -> NDArray:
         """Draw the body without coil sensitivities, at the echo.
@@ -188,15 +198,11 @@ class BodyScan(ScannedSubject):
         for number in np.unique(states):
             frames, column = np.nonzero((states == number) & (weights > 0))
             if len(frames):
-                drawn = self._area_mean(self._moved(rest[..., frames] * weights[frames, column], int(number)))
+                drawn = area_means(
+                    self._moved(rest[..., frames] * weights[frames, column], int(number)), self.protocol.matrix
+                )
                 np.add.at(images, frames, np.moveaxis(drawn, -1, 0))
         return images
-
-    def _area_mean(self, maps: NDArray) -> NDArray:
-        """Means over the pixels of the image's grid: ``(N, N, …)`` of ``(n, n, …)``."""
-        weights = _overlap(self.protocol.matrix, len(self.body.density))
-        rows = np.tensordot(weights, maps, axes=1)
-        return np.moveaxis(np.tensordot(weights, rows, axes=(1, 1)), 0, 1)
 
     @property
     def shape_names(self) -> list[str]:
@@ -215,46 +221,11 @@ class BodyScan(ScannedSubject):
     def truth_maps(self) -> dict[str, NDArray]:
         """T1, B1, inflow, fat, T2* and off-resonance: means over each pixel, weighted by protons; 0 in air."""
         density = np.abs(self.body.density)
-        protons = self._area_mean(density)
+        protons = area_means(density, self.protocol.matrix)
         maps = {name: getattr(self.body, name) for name in ("t1_ms", "b1", "inflow", "fat", "t2_star_ms")}
         maps["off_resonance_hz"] = self.body.off_resonance_hz
-        means = {name: self._area_mean(density * image) / np.maximum(protons, 1e-9) for name, image in maps.items()}
+        sums = {name: area_means(density * image, self.protocol.matrix) for name, image in maps.items()}
+        means = {name: image / np.maximum(protons, 1e-9) for name, image in sums.items()}
         return {"proton_density": protons.astype(np.float32)} | {
             name: np.where(self.shape_map() > 0, image, 0).astype(np.float32) for name, image in means.items()
         }
-
-
-def _overlap(coarse: int, fine: int) -> NDArray:
-    """Share of each fine pixel in the mean over a coarse one, both centred at n // 2: ``(coarse, fine)`` float32."""
-    ratio = fine // coarse
-    distance = np.abs((np.arange(fine) - fine // 2)[None, :] - ratio * (np.arange(coarse) - coarse // 2)[:, None])
-    return (np.clip(ratio / 2 + 0.5 - distance, 0, 1) / ratio).astype(np.float32)
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def moved(maps: NDArray, backward: NDArray) -> NDArray:
-    """Maps at the places from which each pixel comes, by linear interpolation; beyond the grid there is air.
-
-    Parameters
-    ----------
-    maps : (n, n, R) complex64
-    backward : (2, n, n) float32
-
-    Returns
-    -------
-    (n, n, R) complex64
-    """
-    result = np.zeros_like(maps)
-    pixels, count = maps.shape[0], maps.shape[2]
-    for row in range(pixels):
-        for column in range(pixels):
-            y, x = backward[0, row, column], backward[1, row, column]
-            top, left = int(np.floor(y)), int(np.floor(x))
-            for down in range(2):
-                for beside in range(2):
-                    here, there = top + down, left + beside
-                    share = (y - top if down else 1 - (y - top)) * (x - left if beside else 1 - (x - left))
-                    if share != 0 and 0 <= here < pixels and 0 <= there < pixels:
-                        for one in range(count):
-                            result[row, column, one] += np.float32(share) * maps[here, there, one]
-    return result

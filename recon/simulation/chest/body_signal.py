@@ -9,15 +9,12 @@ from recon.readouts.timeline import Timeline
 from recon.simulation.anatomy.body import Body
 from recon.simulation.chest.protocol import DWELL_US, Protocol
 from recon.simulation.chest.signal import Tissue, transverse_signal
+from recon.simulation.moving.recovery import RecoveryTable, lagrange
 
 _FAT_PPM = -3.35
 """Of fat's main peak, from water (Hamilton, NMR Biomed 2011: 1.3 against 4.7 ppm)."""
 
 _HZ_PER_PPM_T = 42.577
-
-_T1_MS = np.geomspace(100, 6000, 60)
-_B1_STEPS = 9
-"""Knots of the curves that are computed exactly; each voxel's is interpolated by cubics in ln T1 and B1."""
 
 _NODES = 8
 """Chebyshev nodes along a readout. A phase that runs by ±φ is then interpolated to 2 (φ/2)⁸/8!: 7e-7 for fat at 3 T."""
@@ -91,17 +88,8 @@ def signal_model(body: Body, protocol: Protocol, timeline: Timeline, offset_us: 
     maps = np.zeros((*filled.shape, vectors.shape[1]), dtype=np.complex64)
     maps[filled] = flat @ vectors
     combine = vectors.conj().T.reshape(-1, by_curve.shape[1], len(nodes_us))
-    along, at_echo = (_lagrange(nodes_us, times) for times in (offset_us, np.zeros(1)))
+    along, at_echo = (lagrange(nodes_us, times) for times in (offset_us, np.zeros(1)))
     return SignalModel(maps, curves, along, combine, at_echo[:, 0])
-
-
-def _lagrange(nodes: NDArray, places: NDArray) -> NDArray:
-    """Lagrange polynomials of the nodes: ``(nodes, places)`` float64."""
-    values = np.ones((len(nodes), len(places)))
-    for one, node in enumerate(nodes):
-        for other in np.delete(nodes, one):
-            values[one] *= (places - other) / (node - other)
-    return values
 
 
 def _along_readout(body: Body, filled: NDArray, protocol: Protocol, nodes_us: NDArray) -> NDArray:
@@ -123,7 +111,6 @@ def _recovery(body: Body, filled: NDArray, protocol: Protocol, timeline: Timelin
     """Curves over the scan, and each voxel's share of them: ``(K, readouts)`` float64, ``(voxels, K)`` float32."""
     b1 = body.b1[filled] if protocol.b1_variation else np.ones(np.count_nonzero(filled), dtype=np.float32)
     inflow = body.inflow[filled] if protocol.varying_inflow else _even_inflow(body, filled)
-    ratios = np.linspace(b1.min(), b1.max(), _B1_STEPS) if np.ptp(b1) > 1e-6 else b1[:1].astype(float)
 
     def curve(t1_ms: float, ratio: float, fresh: float) -> NDArray:
         flip_angle_deg = ratio * protocol.flip_angle_scale * protocol.flip_angle_deg
@@ -136,23 +123,8 @@ def _recovery(body: Body, filled: NDArray, protocol: Protocol, timeline: Timelin
             protocol.efficiency,
         )
 
-    pulsed = np.array([[curve(t1, ratio, 0.0) for ratio in ratios] for t1 in _T1_MS])
-    fresh = np.array([[curve(t1, ratio, 1.0) for ratio in ratios] for t1 in _T1_MS])
-    table = np.stack([pulsed, fresh])  # 2 × T1 × B1 × readouts
-    flat = table.reshape(-1, table.shape[-1])
-    power, vectors = np.linalg.eigh(flat @ flat.T)
-    kept = np.cumsum(np.maximum(power, 0)) > (0.1 * _TOLERANCE) ** 2 * power.sum()
-    curves = (vectors[:, kept][:, ::-1].T @ flat) / np.sqrt(power[kept][::-1, None])
-    shares = (flat @ curves.T).reshape(*table.shape[:3], -1)
-    weights_t1 = _cubic(np.log(body.t1_ms[filled]), np.log(_T1_MS))
-    weights_b1 = _cubic(b1, ratios)
-    by_curve = np.zeros((len(b1), len(curves)))
-    for place_t1, weight_t1 in zip(*weights_t1, strict=True):
-        for place_b1, weight_b1 in zip(*weights_b1, strict=True):
-            weight = (weight_t1 * weight_b1)[:, None]
-            for kind, part in ((0, 1 - inflow), (1, inflow)):
-                by_curve += weight * part[:, None] * shares[kind, place_t1, place_b1]
-    return curves, by_curve.astype(np.float32)
+    table = RecoveryTable(curve, (b1.min(), b1.max()), 0.1 * _TOLERANCE)
+    return table.curves, table.shares(body.t1_ms[filled], b1, inflow)
 
 
 def _even_inflow(body: Body, filled: NDArray) -> NDArray:
@@ -160,14 +132,3 @@ def _even_inflow(body: Body, filled: NDArray) -> NDArray:
     labels = body.labels[filled]
     total = np.bincount(labels, body.inflow[filled], minlength=256)
     return (total / np.maximum(np.bincount(labels, minlength=256), 1))[labels]
-
-
-def _cubic(values: NDArray, knots: NDArray) -> tuple[list[NDArray], list[NDArray]]:
-    """Four knots about each value and their Lagrange weights, or the only knot."""
-    if len(knots) == 1:
-        return [np.zeros(len(values), dtype=int)], [np.ones(len(values))]
-    place = np.clip((values - knots[0]) / (knots[1] - knots[0]), 0, len(knots) - 1)
-    first = np.clip(np.floor(place).astype(int) - 1, 0, len(knots) - 4)
-    offset = place - first
-    weights = _lagrange(np.arange(4.0), offset)
-    return [first + step for step in range(4)], list(weights)

@@ -51,8 +51,13 @@ class Protocol:
         frequency, over each readout from its excitation on; signal decays with T2*; inflow varies within blood.
     echo_time_ms : float
         From the excitation to k = 0.
+    skipped_samples : int
+        Of a partial echo: so many of `samples` are not measured, at the start of every readout, so that a spoke begins
+        closer to k = 0 than it ends.
     gradient_delay_x_us, gradient_delay_y_us : float
-        By which the gradients lag behind the header's trajectory.
+        How far k runs ahead of the header's trajectory along each axis, as time along the readout: the sign of
+        `recon.readouts.gradient_delays` (sx, sy in samples are these over the dwell time), of Rosenzweig (MRM 2019)
+        and of BART. Gradients that lag behind have negative ones.
     trajectory_error : float
         Standard deviation over the spokes of a stray shift of k along and across the spoke, in cycles per field of
         view, that varies smoothly with the angle.
@@ -87,6 +92,7 @@ class Protocol:
     t2_star: bool = False
     varying_inflow: bool = False
     echo_time_ms: float = 1.8
+    skipped_samples: int = 0
     gradient_delay_x_us: float = 0.0
     gradient_delay_y_us: float = 0.0
     trajectory_error: float = 0.0
@@ -99,6 +105,13 @@ class Protocol:
             raise DataError("a simulation needs at least 1 coil, an SNR above 0 and a matrix of at least 16")
         if self.kind and self.matrix % 2:
             raise DataError(f"a simulated body needs an even matrix, not {self.matrix}")
+        if not 0 <= self.skipped_samples <= self.samples // 2 - 4:
+            raise DataError(
+                f"skipped_samples={self.skipped_samples}: of {self.samples} samples, up to {self.samples // 2 - 4} may "
+                "be skipped, so that a few are left before k = 0"
+            )
+        if self.skipped_samples and not self.kind:
+            raise DataError("skipped_samples needs a simulated body; set kind, or take the preset anatomy")
         if not 0.1 <= self.field_t <= 10:
             raise DataError(f"a field of {self.field_t:g} T is none of a scanner; field_t lies between 0.1 and 10")
 
@@ -113,6 +126,16 @@ class Protocol:
     def readouts(self) -> int:
         """Readouts of the scan, navigators included: an even number."""
         return 2 * round(self.duration_s * 1000 / self.tr_ms / 2)
+
+    @property
+    def measured_samples(self) -> int:
+        """Samples of each readout, without those that a partial echo skips."""
+        return self.samples - self.skipped_samples
+
+    @property
+    def echo_sample(self) -> int:
+        """Sample at k = 0 of those that are measured."""
+        return self.samples // 2 - self.skipped_samples
 
     @property
     def period(self) -> int:
@@ -139,6 +162,7 @@ _OF_A_BODY = (
     "t2_star",
     "varying_inflow",
     "echo_time_ms",
+    "skipped_samples",
     "gradient_delay_x_us",
     "gradient_delay_y_us",
     "trajectory_error",

@@ -62,11 +62,12 @@ class ScannedSubject(ABC):
         return np.arange(1, self.protocol.readouts, 2 * step)
 
     def trajectory(self) -> NDArray:
-        """Return (kx, ky) of all readouts: ``(readouts, samples, 2)`` float32, cycles per field of view."""
+        """Return (kx, ky) of all readouts: ``(readouts, measured samples, 2)`` float32, cycles per field of view."""
         angles, is_imaging = np.zeros(self.protocol.readouts), ~self.is_navigator
         spokes = np.arange(np.count_nonzero(is_imaging))
         angles[is_imaging] = golden_angles_rad(spokes, self.protocol.golden_angle_deg)
-        return radial_trajectory(angles, self.protocol.samples, self.protocol.matrix)
+        whole = radial_trajectory(angles, self.protocol.samples, self.protocol.matrix)
+        return whole[:, self.protocol.skipped_samples :]
 
     def noise(self) -> NDArray:
         """Return the noise scan: ``(noise readouts, coils, samples)`` complex64."""
@@ -74,7 +75,7 @@ class ScannedSubject(ABC):
 
     def _noise(self, readouts: int, block: int) -> NDArray:
         rng = np.random.default_rng([self.seed, 7, block])
-        shape = (readouts, self.protocol.coils, self.protocol.samples)
+        shape = (readouts, self.protocol.coils, self.protocol.measured_samples)
         white = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) / math.sqrt(2)
         return self.noise_factor @ white
 

@@ -6,7 +6,7 @@ import numpy as np
 import sigpy
 from numpy.typing import NDArray
 
-from recon.simulation.pairs.states import sampled
+from recon.simulation.moving.sampling import sampled
 
 # Nodes of the motion, as shares of its range: between them, the fields of displacement mix linearly.
 CONTRACTION_NODES, DISPLACEMENT_NODES = 4, 3
@@ -56,14 +56,15 @@ class Content:
     def places(self, contraction: float, displacement_mm: float) -> NDArray:
         """Where the pixels of the body in a state come from: ``(2, n, n)`` float32, (y, x)."""
         xp = sigpy.get_array_module(self.density)
-        mixed = xp.zeros(self.shifts.shape[2:], dtype=np.float32)
+        mixed = xp.zeros((*self.shifts.shape[3:], 2), dtype=np.float32)
         for row, first in _mixed(self.contraction, contraction):
             for column, second in _mixed(self.displacement_mm, displacement_mm):
-                mixed = mixed + np.float32(first * second) * self.shifts[row, column].astype(np.float32)
+                mixed += np.float32(first * second) * xp.moveaxis(self.shifts[row, column].astype(np.float32), 0, -1)
         own = xp.arange(self.pixels, dtype=np.float32)
-        coarse = (own + 0.5) * (mixed.shape[-1] / self.pixels) - 0.5
-        grid = xp.stack(xp.meshgrid(xp.maximum(coarse, 0), xp.maximum(coarse, 0), indexing="ij"))
-        return sampled(mixed, grid) + xp.stack(xp.meshgrid(own, own, indexing="ij"))
+        # beyond the outermost shifts, these
+        coarse = xp.clip((own + 0.5) * (len(mixed) / self.pixels) - 0.5, 0, len(mixed) - 1).astype(np.float32)
+        shift = sampled(mixed, xp.stack(xp.meshgrid(coarse, coarse, indexing="ij")))
+        return xp.moveaxis(shift, -1, 0) + xp.stack(xp.meshgrid(own, own, indexing="ij"))
 
     def appears(self, contraction: float) -> NDArray:
         """Density factor of a contraction: ``(n, n)`` float32."""

@@ -13,10 +13,12 @@ import sigpy
 from numpy.typing import NDArray
 
 from recon.readouts.density import ramp_weights
+from recon.relaxometry.inversion_recovery import InversionRecovery
+from recon.simulation.moving.motion_states import MotionStates, states_on
+from recon.simulation.moving.recovery import RecoveryTable
+from recon.simulation.moving.sampling import area_means, sampled
 from recon.simulation.pairs.content import Content
 from recon.simulation.pairs.course import Course
-from recon.simulation.pairs.recovery import RecoveryTable, steady_signal
-from recon.simulation.pairs.states import States, averaged, sampled
 from recon.spatial.back_projection import SubspaceProblem, back_project_and_adjoint, normal_operator
 from recon.spatial.encoding import normalisation
 from recon.spatial.toeplitz import ToeplitzNormal
@@ -26,6 +28,18 @@ BEYOND = 8
 
 _NOISES = 8
 """Back-projections of noise that are mixed at random."""
+
+_CONTRACTIONS, _DISPLACEMENTS = 10, 6
+"""States of motion: neighbours are a tenth of an ejection and about 2 mm apart."""
+
+_STEADY = InversionRecovery(tr_ms=4.0, flip_angle_deg=8.0, delay_ms=0.0, pulses=1)
+"""Of courses without inversions [chosen: fast FLASH]."""
+
+_B1 = (0.7, 1.3)
+"""What any body has at 3 T."""
+
+_TOLERANCE = 1e-4
+"""Of the recovery's norm, in all functions that are left out."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +93,9 @@ class PairMaker:
         memory_bytes: int = 16 * 2**30,
     ) -> None:
         self.course = course
-        self._states = States.of(course.contraction, course.displacement_mm)
-        self._table = None if course.sequence is None else RecoveryTable(course.sequence, course.efficiency)
+        axes = _nodes(course.contraction, _CONTRACTIONS), _nodes(course.displacement_mm, _DISPLACEMENTS)
+        self._states: MotionStates = states_on(course.contraction, course.displacement_mm, *axes)
+        self._table = recovery_table(course)
         extended, self._mixing = self._extended(beyond)
         xp = sigpy.get_array_module(course.coil_maps)
         empty = xp.zeros((len(course.coil_maps), *course.trajectory.shape[:2]), dtype=xp.complex64)
@@ -119,39 +134,32 @@ class PairMaker:
     def coordinates(self, content: Content) -> NDArray:
         """Coordinates of the moving, recovering content in Ψ: ``(L + beyond, N, N)`` complex64."""
         xp = sigpy.get_array_module(content.density)
-        flat = (content.t1_ms.ravel(), content.b1.ravel(), content.inflow.ravel())
-        if self._table is not None:
-            signal = self._table.coefficients(*flat)
-        else:
-            signal = steady_signal(*flat, tr_ms=4.0, flip_angle_deg=8.0)
-        images = content.density * signal.reshape(len(signal), *content.density.shape)
-        total, mixing = 0.0, xp.asarray(self._mixing)
-        for row, contraction in enumerate(self._states.contraction):
-            appearing = images * content.appears(contraction)
-            for column, displacement_mm in enumerate(self._states.displacement_mm):
-                moved = averaged(sampled(appearing, content.places(contraction, displacement_mm)), self.course.matrix)
-                state = row * len(self._states.displacement_mm) + column
-                # U[l] += Σ_k I_sk P[s,k,l]
-                total = total + xp.tensordot(mixing[state].T, moved, axes=1)
-        return total.astype(xp.complex64)  # type: ignore[attr-defined]
+        signal = self._table.shares(content.t1_ms.ravel(), content.b1.ravel(), content.inflow.ravel())
+        images = content.density[..., None] * signal.reshape(*content.density.shape, -1)
+        total, mixing, states = 0.0, xp.asarray(self._mixing), self._states
+        for contraction in np.unique(states.contraction):
+            appearing = images * content.appears(contraction)[..., None]
+            for state in np.flatnonzero(states.contraction == contraction):
+                places = content.places(contraction, states.displacement_mm[state])
+                # U[y,x,l] += Σ_k I_sk P[s,k,l]
+                total = total + area_means(sampled(appearing, places), self.course.matrix) @ mixing[state]
+        return xp.ascontiguousarray(xp.moveaxis(total, -1, 0), dtype=xp.complex64)
 
     def _extended(self, beyond: int) -> tuple[NDArray, NDArray]:
         """Ψ, and what takes images of states and recovery functions to coordinates in it: (S, K, L + beyond)."""
         basis = sigpy.to_device(self.course.temporal_basis, sigpy.cpu_device).astype(np.complex128)
-        if self._table is None:
-            recovery, importance = np.ones((len(self.course.pulse), 1)), np.ones(1)
-        else:
-            recovery, importance = self._table.basis[self.course.pulse], _importance(self._table)
+        recovery, shares = self._table.curves.T[self.course.pulse], self._states.shares
         # D[s k, t] = w_s(t) ρ_k(t)
-        design = np.einsum("ts,tk->skt", self._states.weights, recovery, optimize=True).reshape(-1, len(basis[0]))
+        design = np.einsum("ts,tk->skt", shares, recovery, optimize=True).reshape(-1, len(basis[0]))
         inside = design @ basis.conj().T
+        importance = _importance(self._table)
         left = (design - inside @ basis) * np.tile(importance, len(design) // len(importance))[:, None]
         values, vectors = np.linalg.eigh(left @ left.conj().T)
         count = min(beyond, int(np.count_nonzero(values > 1e-10 * max(values[-1], 1e-30))))
         count = count if values[-1] > 1e-12 * np.sum(np.abs(design) ** 2) else 0
         functions = (vectors[:, ::-1][:, :count] / np.sqrt(values[::-1][:count])).conj().T @ left
         extended = np.concatenate([basis, functions])
-        mixing = (design @ extended.conj().T).reshape(self._states.weights.shape[1], -1, len(extended))
+        mixing = (design @ extended.conj().T).reshape(shares.shape[1], -1, len(extended))
         device = sigpy.get_device(self.course.temporal_basis)
         return sigpy.to_device(extended.astype(np.complex64), device), mixing.astype(np.complex64)
 
@@ -179,8 +187,25 @@ class PairMaker:
         return float(xp.median(mean[mean > 0.05 * mean.max()]))
 
 
+def recovery_table(course: Course) -> RecoveryTable:
+    """Recovery of a course in the periodic steady state, by pulses since the inversion; constant without inversions."""
+    sequence, efficiency = (_STEADY, -1.0) if course.sequence is None else (course.sequence, course.efficiency)
+    pulses = np.arange(sequence.pulses)
+
+    def curve(t1_ms: float, ratio: float, fresh: float) -> NDArray:
+        played = replace(sequence, flip_angle_deg=ratio * sequence.flip_angle_deg)
+        return np.sin(np.deg2rad(played.flip_angle_deg)) * played.curves(t1_ms, efficiency, fresh, pulses)[0]
+
+    return RecoveryTable(curve, _B1, _TOLERANCE)
+
+
+def _nodes(values: NDArray, count: int) -> NDArray:
+    low, high = float(np.min(values)), float(np.max(values))
+    return np.linspace(low, high, count) if high - low > 1e-6 else np.array([low])
+
+
 def _importance(table: RecoveryTable) -> NDArray:
     """How much tissue has of each recovery function: root mean square over T1 from 0.2 to 2.2 s."""
     t1_ms = np.geomspace(200, 2200, 40).astype(np.float32)
-    some = table.coefficients(t1_ms, np.ones_like(t1_ms), np.zeros_like(t1_ms))
-    return np.sqrt(np.mean(some.astype(np.float64) ** 2, axis=1))
+    some = table.shares(t1_ms, np.ones_like(t1_ms), np.zeros_like(t1_ms))
+    return np.sqrt(np.mean(some.astype(np.float64) ** 2, axis=0))

@@ -5,14 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recon.simulation.chest.motion import Motion
-
-_CONTRACTIONS = 17
-"""States of a normal beat. Walls of the heart move by up to 10 mm, so neighbours differ by less than a millimetre."""
-
-_BREATH_MM = 1.2
-"""Displacement between states, about a pixel of the fine grid."""
-
 
 @dataclass(frozen=True)
 class MotionStates:
@@ -39,31 +31,37 @@ class MotionStates:
         readouts = np.flatnonzero(share)
         return readouts, share[readouts]
 
+    @property
+    def shares(self) -> NDArray:
+        """How much of every state each readout saw: ``(readouts, states)`` float64, rows add to one."""
+        result = np.zeros((len(self.state), len(self.contraction)))
+        np.add.at(result, (np.arange(len(self.state))[:, None], self.state), self.weight)
+        return result
 
-def states_of(motion: Motion) -> MotionStates:
-    """Lay a grid of states over a motion.
+
+def states_on(contraction: NDArray, displacement_mm: NDArray, squeeze: NDArray, breath_mm: NDArray) -> MotionStates:
+    """Mix the states of a grid to what was seen at each readout.
 
     Parameters
     ----------
-    motion : Motion
+    contraction, displacement_mm : (readouts,) float64
+    squeeze, breath_mm : (nodes,) float64
+        Contractions and displacements of the grid, evenly spaced; one node where nothing moves. What lies beyond them
+        is taken for the outermost.
 
     Returns
     -------
     MotionStates
     """
-    most = max(1.0, float(motion.contraction.max()))
-    squeeze = np.linspace(0, most, _CONTRACTIONS)
-    farthest = float(motion.displacement_mm.max())
-    breath = np.linspace(0, farthest, 1 + int(np.ceil(farthest / _BREATH_MM))) if farthest else np.zeros(1)
-    row, upper = _between(motion.contraction, squeeze)
-    column, right = _between(motion.displacement_mm, breath)
+    row, upper = _between(contraction, squeeze)
+    column, right = _between(displacement_mm, breath_mm)
     state, weight = [], []
     for down in (0, 1):
         for beside in (0, 1):
-            one = np.minimum(row + down, len(squeeze) - 1) * len(breath) + np.minimum(column + beside, len(breath) - 1)
-            state.append(one)
+            below, after = np.minimum(row + down, len(squeeze) - 1), np.minimum(column + beside, len(breath_mm) - 1)
+            state.append(below * len(breath_mm) + after)
             weight.append((upper if down else 1 - upper) * (right if beside else 1 - right))
-    grid = np.meshgrid(squeeze, breath, indexing="ij")
+    grid = np.meshgrid(squeeze, breath_mm, indexing="ij")
     return MotionStates(grid[0].ravel(), grid[1].ravel(), np.stack(state, axis=1), np.stack(weight, axis=1))
 
 
@@ -71,6 +69,6 @@ def _between(values: NDArray, knots: NDArray) -> tuple[NDArray, NDArray]:
     """Knot below each value, and the share of the one above."""
     if len(knots) == 1:
         return np.zeros(len(values), dtype=int), np.zeros(len(values))
-    place = np.clip(values / knots[1], 0, len(knots) - 1)
+    place = np.clip((values - knots[0]) / (knots[1] - knots[0]), 0, len(knots) - 1)
     low = np.minimum(place.astype(int), len(knots) - 2)
     return low, place - low
