@@ -17,6 +17,7 @@ from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.gadget import StreamGadget
 from gadgets.mrd.header import ScanHeader, expected_matrix, read_header
 from gadgets.mrd.intake.measurement import Measurement
+from gadgets.multitasking.given.b1_file import is_b1_map
 from gadgets.multitasking.live.ahead import Ahead
 from gadgets.multitasking.live.answers import Answers
 from gadgets.multitasking.live.plans_ahead import PlansAhead
@@ -49,15 +50,17 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
         return load_network(parameters.at_once(), device, parameters.matrix or expected_matrix(header))
 
     def accept(self, measurement: Measurement, item: Any) -> None:
-        """Keep a readout or a waveform."""
+        """Keep a readout, a waveform or a measured B1 map."""
         if isinstance(item, ismrmrd.Acquisition):
             measurement.add(item)
         elif isinstance(item, ismrmrd.Waveform):
             measurement.waveforms.append(item)
+        elif isinstance(item, ismrmrd.Image) and is_b1_map(item):
+            measurement.maps.append(item)
         else:
             raise StreamError(
-                f"the Multitasking gadget takes readouts and waveforms, but received {type(item).__name__}; "
-                "put it directly after the readers"
+                "the Multitasking gadget takes readouts, waveforms and images whose Meta DataRole holds B1MAP, but "
+                f"received {type(item).__name__}; put it directly after the readers"
             )
 
     def attend(

@@ -161,7 +161,7 @@ def _slice(
         slice_index=number,
         basis=given_basis(parameters, number, keep[spokes]),
         leading=LeadingSpokes(kind(leading), path(leading)) if len(leading) else None,
-        b1=given_b1(parameters, number, geometry, parameters.matrix or header.matrix),
+        b1=given_b1(parameters, number, geometry, parameters.matrix or header.matrix, measurement.maps),
     )
     remarks = _remarks(measurement, timing) + remarks_on(has_navigators, is_inverting, parameters)
     return MeasuredSlice(scan, headers, unit, remarks, readouts.rows[navigators])

@@ -41,6 +41,8 @@ class Measurement:
         Whether the readout that came last was flagged ``ACQ_LAST_IN_MEASUREMENT``.
     images : list of ismrmrd.Image
         What came instead of readouts.
+    maps : list of ismrmrd.Image
+        Maps that were measured before the readouts; the stream's later measurements keep them, as the noise scan.
     number : int
         Position in the stream, from 0.
     ahead : object
@@ -69,6 +71,7 @@ class Measurement:
         self.ahead: Any = None
         self.volumes_before, self.volumes = volumes_before, 0
         self.images: list[ismrmrd.Image] = []
+        self.maps: list[ismrmrd.Image] = []
         self.complete = False
         self.received = 0
         self.waveforms: list[ismrmrd.Waveform] = []
@@ -236,11 +239,11 @@ class Measurement:
         return selected_readouts(self._readouts.all(), rules or DefaultRules())
 
     def following(self) -> "Measurement":
-        """Start the next measurement of the stream; it keeps the noise scan."""
+        """Start the next measurement of the stream; it keeps the noise scan and the maps."""
         before, limit_bytes = self.volumes_before + self.volumes, self._readouts.limit_bytes
         following = Measurement(self._limits, self.number + 1, before, limit_bytes)
         following._noise, following._following = list(self._noise), self._following
-        following._broken = self._broken
+        following._broken, following.maps = self._broken, list(self.maps)
         return following
 
     def noise(self, relative_bandwidth: float = 1.0) -> tuple[NDArray, float] | None:

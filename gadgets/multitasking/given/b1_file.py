@@ -1,7 +1,8 @@
-"""A measured B1 map from a file, on the pixels of the slice that is reconstructed."""
+"""A measured B1 map from a file or the stream, on the pixels of the slice that is reconstructed."""
 
 import logging
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +36,13 @@ class _Map:
 
 
 def given_b1(
-    parameters: MultitaskingParameters, number: int, geometry: Geometry, matrix: int
+    parameters: MultitaskingParameters,
+    number: int,
+    geometry: Geometry,
+    matrix: int,
+    images: Sequence[ismrmrd.Image] = (),
 ) -> NDArray[np.float32] | None:
-    """Read the B1 map that the parameters name.
+    """Read the B1 map that the parameters name, or that came with the scan where they do not say what B1 is.
 
     Parameters
     ----------
@@ -48,6 +53,8 @@ def given_b1(
         Of the slice; its field of view is that of the image.
     matrix : int
         N.
+    images : sequence of ismrmrd.Image
+        B1 maps of the stream, see :func:`is_b1_map`; that of the slice is taken, or the only one.
 
     Returns
     -------
@@ -57,10 +64,15 @@ def given_b1(
     Raises
     ------
     ParameterError
-        If the file cannot be read, is in no known unit, or does not hold the slice.
+        If the map cannot be read, is in no known unit, or does not hold the slice.
     """
     if parameters.b1 in ("estimate", "nominal"):
-        return None
+        if _is_set(parameters, number, bool(images)) or not images:
+            return None
+        source = "the B1 map of the stream"
+        placed = _of_slice(images, number, source)
+        log.info("slice %d: B1 is that of the map that came with the scan", number)
+        return _on_slice(_in_fractions(placed, source), geometry, matrix, source)
     if "flip_angle_scale" in parameters.model_fields_set:
         raise ParameterError("b1 names a measured map and flip_angle_scale is set; set only one of them")
     path = Path(parameters.b1)
@@ -70,20 +82,43 @@ def given_b1(
             f"b1: {path} is neither estimate nor nominal nor a file of a known kind; give .npy, .nii, .nii.gz, or an "
             ".h5 of images"
         )
-    found = read(path, number)
-    values = _continued(found.values.astype(np.float64) * _to_fraction(found.values, path))
-    return _on_slice(_Map(values, found.to_voxel), geometry, matrix, path)
+    if images:
+        log.info("slice %d: B1 is that of %s, not of the map that came with the scan", number, path.name)
+    return _on_slice(_in_fractions(read(path, number), str(path)), geometry, matrix, str(path))
 
 
-def _to_fraction(values: NDArray, path: Path) -> float:
+def is_b1_map(image: ismrmrd.Image) -> bool:
+    """Whether the Meta of an image names it a B1 map: ``DataRole`` holds ``B1MAP``, as in malibu's own series."""
+    meta = ismrmrd.Meta.deserialize(image.attribute_string) if image.attribute_string else {}
+    roles = [meta.get(name, []) for name in ("DataRole", "GADGETRON_DataRole")]
+    return any("B1MAP" in ([role] if isinstance(role, str) else role) for role in roles)
+
+
+def _is_set(parameters: MultitaskingParameters, number: int, came: bool) -> bool:
+    """Whether the user said what B1 is: then neither an estimate nor a map is used, and the log says so."""
+    unused = "the map that came with the scan" if came else "an estimate"
+    if "flip_angle_scale" in parameters.model_fields_set and (came or "b1" not in parameters.model_fields_set):
+        log.info("slice %d: flip_angle_scale=%g is set, and wins over %s", number, parameters.flip_angle_scale, unused)
+        return True
+    if "b1" in parameters.model_fields_set and came:
+        log.info("slice %d: b1=%s is set, and wins over %s", number, parameters.b1, unused)
+    return "b1" in parameters.model_fields_set
+
+
+def _in_fractions(found: _Map, source: str) -> _Map:
+    values = _continued(found.values.astype(np.float64) * _to_fraction(found.values, source))
+    return _Map(values, found.to_voxel)
+
+
+def _to_fraction(values: NDArray, source: str) -> float:
     known = values[np.isfinite(values) & (values != 0)]
     middle = float(np.median(known)) if known.size else 0.0
     for low, high, unit, factor in _UNITS:
         if low <= middle < high:
-            log.info("b1: %s is in %s of the nominal flip angle", path.name, unit)
+            log.info("b1: %s is in %s of the nominal flip angle", Path(source).name, unit)
             return factor
     raise ParameterError(
-        f"b1: the median of {path} is {middle:.4g}: neither a fraction of the nominal flip angle (1), nor per cent "
+        f"b1: the median of {source} is {middle:.4g}: neither a fraction of the nominal flip angle (1), nor per cent "
         "(100), nor tenths of a per cent (1000)"
     )
 
@@ -95,7 +130,7 @@ def _continued(values: NDArray) -> NDArray:
     return values[tuple(nearest)]
 
 
-def _on_slice(found: _Map, geometry: Geometry, matrix: int, path: Path) -> NDArray[np.float32]:
+def _on_slice(found: _Map, geometry: Geometry, matrix: int, source: str) -> NDArray[np.float32]:
     index = np.arange(matrix) - matrix // 2
     if found.to_voxel is None:
         rows, columns = found.values.shape
@@ -113,7 +148,7 @@ def _on_slice(found: _Map, geometry: Geometry, matrix: int, path: Path) -> NDArr
     outside_mm = np.maximum(np.maximum(-centre, centre - (size - 1)), 0) * spacing_mm
     if outside_mm.max() > _FARTHEST_MM:
         raise ParameterError(
-            f"b1: the slice's centre lies {outside_mm.max():.0f} mm outside of {path}; give the map of this slice"
+            f"b1: the slice's centre lies {outside_mm.max():.0f} mm outside of {source}; give the map of this slice"
         )
     return map_coordinates(found.values, np.moveaxis(places, -1, 0), order=1, mode="nearest").astype(np.float32)
 
@@ -135,11 +170,19 @@ def _from_array(path: Path, number: int) -> _Map:
 def _from_images(path: Path, number: int) -> _Map:
     series = read_images(path)
     kept = series.get(SERIES["b1_map"].number) or (next(iter(series.values())) if len(series) == 1 else [])
-    image = next((one for one in kept if one.slice == number), None)
-    if image is None:
+    if not any(one.slice == number for one in kept):
         raise ParameterError(
             f"b1: {path} has no B1 map (series {SERIES['b1_map'].number}, or its only series) of slice {number}"
         )
+    return _of_slice(kept, number, str(path))
+
+
+def _of_slice(images: Sequence[ismrmrd.Image], number: int, source: str) -> _Map:
+    """Map of a slice by its number; the only image is of any slice, and where it lies is judged by its position."""
+    fitting = [image for image in images if image.slice == number] or (list(images) if len(images) == 1 else [])
+    if not fitting:
+        raise ParameterError(f"b1: {source} holds {len(images)} slices, and none for slice {number}")
+    image = fitting[-1]  # the latest
     return _Map(np.abs(image.data[0]), _voxels_of(image))
 
 

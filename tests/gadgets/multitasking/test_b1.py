@@ -1,15 +1,20 @@
 import dataclasses
 from pathlib import Path
 
+import ismrmrd
 import nibabel
 import numpy as np
 import pytest
 
-from gadgets.errors import ParameterError
+from gadgets.errors import ParameterError, StreamError
+from gadgets.mrd.header import read_header
+from gadgets.mrd.intake.measurement import Measurement
+from gadgets.multitasking.gadget import MultitaskingGadget
 from gadgets.multitasking.given.b1_file import given_b1
 from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.multitasking.readouts import slices_of
 from gadgets.multitasking.series import SERIES
-from gadgets.simulated.radial import write_simulation
+from gadgets.simulated.radial import acquisitions, common_head, scan_header, write_simulation
 from recon.readouts.geometry import Geometry
 from recon.simulation.chest import PRESETS, simulate_scan
 from tests.support.replays import replay_here
@@ -89,6 +94,67 @@ def test_a_flip_angle_scale_that_is_set_wins() -> None:
     assert MultitaskingParameters(b1="estimate").settings().b1 == "estimate"
     assert MultitaskingParameters(flip_angle_scale=0.9).settings().b1 == "nominal"
     assert MultitaskingParameters(b1="map.npy").settings().b1 == "nominal"
+
+
+def b1_image(values: np.ndarray, role: str = "B1MAP", number: int = 0) -> ismrmrd.Image:
+    """A map on the slice's own grid, as a console would send it before the readouts."""
+    image = ismrmrd.Image.from_array(values.astype(np.float32), transpose=False)
+    image.position, image.slice = TILTED.position_mm, number
+    image.read_dir, image.phase_dir, image.slice_dir = TILTED.read_dir, TILTED.phase_dir, TILTED.slice_dir
+    image.field_of_view = TILTED.fov_mm
+    image.attribute_string = ismrmrd.Meta({"DataRole": ["Quantitative", role]}).serialize()
+    return image
+
+
+def test_a_map_of_the_stream_is_used_where_nothing_else_is_set(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    image, inner = b1_image(1000 * field(places_mm(2 * N))), np.s_[1:-1, 1:-1]
+    found = given_b1(MultitaskingParameters(), 0, TILTED, N, [image])
+    assert np.allclose(found[inner], field(places_mm(N))[inner], atol=1e-4)
+    assert "came with the scan" in caplog.text
+    # of two slices, that of the slice; of others, none
+    two = [b1_image(np.full((N, N), value), number=number) for number, value in ((0, 0.8), (1, 1.1))]
+    assert np.allclose(given_b1(MultitaskingParameters(), 1, TILTED, N, two), 1.1)
+    with pytest.raises(ParameterError, match="none for slice 2"):
+        given_b1(MultitaskingParameters(), 2, TILTED, N, two)
+
+
+@pytest.mark.parametrize("values", [{"flip_angle_scale": 0.9}, {"b1": "nominal"}, {"b1": "estimate"}])
+def test_what_is_set_wins_over_a_map_of_the_stream(values: dict, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert given_b1(MultitaskingParameters(**values), 0, TILTED, N, [b1_image(np.full((N, N), 0.8))]) is None
+    ((name, value),) = values.items()
+    assert f"{name}={value} is set, and wins over the map that came with the scan" in caplog.text
+
+
+def test_a_flip_angle_scale_that_wins_over_the_estimate_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    assert given_b1(MultitaskingParameters(flip_angle_scale=0.9), 0, TILTED, N) is None
+    assert "flip_angle_scale=0.9 is set, and wins over an estimate" in caplog.text
+    caplog.clear()
+    assert given_b1(MultitaskingParameters(), 0, TILTED, N) is None
+    assert not caplog.text
+
+
+def test_a_file_that_is_named_wins_over_a_map_of_the_stream(tmp_path: Path) -> None:
+    np.save(tmp_path / "b1.npy", np.full((N, N), 0.9))
+    parameters = MultitaskingParameters(b1=str(tmp_path / "b1.npy"))
+    assert np.allclose(given_b1(parameters, 0, TILTED, N, [b1_image(np.full((N, N), 0.8))]), 0.9)
+
+
+def test_b1_images_before_the_readouts_reach_the_slice() -> None:
+    scan = simulate_scan(dataclasses.replace(PRESETS["tiny"], duration_s=4.0, coils=2), seed=1)
+    image, measurement, gadget = b1_image(np.full((N, N), 85.0)), Measurement(), MultitaskingGadget()
+    for name in ("position", "read_dir", "phase_dir", "slice_dir"):
+        setattr(image, name, getattr(common_head(scan), name))
+    gadget.accept(measurement, image)
+    for item in acquisitions(scan):
+        gadget.accept(measurement, item)
+    (measured,) = slices_of(measurement, read_header(scan_header(scan)), MultitaskingParameters())
+    assert np.allclose(measured.scan.b1, 0.85)
+    assert measurement.following().maps == [image]
+    with pytest.raises(StreamError, match="DataRole holds B1MAP"):
+        gadget.accept(measurement, b1_image(np.ones((N, N)), role="T1MAP"))
 
 
 def test_numbers_of_the_series() -> None:
