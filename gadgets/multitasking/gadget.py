@@ -59,7 +59,7 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
             measurement.maps.append(item)
         else:
             raise StreamError(
-                "the Multitasking gadget takes readouts, waveforms and images whose Meta DataRole holds B1MAP, but "
+                "the Multitasking gadget takes readouts and waveforms, and images whose Meta DataRole holds B1MAP, but "
                 f"received {type(item).__name__}; put it directly after the readers"
             )
 

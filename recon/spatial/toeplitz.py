@@ -197,12 +197,13 @@ class Circulant(linop.Linop):
 
 
 class ToeplitzNormal(linop.Linop):
-    """E_Φᴴ W E_Φ = Σ_j S_jᴴ (K ∗) S_j on spatial factors ``(L, N, N)``.
+    """E_Φᴴ W E_Φ = Σ_j S_jᴴ (K ∗) S_j on spatial factors ``(L, N, N)``, or the first M maps of it.
 
     Parameters
     ----------
-    kernel : (2N, 2N, L, L) complex64
-        From :func:`toeplitz_kernel`.
+    kernel : (2N, 2N, L, M) complex64
+        From :func:`toeplitz_kernel`, or its first M columns, of L maps to the first M of the result; its last two axes
+        are contiguous.
     coil_maps : (coils, N, N) complex64
     coils_at_a_time : int, optional
         Bounds the memory, does not change the result; by default what fits into ``memory_bytes``.
@@ -232,7 +233,7 @@ class ToeplitzNormal(linop.Linop):
         whole_images: bool | None = None,
     ) -> None:
         xp = sigpy.get_array_module(kernel)
-        rank, matrix = kernel.shape[-1], coil_maps.shape[-1]
+        (rank, wanted), matrix = kernel.shape[-2:], coil_maps.shape[-1]
         per_coil = 3 * 8 * rank * (2 * matrix) ** 2
         fitting = memory_bytes // per_coil
         if coils_at_a_time is None and fitting < 1:
@@ -240,20 +241,19 @@ class ToeplitzNormal(linop.Linop):
                 f"one coil of the normal operator takes {per_coil / 2**30:.2f} GiB, more than the "
                 f"{memory_bytes / 2**30:.2f} GiB allowed; lower rank or matrix, or raise memory_gb"
             )
-        self.kernel = kernel.reshape(-1, rank, rank)
-        self.density = sampling_density(kernel) * float((xp.abs(coil_maps) ** 2).sum(axis=0).max())
+        self.kernel = kernel.reshape(-1, rank, wanted)
+        self.density = sampling_density(kernel[..., :wanted, :]) * float((xp.abs(coil_maps) ** 2).sum(axis=0).max())
         self.maps = xp.ascontiguousarray(xp.moveaxis(coil_maps, 0, -1))[..., None]
         self.whole_images = on_gpu(kernel) if whole_images is None else whole_images
         self.coils_at_a_time = coils_at_a_time or min(len(coil_maps), int(fitting))
-        shape = (rank, matrix, matrix)
-        super().__init__(shape, shape)
+        super().__init__((wanted, matrix, matrix), (rank, matrix, matrix))
 
     def _apply(self, spatial_factor: NDArray) -> NDArray:
         xp = sigpy.get_array_module(spatial_factor)
         if self.whole_images:
             return self._apply_to_whole_images(spatial_factor)
         images = xp.ascontiguousarray(xp.moveaxis(spatial_factor, 0, -1))[:, :, None, :]
-        result = xp.zeros_like(images)
+        result = xp.zeros((*images.shape[:3], self.oshape[0]), dtype=images.dtype)
         for start in range(0, self.maps.shape[2], self.coils_at_a_time):
             maps = self.maps[:, :, start : start + self.coils_at_a_time]
             blurred = self._convolve(maps * images)
@@ -263,12 +263,14 @@ class ToeplitzNormal(linop.Linop):
 
     def _apply_to_whole_images(self, spatial_factor: NDArray) -> NDArray:
         rank, matrix, _ = spatial_factor.shape
-        result = 0 * spatial_factor
+        wanted = self.oshape[0]
+        result = sigpy.get_array_module(spatial_factor).zeros(self.oshape, dtype=spatial_factor.dtype)
         for start in range(0, self.maps.shape[2], self.coils_at_a_time):
             maps = self.maps[:, :, start : start + self.coils_at_a_time].transpose(2, 3, 0, 1)
             spectrum = fft2(maps * spatial_factor, 2 * matrix)
             rows = spectrum.reshape(len(maps) * rank, -1).T.reshape(-1, len(maps), rank)
-            spectrum = _matmul(rows, self.kernel).reshape(-1, len(maps) * rank).T.reshape(spectrum.shape)
+            product = _matmul(rows, self.kernel).reshape(-1, len(maps) * wanted).T
+            spectrum = product.reshape(len(maps), wanted, *spectrum.shape[2:])
             result += (ifft2(spectrum)[..., :matrix, :matrix] * maps.conj()).sum(axis=0)
         return result
 
@@ -276,19 +278,21 @@ class ToeplitzNormal(linop.Linop):
         """Convolve ``(N, N, coils, L)`` with the kernel; zero-padded rows are never transformed."""
         matrix, coils, rank = images.shape[0], images.shape[2], images.shape[3]
         spectrum = fft(fft(images, 1, 2 * matrix), 0, 2 * matrix)
-        product = _matmul(spectrum.reshape(-1, coils, rank), self.kernel).reshape(spectrum.shape)
+        product = _matmul(spectrum.reshape(-1, coils, rank), self.kernel).reshape(*spectrum.shape[:3], -1)
         rows = ifft(product, axis=0)[:matrix]
         return ifft(rows, axis=1)[:, :matrix]
 
     def _adjoint_linop(self) -> linop.Linop:
-        return self
+        if self.ishape == self.oshape:
+            return self  # Hermitian
+        raise NotImplementedError("the first maps of a normal operator have no adjoint that anyone needs")
 
 
 def _matmul(rows: NDArray, kernel: NDArray) -> NDArray:
     """``rows[k] @ kernel[k]`` for all k; NumPy multiplies stacks on one core, so each thread takes a share."""
     if on_gpu(rows):
         return rows @ kernel
-    product = np.empty_like(rows)
+    product = np.empty((*rows.shape[:2], kernel.shape[-1]), dtype=rows.dtype)
     share = math.ceil(len(rows) / available_cpus())
 
     def multiply(start: int) -> None:

@@ -101,12 +101,10 @@ class PairMaker:
         empty = xp.zeros((len(course.coil_maps), *course.trajectory.shape[:2]), dtype=xp.complex64)
         problem = SubspaceProblem(empty, course.trajectory, extended, course.coil_maps)
         ramp = ramp_weights(sigpy.to_device(course.trajectory[:1]))[0]
-        self._weighted = normal_operator(problem, memory_bytes, ramp)
-        self._plain = normal_operator(problem, memory_bytes)
-        rank, grid = course.rank, 2 * course.matrix
-        kernel = self._plain.kernel.reshape(grid, grid, *self._plain.kernel.shape[1:])[..., :rank, :rank]
-        self.normal = ToeplitzNormal(xp.ascontiguousarray(kernel), course.coil_maps)
-        self._unit_gain = normalisation(course.coil_maps, rank)
+        self._weighted = _first_maps(normal_operator(problem, memory_bytes, ramp), course.rank)
+        self._plain = _first_maps(normal_operator(problem, memory_bytes), course.rank)
+        self.normal = _among_first(self._plain)
+        self._unit_gain = normalisation(course.coil_maps, course.rank)
         self._noises = [self._noise(replace(problem, temporal_basis=course.temporal_basis), rng) for _ in range(noises)]
 
     def pair(self, content: Content, snr: float, rng: np.random.Generator) -> MadePair:
@@ -128,8 +126,8 @@ class PairMaker:
         coordinates = self.coordinates(content)
         label = coordinates[:rank]
         noise = self._mixed_noise(self.level(label) / snr, rng)
-        shown = self._unit_gain(self._weighted(coordinates)[:rank]) + noise[0]
-        return MadePair(shown, self._plain(coordinates)[:rank] + noise[1], label)
+        shown = self._unit_gain(self._weighted(coordinates)) + noise[0]
+        return MadePair(shown, self._plain(coordinates) + noise[1], label)
 
     def coordinates(self, content: Content) -> NDArray:
         """Coordinates of the moving, recovering content in Ψ: ``(L + beyond, N, N)`` complex64."""
@@ -185,6 +183,24 @@ class PairMaker:
         # mean image: Σ_l φ̄_l U_l
         mean = xp.abs(xp.tensordot(weights, label, axes=1))
         return float(xp.median(mean[mean > 0.05 * mean.max()]))
+
+
+def _first_maps(normal: ToeplitzNormal, rank: int) -> ToeplitzNormal:
+    """What an operator does to all maps, of which the first are wanted: a rectangular kernel."""
+    xp, maps = sigpy.get_array_module(normal.kernel), normal.maps[..., 0]
+    kernel = xp.ascontiguousarray(normal.kernel[..., :rank])
+    grid = 2 * len(maps)
+    return ToeplitzNormal(
+        kernel.reshape(grid, grid, *kernel.shape[1:]), xp.moveaxis(maps, -1, 0), normal.coils_at_a_time
+    )
+
+
+def _among_first(normal: ToeplitzNormal) -> ToeplitzNormal:
+    """The square operator of the first maps, which shares the rectangular kernel's memory."""
+    (wanted, matrix, _), maps = normal.oshape, normal.maps[..., 0]
+    xp, grid = sigpy.get_array_module(maps), 2 * matrix
+    kernel = normal.kernel[:, :wanted].reshape(grid, grid, wanted, wanted)
+    return ToeplitzNormal(kernel, xp.moveaxis(maps, -1, 0), normal.coils_at_a_time)
 
 
 def recovery_table(course: Course) -> RecoveryTable:

@@ -55,6 +55,19 @@ def test_equals_the_exact_normal_operator_on_spokes_as_they_are(spokes: Spokes, 
     assert_adjoint(normal)
 
 
+@pytest.mark.parametrize("whole_images", [False, True])
+@pytest.mark.parametrize("wanted", [1, 3])
+def test_the_first_maps_alone_take_the_kernels_first_columns(wanted: int, whole_images: bool) -> None:
+    problem = some_problem(20, 300, 5)
+    whole = normal_operator(problem)
+    columns = np.ascontiguousarray(whole.kernel.reshape(40, 40, 5, 5)[..., :wanted])
+    first = ToeplitzNormal(columns, problem.coil_maps, whole_images=whole_images)
+    factor = complex_normal(np.random.default_rng(2), (5, 20, 20))
+    expected = whole(factor)[:wanted]
+    assert first(factor).shape == (wanted, 20, 20)
+    assert np.linalg.norm(first(factor) - expected) < 1e-6 * np.linalg.norm(expected)
+
+
 def test_hermitian_and_positive_semidefinite() -> None:
     problem = some_problem(20, 300, 4)
     normal = normal_operator(problem)

@@ -16,7 +16,7 @@ from recon.simulation.moving.sampling import area_means, sampled
 from recon.simulation.pairs.content import Content
 from recon.simulation.pairs.course import Course
 from recon.simulation.pairs.maker import PairMaker, recovery_table
-from recon.spatial.back_projection import SubspaceProblem, back_project_and_adjoint, encoding
+from recon.spatial.back_projection import SubspaceProblem, back_project_and_adjoint, encoding, normal_operator
 
 N, SPOKES = 32, 600
 SEQUENCE = InversionRecovery(tr_ms=5.0, flip_angle_deg=5.0, delay_ms=5.0, pulses=200)
@@ -105,6 +105,16 @@ def test_a_pair_is_that_of_a_raw_scan(maker: PairMaker) -> None:
     label = np.einsum("tyx,lt->lyx", images, course.temporal_basis.conj())
     assert nrmse(made.label, label) < 2e-3
     assert nrmse(made.back_projection, made.label) > 0.02  # there are streaks to remove
+
+
+def test_the_operator_that_keeps_a_network_honest_is_that_of_the_scan(maker: PairMaker) -> None:
+    course, rng = a_course(), np.random.default_rng(4)
+    zeros = np.zeros((4, SPOKES, 2 * N), np.complex64)
+    problem = SubspaceProblem(zeros, course.trajectory, course.temporal_basis, course.coil_maps)
+    parts = rng.standard_normal((2, course.rank, N, N))
+    maps = (parts[0] + 1j * parts[1]).astype(np.complex64)
+    expected = normal_operator(problem)(maps)
+    assert np.linalg.norm(maker.normal(maps) - expected) < 1e-5 * np.linalg.norm(expected)
 
 
 def test_what_the_basis_leaves_out_makes_streaks() -> None:
