@@ -16,6 +16,7 @@ from gadgets.datasets.courses import read_course, single_image_course
 from gadgets.multitasking.network import data_term, tensor_of
 from nets.data.augmentation import Flips, QuarterTurns
 from nets.data.formats.errors import VolumeError
+from nets.data.pairs import filled_up, normalised, preprocessing_of
 from nets.data.training_data import TrainingData
 from nets.scaling import LabelStatistics, normalisation_of, to_channels
 from recon.simulation.pairs.content import Content
@@ -200,12 +201,11 @@ class StreamedChannels(StreamedPairs):
             for change in _CHANGES:
                 pair = change(pair, rng)
         missing = self.rank - pair.shape[1]
-        pair = torch.cat([pair, pair.new_zeros(2, missing, *pair.shape[2:])], dim=1)
+        pair = filled_up(pair, self.rank)
         scale = normalisation_of(to_channels(pair[0]))
-        channels = scale.apply(to_channels(pair))
-        scales = torch.tensor([[scale.mean, scale.deviation]] * 2, device=pair.device)
         filled = None if cells is None else nn.functional.pad(cells, (0, 0, 0, missing))
-        return channels[:1], channels[1:], scales[None], filled
+        shown, label, scales = (each[None] for each in normalised(pair, (scale, scale)))
+        return shown, label, scales, filled
 
     def label_statistics(self) -> LabelStatistics:
         """Labels are scaled as their inputs."""
@@ -213,8 +213,7 @@ class StreamedChannels(StreamedPairs):
 
     def preprocessing(self) -> dict[str, Any]:
         """How to normalise."""
-        text = "instance: mean and deviation over all channels and pixels of the input; the label by the input's"
-        return {"normalisation": text, "label_statistics": self.label_statistics().as_dict()}
+        return preprocessing_of("by the input's", self.label_statistics())
 
 
 class _Shown(IterableDataset):

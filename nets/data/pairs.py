@@ -1,5 +1,6 @@
 """Pairs of back-projection and spatial factor: complex maps, normalised, as the channels of a network."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from nets.data.augmentation import Augmentation, FewerMaps, Flips, MapPhase, Map
 from nets.data.formats.errors import VolumeError
 from nets.data.pair_files import Pair, read_pair
 from nets.data.training_samples import Sample, Samples
-from nets.scaling import LabelStatistics, normalisation_of, to_channels
+from nets.scaling import LabelStatistics, Normalisation, normalisation_of, to_channels
 
 _AUGMENTATIONS: tuple[Augmentation, ...] = (QuarterTurns(), Flips(2), MapPhase("all"), MapSigns(), FewerMaps(0.1))
 
@@ -24,11 +25,34 @@ def stacked(pair: Pair, rank: int | None = None) -> Tensor:
     VolumeError
         If the scan has more maps.
     """
-    maps = np.stack([pair.back_projection, pair.label])
-    missing = 0 if rank is None else rank - maps.shape[1]
+    maps = torch.from_numpy(np.stack([pair.back_projection, pair.label]))
+    return maps if rank is None else filled_up(maps, rank)
+
+
+def filled_up(maps: Tensor, rank: int) -> Tensor:
+    """Maps (2, L, y, x) with zeros for those that a scan lacks: (2, rank, y, x).
+
+    Raises
+    ------
+    VolumeError
+        If the scan has more maps.
+    """
+    missing = rank - maps.shape[1]
     if missing < 0:
         raise VolumeError(f"a pair has {maps.shape[1]} basis maps, the network takes {rank}; prepare with rank={rank}")
-    return torch.from_numpy(np.pad(maps, ((0, 0), (0, missing), (0, 0), (0, 0))))
+    return torch.cat([maps, maps.new_zeros(2, missing, *maps.shape[2:])], dim=1)
+
+
+def normalised(pair: Tensor, scales: Sequence[Normalisation]) -> tuple[Tensor, Tensor, Tensor]:
+    """(2L, y, x) float32 input and label, each by its scale, and the (2, 2) mean and deviation of both."""
+    shown, label = (scale.apply(to_channels(each)) for each, scale in zip(pair, scales, strict=True))
+    return shown, label, torch.tensor([[scale.mean, scale.deviation] for scale in scales], device=pair.device)
+
+
+def preprocessing_of(label: str, statistics: LabelStatistics) -> dict[str, Any]:
+    """How pairs are normalised, the label as a text says, and how inference undoes it."""
+    text = f"instance: mean and deviation over all channels and pixels of the input; the label {label}"
+    return {"normalisation": text, "label_statistics": statistics.as_dict()}
 
 
 class PairsData(Samples):
@@ -88,8 +112,7 @@ class PairsData(Samples):
 
     def finish(self, pair: Tensor, known: Any) -> tuple[Tensor, ...]:
         """(2L, y, x) float32 input and label, and the (2, 2) mean and deviation of both."""
-        shown, label = (scale.apply(to_channels(each)) for each, scale in zip(pair, known, strict=True))
-        return shown, label, torch.tensor([[scale.mean, scale.deviation] for scale in known])
+        return normalised(pair, known)
 
     def label_statistics(self) -> LabelStatistics:
         """How the label's scale differs from the input's, on average over the training pairs."""
@@ -101,8 +124,7 @@ class PairsData(Samples):
         """How to normalise, and how to undo it."""
         by_its_own = "by its own, which inference replaces by label_statistics times the input's"
         label = by_its_own if self.own_label_statistics else "by the input's"
-        text = f"instance: mean and deviation over all channels and pixels of the input; the label {label}"
-        return {"normalisation": text, "label_statistics": self.label_statistics().as_dict()}
+        return preprocessing_of(label, self.label_statistics())
 
     def describe(self) -> str:
         """Say what is trained on, without naming anyone."""
