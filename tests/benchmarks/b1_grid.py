@@ -1,22 +1,22 @@
-"""T1 of the myocardium with B1 nominal and estimated, over a grid of what a scan may be; back-projection alone.
+"""T1 of the myocardium and blood with B1 nominal and estimated, over a grid of what a scan may be; back-projection.
 
-python tests/benchmarks/b1_grid.py [--whole] [--seeds 1]
+python tests/benchmarks/b1_grid.py [--preset anatomy] [--set NAME=VALUE …] [--lines 5] [--whole] [--seeds 1]
 
-Each line changes one property of `standard`; `varying` is a B1 of 0.8 to 1.15 over the slice. Without --whole, five
-lines are shown, in some five minutes.
+Each line changes one property of the preset; `varying` is a B1 of 0.8 to 1.15 over the slice of a chest of ellipses
+(bodies vary in B1 anyway). Without --whole, five lines are shown, in some five minutes.
 """
 
 import argparse
-import dataclasses
 
 import numpy as np
 
 from gadgets.evaluation.regions import compare_regions
 from gadgets.evaluation.truth import slice_of_simulation
 from gadgets.multitasking.parameters import MultitaskingParameters
+from gadgets.simulated.radial import protocol_with
 from recon.multitasking import reconstruct
-from recon.simulation.chest import PRESETS, simulate_scan
-from tests.support.varying_b1 import varying_scan
+from recon.simulation.chest import Protocol, ScannedSubject, simulate_scan
+from tests.support.varying_b1 import b1_map, varying_scan
 
 CHANGES: list[dict] = [
     {},
@@ -36,33 +36,57 @@ CHANGES: list[dict] = [
 SUBSET = 5
 
 
-def errors(change: dict, seed: int, b1: str) -> tuple[np.ndarray, float]:
-    """Relative errors of T1 in the segments of the wall, and the median B1 that was found."""
-    settings = {name: value for name, value in change.items() if name != "varying"}
-    draw = varying_scan if change.get("varying") else simulate_scan
-    scan = draw(dataclasses.replace(PRESETS["standard"], **settings), seed)
+def true_b1(scan: ScannedSubject, is_varying: bool) -> np.ndarray:
+    """True flip angle over the nominal one at each voxel."""
+    maps, scale = scan.truth_maps(), scan.protocol.flip_angle_scale
+    if is_varying:
+        return b1_map(scan.protocol.matrix)
+    return scale * maps["b1"] if "b1" in maps and scan.protocol.b1_variation else np.full_like(maps["t1_ms"], scale)
+
+
+def errors(protocol: Protocol, is_varying: bool, seed: int, b1: str) -> tuple[dict[str, list[float]], np.ndarray]:
+    """Relative errors of T1 in the regions of each tissue, and those of B1 in the heart's voxels."""
+    scan = (varying_scan if is_varying else simulate_scan)(protocol, seed)
     parameters = MultitaskingParameters(reconstruction="backprojection", b1=b1)
     result = reconstruct(slice_of_simulation(scan, parameters).scan, parameters.settings())
-    truth = scan.tissue_map({name: tissue.t1_ms for name, tissue in scan.tissues.items()})
-    names = ["air", *(shape.name for shape in scan.phantom.shapes)]
-    regions = compare_regions(result.t1_map, truth, scan.shape_map(), names)
-    found = 1.0 if result.b1 is None else float(np.median(result.b1.scale[result.t1_map.t1_ms > 0]))
-    return np.array([r.t1_ms / r.true_t1_ms - 1 for r in regions if r.tissue == "myocardium"]), found
+    names, shapes, truth = scan.shape_names, scan.shape_map(), scan.truth_maps()["t1_ms"]
+    tissues: dict[str, list[float]] = {"myocardium": [], "blood": []}
+    for region in compare_regions(result.t1_map, truth, shapes, names):
+        tissues.setdefault(region.tissue, []).append(region.t1_ms / region.true_t1_ms - 1)
+    heart = np.isin(shapes, [number for number, name in enumerate(names) if "ventricle" in name])
+    found = np.ones_like(truth) if result.b1 is None else result.b1.scale
+    return tissues, (found / true_b1(scan, is_varying) - 1)[heart & (result.t1_map.t1_ms > 0)]
+
+
+def shown(values: np.ndarray) -> str:
+    """Bias and limits of agreement in per cent."""
+    limits = 196 * values.std(ddof=1) if len(values) > 1 else float("nan")
+    return f"{100 * values.mean():+.1f} ±{limits:.1f} %" if len(values) else "none"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--preset", default="standard")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="of the simulated protocol")
+    parser.add_argument("--lines", type=int, default=SUBSET)
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--seeds", type=int, default=1)
     arguments = parser.parse_args()
-    print("| scan | B1 | bias | limits | B1 found |\n| --- | --- | --- | --- | --- |")
-    for change in CHANGES if arguments.whole else CHANGES[:SUBSET]:
+    given = dict(one.split("=", 1) for one in arguments.set)
+    is_body = bool(protocol_with(arguments.preset, given).kind)
+    changes = [change for change in CHANGES if not (is_body and change.get("varying"))]
+    print("| scan | B1 | T1 of myocardium | T1 of blood | B1 in the heart |\n| --- | --- | --- | --- | --- |")
+    for change in changes if arguments.whole else changes[: arguments.lines]:
+        settings = {name: value for name, value in change.items() if name != "varying"}
+        protocol = protocol_with(arguments.preset, given | settings)
+        name = ", ".join(f"{key}={value}" for key, value in change.items()) or arguments.preset
         for b1 in ("nominal", "estimate"):
-            each = [errors(change, seed, b1) for seed in range(1, arguments.seeds + 1)]
-            wall, found = np.concatenate([one[0] for one in each]), np.mean([one[1] for one in each])
-            name = ", ".join(f"{key}={value}" for key, value in change.items()) or "standard"
-            limits = 196 * wall.std(ddof=1)
-            print(f"| {name} | {b1} | {100 * wall.mean():+.1f} % | ±{limits:.1f} % | {found:.3f} |", flush=True)
+            each = [errors(protocol, "varying" in change, seed, b1) for seed in range(1, arguments.seeds + 1)]
+            wall, blood = (
+                np.array([error for one in each for error in one[0][tissue]]) for tissue in ("myocardium", "blood")
+            )
+            heart = np.concatenate([one[1] for one in each])
+            print(f"| {name} | {b1} | {shown(wall)} | {shown(blood)} | {shown(heart)} |", flush=True)
 
 
 if __name__ == "__main__":

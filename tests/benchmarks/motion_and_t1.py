@@ -1,6 +1,7 @@
-"""Gating, temporal tensor and T1 on simulated `standard` scans, against the truth.
+"""Gating, temporal tensor and T1 on simulated scans, against the truth.
 
-python tests/benchmarks/motion_and_t1.py [--seeds 10] [--json figures.json] [--figure docs/multitasking.png]
+python tests/benchmarks/motion_and_t1.py [--preset anatomy] [--set NAME=VALUE …] [--seeds 10] [--without-ectopic]
+    [--json figures.json] [--figure docs/multitasking.png]
 """
 
 import argparse
@@ -17,9 +18,12 @@ from gadgets.evaluation.regions import compare_regions
 from gadgets.evaluation.truth import slice_of_simulation
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.series import SERIES
+from gadgets.simulated.radial import protocol_with
 from recon.multitasking import EncodedScan, RadialScan, Result, encode, estimate, map_t1
+from recon.multitasking.quantitative import find_b1
 from recon.quality.metrics import agreement
-from recon.simulation.chest import PRESETS, SimulatedScan, simulate_scan
+from recon.relaxometry.b1_map import B1Map
+from recon.simulation.chest import Protocol, ScannedSubject, simulate_scan
 from recon.stages import StageClock
 
 PARAMETERS = MultitaskingParameters(reconstruction="admm")
@@ -29,12 +33,12 @@ TOLERANCE_S = 0.1
 TRUTH_STEP = 8
 
 
-def encoded_scan(scan: SimulatedScan) -> tuple[EncodedScan, RadialScan, StageClock]:
+def encoded_scan(scan: ScannedSubject) -> tuple[EncodedScan, RadialScan, StageClock]:
     radial, clock = slice_of_simulation(scan, PARAMETERS).scan, StageClock()
     return encode(radial, SETTINGS, clock=clock), radial, clock
 
 
-def beat_detection(found_s: NDArray, scan: SimulatedScan, start_s: float) -> tuple[float, float]:
+def beat_detection(found_s: NDArray, scan: ScannedSubject, start_s: float) -> tuple[float, float]:
     """Sensitivity and precision within 0.1 s, after the constant delay between R wave and trigger is removed."""
     time_s = scan.timeline.time_s
     true_s = time_s[1:][np.diff(scan.motion.cardiac_phase) < 0]
@@ -48,7 +52,7 @@ def beat_detection(found_s: NDArray, scan: SimulatedScan, start_s: float) -> tup
     return float(near.any(axis=0).mean()), float(near.any(axis=1).mean())
 
 
-def gating_figures(encoded: EncodedScan, scan: SimulatedScan) -> dict[str, float]:
+def gating_figures(encoded: EncodedScan, scan: ScannedSubject) -> dict[str, float]:
     model = encoded.temporal.gated
     start_s = float(encoded.temporal.imaging.time_s[0])
     sensitivity, precision = beat_detection(model.gating.beats.time_s, scan, start_s)
@@ -57,38 +61,53 @@ def gating_figures(encoded: EncodedScan, scan: SimulatedScan) -> dict[str, float
     return {"sensitivity": sensitivity, "precision": precision, "respiration": float(correlation)}
 
 
-def truth_series(encoded: EncodedScan, radial: RadialScan, scan: SimulatedScan) -> tuple[NDArray, NDArray]:
+def truth_series(encoded: EncodedScan, radial: RadialScan, scan: ScannedSubject) -> tuple[NDArray, NDArray]:
     """True images at every eighth kept spoke, and Φ there."""
     kept = radial.imaging.index[encoded.temporal.kept]
     chosen = np.arange(0, len(kept), TRUTH_STEP)
-    images = scan.truth_images(kept[chosen]).reshape(len(chosen), -1).astype(np.float64)
-    return images, encoded.temporal.basis[:, chosen].real.astype(np.float64)
+    images = scan.truth_images(kept[chosen]).reshape(len(chosen), -1)
+    return images.astype(np.complex128 if np.iscomplexobj(images) else np.float64), encoded.temporal.basis[
+        :, chosen
+    ].real.astype(np.float64)
 
 
 def basis_figures(images: NDArray, basis: NDArray) -> dict[str, float]:
-    total = np.sum(images**2)
-    values = np.linalg.eigvalsh(images @ images.T)[::-1]
+    total = np.sum(np.abs(images) ** 2)
+    values = np.linalg.eigvalsh(images @ images.conj().T)[::-1]
     best = np.sqrt(values[RANK:].sum() / total)
     inside = np.linalg.qr(basis.T)[0].T @ images
-    error = np.sqrt(max(0.0, 1 - np.sum(inside**2) / total))
+    error = np.sqrt(max(0.0, 1 - np.sum(np.abs(inside) ** 2) / total))
     return {"basis_error": float(error), "best_error": float(best), "ratio": float(error / best)}
 
 
-def one_scan(seed: int) -> tuple[dict, dict]:
-    scan = simulate_scan(PRESETS["standard"], seed)
+def true_b1_of(scan: ScannedSubject) -> B1Map | None:
+    """B1 of each voxel where it varies; None where one number holds."""
+    if not scan.protocol.b1_variation:
+        return None
+    scale = scan.protocol.flip_angle_scale * scan.truth_maps()["b1"]
+    return B1Map(np.where(scale > 0, scale, 1).astype(np.float32), np.full_like(scale, 0.001), "truth")
+
+
+def one_scan(protocol: Protocol, seed: int) -> tuple[dict, dict]:
+    scan = simulate_scan(protocol, seed)
     encoded, radial, clock = encoded_scan(scan)
     figures: dict = gating_figures(encoded, scan) | {"temporal_model_s": clock.seconds["temporal basis"]}
     images, basis = truth_series(encoded, radial, scan)
     figures |= basis_figures(images, basis)
     matrix = scan.protocol.matrix
     projected = np.linalg.lstsq(basis.T, images, rcond=None)[0].reshape(-1, matrix, matrix)
-    true_t1 = scan.tissue_map({name: tissue.t1_ms for name, tissue in scan.tissues.items()})
-    names = ["air", *(shape.name for shape in scan.phantom.shapes)]
-    factor = estimate(encoded.problem, SETTINGS, clock).maps
+    true_t1, names = scan.truth_maps()["t1_ms"], scan.shape_names
+    found = estimate(encoded.problem, SETTINGS, clock)
+    factor, true_b1 = found.maps, true_b1_of(scan)
+    ways = {"projected": (projected, true_b1), "admm": (factor, None)}
+    if true_b1 is not None:
+        first, problem = encoded.first, encoded.problem
+        estimated = find_b1(found.back_projection, problem, encoded.temporal, SETTINGS, first)
+        ways |= {"admm_true_b1": (factor, true_b1), "admm_estimated_b1": (factor, estimated)}
     maps = {}
-    for name, spatial_factor in (("projected", projected), ("admm", factor)):
+    for name, (spatial_factor, b1) in ways.items():
         start = time.perf_counter()
-        maps[name] = map_t1(spatial_factor, encoded.temporal, SETTINGS)
+        maps[name] = map_t1(spatial_factor, encoded.temporal, SETTINGS, b1)
         figures[f"t1_map_{name}_s"] = time.perf_counter() - start
         regions = compare_regions(maps[name], true_t1, scan.shape_map(), names)
         figures[f"regions_{name}"] = [dataclasses.asdict(region) for region in regions]
@@ -96,8 +115,7 @@ def one_scan(seed: int) -> tuple[dict, dict]:
     return figures, {"encoded": encoded, "scan": radial, "factor": factor, "t1": maps["admm"], "true_t1": true_t1}
 
 
-def ectopic_scan(seed: int) -> dict:
-    protocol = PRESETS["standard"]
+def ectopic_scan(protocol: Protocol, seed: int) -> dict:
     scan = simulate_scan(
         dataclasses.replace(protocol, physiology=dataclasses.replace(protocol.physiology, ectopic_share=0.05)), seed
     )
@@ -158,12 +176,15 @@ def summary(rows: list[dict], ectopic: list[dict]) -> None:
         values = [row[name] for row in ectopic if not np.isnan(row[name])]
         if values:
             line(f"5 % ectopic beats: {name}", values, min(values))
-    values = [r["regular_left_out"] for r in ectopic]
-    line("5 % ectopic beats: regular_left_out", values, max(values))
-    for source in ("projected", "admm"):
+    if values := [r["regular_left_out"] for r in ectopic]:
+        line("5 % ectopic beats: regular_left_out", values, max(values))
+    sources = [name.removeprefix("regions_") for name in rows[0] if name.startswith("regions_")]
+    for source in sources:
         everything = [region for row in rows for region in row[f"regions_{source}"]]
         for tissue in ("myocardium", "blood", "liver"):
             mine = [region for region in everything if region["tissue"] == tissue]
+            if not mine:
+                continue
             found = agreement(np.array([r["t1_ms"] for r in mine]), np.array([r["true_t1_ms"] for r in mine]))
             print(
                 f"T1 {source}, {tissue}: {len(mine)} regions, bias {100 * found.bias:+.2f} %, "
@@ -175,20 +196,25 @@ def summary(rows: list[dict], ectopic: list[dict]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--preset", default="standard")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="of the simulated protocol")
+    parser.add_argument("--without-ectopic", action="store_true")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
+    protocol = protocol_with(arguments.preset, dict(one.split("=", 1) for one in arguments.set))
     rows, ectopic = [], []
     for seed in range(1, arguments.seeds + 1):
-        figures, kept = one_scan(seed)
+        figures, kept = one_scan(protocol, seed)
         rows.append(figures)
         if arguments.figure and seed == 1:
             draw(kept, arguments.figure)
         del kept
-        ectopic.append(ectopic_scan(seed))
+        if not arguments.without_ectopic:
+            ectopic.append(ectopic_scan(protocol, seed))
         shown = {name: round(value, 4) for name, value in figures.items() if isinstance(value, float)}
-        print(f"seed {seed}: {shown}, ectopic: {ectopic[-1]}", flush=True)
+        print(f"seed {seed}: {shown}, ectopic: {ectopic[-1:]}", flush=True)
         if arguments.json:
             arguments.json.write_text(json.dumps({"scans": rows, "ectopic": ectopic}, indent=1))
     summary(rows, ectopic)
