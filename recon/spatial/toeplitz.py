@@ -202,16 +202,15 @@ class ToeplitzNormal(linop.Linop):
     Parameters
     ----------
     kernel : (2N, 2N, L, M) complex64
-        From :func:`toeplitz_kernel`, or its first M columns, of L maps to the first M of the result; its last two axes
-        are contiguous.
+        From :func:`toeplitz_kernel`, or its first M columns.
     coil_maps : (coils, N, N) complex64
     coils_at_a_time : int, optional
         Bounds the memory, does not change the result; by default what fits into ``memory_bytes``.
     memory_bytes : int
         What one application may take beside the kernel.
     whole_images : bool, optional
-        Whether FFTs are of whole images, one after the other in memory, as a GPU needs it, or of rows that lie side by
-        side, and then not of the zeros that images are padded with, which is faster on the CPU. The result is the same.
+        Whether FFTs are of whole images, one after the other in memory, as a GPU needs it, or of rows side by side
+        without the zeros that images are padded with, which is faster on the CPU. The result is the same.
 
     Attributes
     ----------
@@ -233,7 +232,7 @@ class ToeplitzNormal(linop.Linop):
         whole_images: bool | None = None,
     ) -> None:
         xp = sigpy.get_array_module(kernel)
-        (rank, wanted), matrix = kernel.shape[-2:], coil_maps.shape[-1]
+        rank, wanted, matrix = *kernel.shape[-2:], coil_maps.shape[-1]
         per_coil = 3 * 8 * rank * (2 * matrix) ** 2
         fitting = memory_bytes // per_coil
         if coils_at_a_time is None and fitting < 1:
@@ -249,9 +248,9 @@ class ToeplitzNormal(linop.Linop):
         super().__init__((wanted, matrix, matrix), (rank, matrix, matrix))
 
     def _apply(self, spatial_factor: NDArray) -> NDArray:
-        xp = sigpy.get_array_module(spatial_factor)
         if self.whole_images:
             return self._apply_to_whole_images(spatial_factor)
+        xp = sigpy.get_array_module(spatial_factor)
         images = xp.ascontiguousarray(xp.moveaxis(spatial_factor, 0, -1))[:, :, None, :]
         result = xp.zeros((*images.shape[:3], self.oshape[0]), dtype=images.dtype)
         for start in range(0, self.maps.shape[2], self.coils_at_a_time):
@@ -263,14 +262,13 @@ class ToeplitzNormal(linop.Linop):
 
     def _apply_to_whole_images(self, spatial_factor: NDArray) -> NDArray:
         rank, matrix, _ = spatial_factor.shape
-        wanted = self.oshape[0]
-        result = sigpy.get_array_module(spatial_factor).zeros(self.oshape, dtype=spatial_factor.dtype)
+        result = 0 * spatial_factor[: self.oshape[0]]
         for start in range(0, self.maps.shape[2], self.coils_at_a_time):
             maps = self.maps[:, :, start : start + self.coils_at_a_time].transpose(2, 3, 0, 1)
             spectrum = fft2(maps * spatial_factor, 2 * matrix)
             rows = spectrum.reshape(len(maps) * rank, -1).T.reshape(-1, len(maps), rank)
-            product = _matmul(rows, self.kernel).reshape(-1, len(maps) * wanted).T
-            spectrum = product.reshape(len(maps), wanted, *spectrum.shape[2:])
+            wide = (len(maps), len(result), *spectrum.shape[2:])
+            spectrum = _matmul(rows, self.kernel).reshape(-1, math.prod(wide[:2])).T.reshape(wide)
             result += (ifft2(spectrum)[..., :matrix, :matrix] * maps.conj()).sum(axis=0)
         return result
 
@@ -283,9 +281,8 @@ class ToeplitzNormal(linop.Linop):
         return ifft(rows, axis=1)[:, :matrix]
 
     def _adjoint_linop(self) -> linop.Linop:
-        if self.ishape == self.oshape:
-            return self  # Hermitian
-        raise NotImplementedError("the first maps of a normal operator have no adjoint that anyone needs")
+        # nothing needs the adjoint of the first maps alone
+        return self if self.ishape == self.oshape else super()._adjoint_linop()
 
 
 def _matmul(rows: NDArray, kernel: NDArray) -> NDArray:
