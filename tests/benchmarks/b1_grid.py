@@ -54,8 +54,9 @@ def errors(protocol: Protocol, is_varying: bool, seed: int, b1: str) -> tuple[di
     for region in compare_regions(result.t1_map, truth, shapes, names):
         tissues.setdefault(region.tissue, []).append(region.t1_ms / region.true_t1_ms - 1)
     heart = np.isin(shapes, [number for number, name in enumerate(names) if "ventricle" in name])
+    heart &= (result.t1_map.t1_ms > 0) & (truth > 0)
     found = np.ones_like(truth) if result.b1 is None else result.b1.scale
-    return tissues, (found / true_b1(scan, is_varying) - 1)[heart & (result.t1_map.t1_ms > 0)]
+    return tissues, found[heart] / true_b1(scan, is_varying)[heart] - 1
 
 
 def shown(values: np.ndarray) -> str:
