@@ -26,7 +26,7 @@ from recon.relaxometry.b1_map import B1Map
 from recon.simulation.chest import Protocol, ScannedSubject, simulate_scan
 from recon.stages import StageClock
 
-PARAMETERS = MultitaskingParameters(reconstruction="admm")
+PARAMETERS = MultitaskingParameters(reconstruction="admm", b1="estimate")  # keeps the first inversion period
 SETTINGS = PARAMETERS.settings()
 RANK = 32
 TOLERANCE_S = 0.1

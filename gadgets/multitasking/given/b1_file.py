@@ -95,14 +95,16 @@ def is_b1_map(image: ismrmrd.Image) -> bool:
 
 
 def _is_set(parameters: MultitaskingParameters, number: int, came: bool) -> bool:
-    """Whether the user said what B1 is: then neither an estimate nor a map is used, and the log says so."""
-    unused = "the map that came with the scan" if came else "an estimate"
-    if "flip_angle_scale" in parameters.model_fields_set and (came or "b1" not in parameters.model_fields_set):
-        log.info("slice %d: flip_angle_scale=%g is set, and wins over %s", number, parameters.flip_angle_scale, unused)
-        return True
-    if "b1" in parameters.model_fields_set and came:
-        log.info("slice %d: b1=%s is set, and wins over %s", number, parameters.b1, unused)
-    return "b1" in parameters.model_fields_set
+    """Whether the user said what B1 is: that wins over a map that came, and the log says so."""
+    chosen = [name for name in ("flip_angle_scale", "b1") if name in parameters.model_fields_set]
+    told = " and ".join(f"{name}={getattr(parameters, name)}" for name in chosen)
+    if came and chosen:
+        log.info("slice %d: %s is set, and wins over the B1 map that came with the scan", number, told)
+    elif "flip_angle_scale" in chosen and parameters.b1 == "estimate":
+        log.info("slice %d: %s is set: B1 is estimated relative to that flip angle", number, told)
+    elif "flip_angle_scale" in chosen:
+        log.info("slice %d: %s is set: it holds everywhere, and B1 is not estimated", number, told)
+    return bool(chosen)
 
 
 def _in_fractions(found: _Map, source: str) -> _Map:

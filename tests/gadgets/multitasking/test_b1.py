@@ -124,13 +124,16 @@ def test_what_is_set_wins_over_a_map_of_the_stream(values: dict, caplog: pytest.
     caplog.set_level("INFO")
     assert given_b1(MultitaskingParameters(**values), 0, TILTED, N, [b1_image(np.full((N, N), 0.8))]) is None
     ((name, value),) = values.items()
-    assert f"{name}={value} is set, and wins over the map that came with the scan" in caplog.text
+    assert f"{name}={value} is set, and wins over the B1 map that came with the scan" in caplog.text
 
 
-def test_a_flip_angle_scale_that_wins_over_the_estimate_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_a_flip_angle_scale_does_to_the_estimate_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     assert given_b1(MultitaskingParameters(flip_angle_scale=0.9), 0, TILTED, N) is None
-    assert "flip_angle_scale=0.9 is set, and wins over an estimate" in caplog.text
+    assert "flip_angle_scale=0.9 is set: it holds everywhere, and B1 is not estimated" in caplog.text
+    caplog.clear()
+    assert given_b1(MultitaskingParameters(flip_angle_scale=0.9, b1="estimate"), 0, TILTED, N) is None
+    assert "B1 is estimated relative to that flip angle" in caplog.text
     caplog.clear()
     assert given_b1(MultitaskingParameters(), 0, TILTED, N) is None
     assert not caplog.text
