@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 _OF_SPOKES = ("temporal_basis", "gating")
 """Series whose images have a column for each spoke."""
 
-_MAY_LACK = ("back_projection", "b1_map", "b1_uncertainty")
-"""Series that a scan need not have, where nothing was changed, or one number is taken for B1."""
+_MAY_LACK = ("back_projection", "b1_map", "b1_uncertainty", "frame_uncertainty")
+"""Series that a scan need not have: nothing was changed, one number is taken for B1, no samples were wanted."""
 
 SERIES_PER_MEASUREMENT = 20
 """Series numbers that each measurement of a stream has to itself."""
@@ -216,7 +216,16 @@ def _common_meta(result: Result, measured: MeasuredSlice, stated: Mapping[str, A
         "RepetitionTimeMs": f"{scan.sequence.known_tr_ms:.6g}",
         **({"FlipAngleDeg": f"{flip_angle_deg:.6g}"} if flip_angle_deg else {}),
         **_gating_meta(result),
+        **_misfit_meta(result),
     }
+
+
+def _misfit_meta(result: Result) -> dict[str, str]:
+    """How far the result is from the data, where that is known."""
+    if result.misfit is None:
+        return {}
+    over_noise = {"MalibuMisfitOverNoise": f"{result.misfit.over_noise:.4g}"} if result.prewhitened else {}
+    return {"MalibuMisfit": f"{result.misfit.relative:.4g}", **over_noise}
 
 
 def _model_name(result: Result) -> str:

@@ -1,9 +1,10 @@
 """The network that a gadget runs: found, loaded and warmed up before the first readout, kept between scans."""
 
 import logging
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sigpy
 from numpy.typing import NDArray
@@ -75,6 +76,16 @@ class ArrayNetwork:
         if estimate.device.type == "cpu":
             return sigpy.to_device(estimate.numpy(), device)
         return xp.from_dlpack(estimate)
+
+    @property
+    def error_model(self) -> Mapping[str, float]:
+        """What the model card says of errors, for :mod:`recon.multitasking.uncertainty`; empty if it says nothing."""
+        return self._network.card.preprocessing.get("error_model", {})
+
+    @property
+    def training_statistics(self) -> Mapping[str, Any]:
+        """What the model card says of the training's pairs, for :mod:`gadgets.multitasking.trust.familiarity`."""
+        return self._network.card.preprocessing.get("training_statistics", {})
 
     def warm_up(self, matrix: int) -> None:
         """Run once on an empty slice, so that the first real one does not pay for it."""

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from gadgets.configuration import as_list, checked, hint_at, named_once, of_those, read_parameters
 from gadgets.errors import ParameterError
-from gadgets.multitasking.live.live_parameters import LiveParameters
-from gadgets.multitasking.series import SERIES
+from gadgets.multitasking.series import SENT, SERIES
+from gadgets.multitasking.trust.trust_parameters import TrustParameters
 from recon.multitasking.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _one_spelling(value: Any) -> Any:
     return "realtime" if value in ("real_time", "real-time") else value
 
 
-class MultitaskingParameters(LiveParameters):
+class MultitaskingParameters(TrustParameters):
     """Parameters of the Multitasking gadget.
 
     Raises
@@ -148,7 +148,7 @@ class MultitaskingParameters(LiveParameters):
         Settings.nufft, description="NUFFT back end"
     )
     images: Annotated[tuple[ImageKind, ...], BeforeValidator(as_list), AfterValidator(named_once)] = Field(
-        tuple(SERIES), min_length=1, description="what is sent"
+        SENT, min_length=1, description="what is sent"
     )
     bright_blood_ti_ms: float | None = Field(
         None, ge=0, le=10_000, description="inversion time of the bright-blood cine; default: the end of the recovery"
@@ -281,7 +281,9 @@ def shown_parameters(chosen: Mapping[str, Any], settings: Settings) -> tuple[Mul
     given = of_those(chosen, CHOICES, "does not choose what is written")
     if settings.temporal_model != "tensor":
         is_static = settings.temporal_model == "static"
-        shown = [kind for kind, one in SERIES.items() if not one.needs_tensor and not (is_static and one.needs_times)]
+        shown = [
+            kind for kind in SENT if not SERIES[kind].needs_tensor and not (is_static and SERIES[kind].needs_times)
+        ]
         given = {"images": shown} | given
     choices = checked(MultitaskingParameters, {"temporal_model": settings.temporal_model} | given)
     stated = {name: value for name, value in asdict(settings).items() if name in MultitaskingParameters.model_fields}

@@ -1,13 +1,14 @@
 """The image series of the Multitasking gadget: one record each, with number, name, pixels and Meta in one place."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gadgets.mrd.image_meta import COUNTER_LIMIT, window_of
+from gadgets.multitasking.pictures.picture import Choices, Picture, Series
+from gadgets.multitasking.pictures.quantitative_maps import b1_map, b1_uncertainty, t1_map, t1_uncertainty
+from gadgets.multitasking.pictures.trust_maps import misfit_map, uncertainty_meta, uncertainty_of
 from recon.errors import DataError
 from recon.temporal.bins import nearest_bin
 
@@ -16,89 +17,6 @@ if TYPE_CHECKING:
 
 GATING_ROWS = ("time_s", "respiration", "respiratory_bin", "cardiac_phase", "cardiac_bin", "kept")
 """Rows of the gating image; one column per imaging spoke. Rows of what was not resolved are -1."""
-
-B1_UNIT = "0.1 %"
-"""Unit of the B1 series: 1000 is the nominal flip angle."""
-
-
-@dataclass
-class Picture:
-    """One image before it becomes ISMRMRD's.
-
-    Attributes
-    ----------
-    array : (N, N) or (rows, columns) array
-    spoke : int
-        Imaging spoke whose counters and times it takes.
-    meta : dict
-    """
-
-    array: NDArray
-    spoke: int = 0
-    meta: dict[str, Any] = field(default_factory=dict)
-
-
-class Choices(Protocol):
-    """What the parameters choose among the frames of a result."""
-
-    @property
-    def frames(self) -> str:
-        """Real-time frames, as first:last:step of the imaging spokes, or auto."""
-
-    @property
-    def bright_blood_ti_ms(self) -> float | None:
-        """Inversion time of the bright-blood cine."""
-
-    @property
-    def dark_blood_ti_ms(self) -> float | None:
-        """Inversion time of the dark-blood cine."""
-
-    @property
-    def t1_frames(self) -> int:
-        """Inversion times of the T1-recovery series."""
-
-
-Maker = Callable[["Result", "RadialScan", Choices], list[Picture]]
-
-
-@dataclass(frozen=True)
-class Series:
-    """One output series.
-
-    Attributes
-    ----------
-    number : int
-        Series index; further measurements of a stream add 20 each. Every series has one matrix size.
-    description : str
-        Name for people.
-    make : callable
-        Makes the pictures; an empty list says that the scan did not resolve what they would show.
-    needs_tensor : bool
-        Whether only the temporal tensor can give it.
-    needs_recovery : bool
-        Whether only a scan with inversions can give it.
-    needs_times : bool
-        Whether a static temporal model, which has but one image, cannot give it.
-    needs_t1 : bool
-        Whether the fit of T1 gives it.
-    animation : str
-        Caption of the report's animation, if there is one.
-    """
-
-    number: int
-    description: str
-    make: Maker
-    needs_tensor: bool = True
-    needs_recovery: bool = False
-    needs_times: bool = False
-    needs_t1: bool = False
-    animation: str = ""
-
-    def is_possible(self, result: "Result") -> bool:
-        """Whether the temporal model of a result can give it, if the scan resolves it."""
-        has_tensor, is_static = result.temporal.gated is not None, result.temporal.source == "static"
-        possible = (has_tensor or not self.needs_tensor) and (result.recovers or not self.needs_recovery)
-        return possible and not (is_static and self.needs_times)
 
 
 def _time_average(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
@@ -175,65 +93,6 @@ def _respiratory(result: "Result", scan: "RadialScan", choices: Choices) -> list
     return _pictures(result, result.respiration(choices.bright_blood_ti_ms)) if result.breathes else []
 
 
-def _t1_map(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
-    return _milliseconds(result, "t1_ms", "T1MAP", 2000, "Hot Metal")
-
-
-def _t1_uncertainty(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
-    return _milliseconds(result, "uncertainty_ms", "T1SD", 200, "Rainbow")
-
-
-def _milliseconds(result: "Result", values: str, role: str, width_ms: int, colors: str) -> list[Picture]:
-    if result.t1_map is None:
-        return []
-    flip_angle_deg = result.gated.sequence.flip_angle_deg
-    meta = {
-        "InversionEfficiency": f"{result.t1_map.efficiency:.4g}",
-        "TrueFlipAngleDeg": f"{flip_angle_deg:.6g}",
-    }
-    if result.b1 is not None:
-        in_body = float(np.median(result.b1.scale[result.t1_map.t1_ms > 0]))
-        meta |= {"TrueFlipAngleDeg": f"{in_body * flip_angle_deg:.6g}", "MalibuB1Source": result.b1.source}
-    pixels = getattr(result.t1_map, values)
-    return [_quantitative(pixels, "ms", role, width_ms // 2, width_ms, colors, meta)]
-
-
-def _b1_map(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
-    return _per_mille(result, "scale", "B1MAP", 1000, 1000)
-
-
-def _b1_uncertainty(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
-    return _per_mille(result, "deviation", "B1SD", 50, 100)
-
-
-def _per_mille(result: "Result", values: str, role: str, center: int, width: int) -> list[Picture]:
-    """B1 in tenths of a per cent of the nominal flip angle, in the body; none where one number was taken for all."""
-    if result.b1 is None or result.t1_map is None:
-        return []
-    share = getattr(result.b1, values) * result.settings.flip_angle_scale * (result.t1_map.t1_ms > 0)
-    meta = {"MalibuB1Source": result.b1.source}
-    return [_quantitative(1000 * share, B1_UNIT, role, center, width, "Rainbow", meta)]
-
-
-def _quantitative(
-    values: NDArray, unit: str, role: str, center: int, width: int, colors: str, more: dict[str, str]
-) -> Picture:
-    """A map as uint16 in its unit, at scale 1, with a fixed window and a colour map."""
-    meta = {
-        "WindowCenter": str(center),
-        "WindowWidth": str(width),
-        "DataRole": ["Quantitative", role],
-        "MalibuUnit": unit,
-        "ScaleRatio": "1",
-        "GADGETRON_ScaleRatio": "1",
-        "ScaleOffset": "0",
-        "GADGETRON_ScaleOffset": "0",
-        "ColorMap": colors,
-        "GADGETRON_ColorMap": colors,
-    }
-    return Picture(np.clip(np.rint(values), 0, COUNTER_LIMIT).astype(np.uint16), meta=meta | more)
-
-
 def _gating(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
     gated = result.temporal.gated
     if gated is None:
@@ -265,6 +124,27 @@ def _back_projection(result: "Result", scan: "RadialScan", choices: Choices) -> 
     return pictures
 
 
+def _frame_uncertainty(result: "Result", scan: "RadialScan", choices: Choices) -> list[Picture]:
+    """Standard deviation of the bright-blood cine, else of the real-time frames or of the one image."""
+    if not result.samples:
+        return []
+    if result.beats:
+        shown = result.cine(choices.bright_blood_ti_ms)
+        deviation = uncertainty_of(result, result.functions(shown.cells))
+        pictures = _pictures(result, replace(shown, images=deviation))
+    elif pictures := _realtime(result, scan, choices):
+        kept = np.flatnonzero(result.temporal.kept)
+        columns = np.searchsorted(kept, [picture.spoke for picture in pictures])
+        deviation = uncertainty_of(result, result.temporal.basis[:, columns])
+        for picture, image in zip(pictures, deviation, strict=True):
+            picture.array, picture.meta = image, picture.meta | window_of(deviation)
+    else:
+        pictures = [Picture(uncertainty_of(result, result.temporal.basis.mean(axis=1, keepdims=True))[0])]
+    for picture in pictures:
+        picture.meta |= uncertainty_meta(result)
+    return pictures
+
+
 # Series numbers are part of the interface: consoles sort by them.
 SERIES = {
     "time_average": Series(1, "time average", _time_average, needs_tensor=False),
@@ -285,14 +165,19 @@ SERIES = {
     "respiratory": Series(
         8, "respiratory motion", _respiratory, animation="Respiratory motion at end-diastole, bright blood"
     ),
-    "t1_map": Series(9, "T1 map (ms)", _t1_map, needs_recovery=True, needs_t1=True),
-    "t1_uncertainty": Series(10, "T1 standard deviation (ms)", _t1_uncertainty, needs_recovery=True, needs_t1=True),
+    "t1_map": Series(9, "T1 map (ms)", t1_map, needs_recovery=True, needs_t1=True),
+    "t1_uncertainty": Series(10, "T1 standard deviation (ms)", t1_uncertainty, needs_recovery=True, needs_t1=True),
     "gating": Series(11, "gating", _gating),
     "back_projection": Series(12, "back-projection, for comparison", _back_projection, needs_tensor=False),
-    "b1_map": Series(15, "B1 map (0.1 % of nominal)", _b1_map, needs_recovery=True, needs_t1=True),
-    "b1_uncertainty": Series(16, "B1 standard deviation (0.1 %)", _b1_uncertainty, needs_recovery=True, needs_t1=True),
+    "b1_map": Series(15, "B1 map (0.1 % of nominal)", b1_map, needs_recovery=True, needs_t1=True),
+    "b1_uncertainty": Series(16, "B1 standard deviation (0.1 %)", b1_uncertainty, needs_recovery=True, needs_t1=True),
+    "frame_uncertainty": Series(17, "frames' standard deviation", _frame_uncertainty, needs_tensor=False),
+    "data_misfit": Series(18, "data misfit by region (1 %)", misfit_map, needs_tensor=False, on_request=True),
 }
 """Every kind of image that the parameter ``images`` may name, in the order in which they are sent."""
+
+SENT = tuple(kind for kind, one in SERIES.items() if not one.on_request)
+"""Those that are sent unless others are named."""
 
 
 def _inversion_time(time_ms: float) -> dict[str, str]:

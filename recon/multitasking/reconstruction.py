@@ -16,6 +16,7 @@ from recon.multitasking.scan import NoiseScan, RadialScan
 from recon.multitasking.settings import Settings
 from recon.multitasking.spatial_factor import Network, estimate
 from recon.multitasking.temporal_basis import temporal_basis
+from recon.multitasking.uncertainty import with_samples
 from recon.readouts.coils import coil_covariance, compression_matrix, estimate_maps, over_coils
 from recon.readouts.gradient_delays import (
     LARGEST_DELAY,
@@ -134,6 +135,10 @@ def solve(
         before, given = estimated.back_projection, encoded.measured_b1
         b1 = find_b1(before, encoded.problem, encoded.temporal, settings, encoded.first, given)
         t1_map = map_t1(estimated.maps, encoded.temporal, settings, b1)
+    if t1_map is not None and estimated.samples:
+        with clock.stage("uncertainty samples"):
+            others = [map_t1(maps, encoded.temporal, settings, b1) for maps in estimated.samples]
+            t1_map = with_samples(t1_map, others, estimated.error_model)
     return Result(
         spatial_factor=estimated.maps,
         back_projection=estimated.back_projection,
@@ -148,6 +153,9 @@ def solve(
         device="cpu" if device.id < 0 else f"cuda:{device.id}",
         seconds=clock.seconds,
         b1=b1,
+        samples=estimated.samples,
+        error_model=estimated.error_model,
+        misfit=estimated.misfit,
     )
 
 

@@ -1,7 +1,7 @@
 """What the reconstruction of one slice gives: factors, maps, and the frames that are read from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from recon.multitasking.settings import Settings
 from recon.relaxometry.b1_map import B1Map
 from recon.relaxometry.t1 import T1Map
 from recon.spatial.frames import frames, time_average
+from recon.spatial.misfit import DataMisfit
 from recon.temporal.model import GatedTensor, TemporalModel
 
 
@@ -67,6 +68,8 @@ class Result:
         Seconds of each stage so far, in order.
     b1 : B1Map or None
         True flip angle over that of the settings, where it is known as a map.
+    samples, error_model, misfit
+        As in :class:`recon.multitasking.SpatialFactor`.
     """
 
     spatial_factor: NDArray[np.complex64]
@@ -82,6 +85,9 @@ class Result:
     device: str
     seconds: dict[str, float]
     b1: B1Map | None = None
+    samples: tuple[NDArray[np.complex64], ...] = ()
+    error_model: Mapping[str, float] = field(default_factory=dict)
+    misfit: DataMisfit | None = None
 
     @property
     def gated(self) -> GatedTensor:
@@ -139,8 +145,11 @@ class Result:
         return self._frames(Cells.of(cardiac, respiratory, pulse))
 
     def _frames(self, cells: Cells) -> NDArray:
-        phi = self.gated.tensor.cells(cells.cardiac, cells.respiratory, cells.pulse)
-        return frames(self.spatial_factor, phi.astype(np.float32))
+        return frames(self.spatial_factor, self.functions(cells))
+
+    def functions(self, cells: Cells) -> NDArray:
+        """Columns of Φ of chosen cells: ``(L, frames)`` float32."""
+        return self.gated.tensor.cells(cells.cardiac, cells.respiratory, cells.pulse).astype(np.float32)
 
     def show(self, cells: Cells) -> Frames:
         """Magnitude frames of chosen cells."""

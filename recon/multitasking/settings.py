@@ -53,6 +53,10 @@ class Settings:
         CG steps after the network that let the measured data overrule it; 0: none.
     consistency_weight : float
         Weight of the network against the data, over the sampling density.
+    uncertainty_samples : int
+        Turned, mirrored and rephased inputs by which the uncertainty of a network's result is found; 0: none.
+    data_misfit : bool
+        Whether the result is compared with the data, where that costs a kernel of its own.
     sparsity : {"wavelet", "differences"}
         What ADMM keeps sparse.
     relative_lambda : float
@@ -98,6 +102,8 @@ class Settings:
     gridding: Literal["folded", "exact"] = "folded"
     consistency_steps: int = 0
     consistency_weight: float = 0.1
+    uncertainty_samples: int = 0
+    data_misfit: bool = False
     sparsity: Literal["wavelet", "differences"] = AdmmSettings.sparsity
     relative_lambda: float = AdmmSettings.relative_lambda
     iterations: int = AdmmSettings.iterations

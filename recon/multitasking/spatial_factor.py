@@ -19,6 +19,9 @@ from recon.spatial.back_projection import (
     normal_operator,
 )
 from recon.spatial.consistency import enforce_data
+from recon.spatial.misfit import DataMisfit, data_misfit
+from recon.spatial.symmetries import TurnedNormal, symmetries
+from recon.spatial.toeplitz import ToeplitzNormal
 from recon.stages import StageClock
 
 log = logging.getLogger(__name__)
@@ -45,12 +48,29 @@ class SpatialFactor:
         Name for people.
     provenance : mapping of str to str
         What the network tells of itself by its attribute ``meta``; empty if none was used.
+    samples : tuple of (L, N, N) complex64
+        U of turned, mirrored and rephased inputs, turned back, in host memory; empty unless the settings want them.
+    error_model : mapping of str to float
+        What the network's attribute of this name says of its errors (:mod:`recon.multitasking.uncertainty`).
+    misfit : DataMisfit or None
+        Against the data, where it was wanted, or the network had computed what it takes.
     """
 
     maps: NDArray[np.complex64]
     back_projection: NDArray[np.complex64]
     method: str
     provenance: Mapping[str, str] = field(default_factory=dict)
+    samples: tuple[NDArray[np.complex64], ...] = ()
+    error_model: Mapping[str, float] = field(default_factory=dict)
+    misfit: DataMisfit | None = None
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The data as far as U is concerned, on their device: E_Φᴴ E_Φ and E_Φᴴ d."""
+
+    normal: ToeplitzNormal
+    adjoint: NDArray
 
 
 def estimate(
@@ -82,10 +102,11 @@ def estimate(
     DataError
         If the result is not finite.
     """
+    data: _Data | None = None
     if settings.reconstruction == "admm":
-        result = _iterated(problem, settings, clock, watch)
+        result, data = _iterated(problem, settings, clock, watch)
     elif settings.reconstruction == "network" and network is not None:
-        result = _by_network(problem, settings, clock, network)
+        result, data = _by_network(problem, settings, clock, network)
     else:
         with clock.stage("back-projection"):
             maps = sigpy.to_device(_back_projection(problem, settings), sigpy.cpu_device)
@@ -95,6 +116,9 @@ def estimate(
             f"the result of {result.method} with NUFFT back end {problem.backend} is not finite; "
             "choose another back end"
         )
+    is_free = settings.reconstruction == "network" and bool(getattr(network, "sees_data", False))
+    if settings.data_misfit or is_free:
+        return replace(result, misfit=_misfit(problem, settings, clock, result.maps, data))
     return result
 
 
@@ -103,27 +127,66 @@ def name_of(network: Network) -> str:
     return str(getattr(network, "name", None) or getattr(network, "__name__", "network"))
 
 
-def _by_network(problem: SubspaceProblem, settings: Settings, clock: StageClock, network: Network) -> SpatialFactor:
+def _by_network(
+    problem: SubspaceProblem, settings: Settings, clock: StageClock, network: Network
+) -> tuple[SpatialFactor, _Data | None]:
     consistent, sees_data = settings.consistency_steps > 0, bool(getattr(network, "sees_data", False))
     if sees_data and settings.gridding == "exact":
         raise DataError(f"{name_of(network)} takes the data by the fold; set gridding=folded")
+    data: _Data | None = None
     with clock.stage("back-projection"):
         if consistent or sees_data:
             initial, adjoint_data = back_project_and_adjoint(problem)
         else:
             initial = _back_projection(problem, settings)
     if consistent or sees_data:
-        with clock.stage("Toeplitz kernel"):
-            normal = normal_operator(problem, settings.memory_bytes)
+        data = _with_kernel(problem, settings, clock, adjoint_data)
     with clock.stage("network"):
-        given = (initial, normal, adjoint_data) if sees_data else (initial,)
-        maps = _checked(network(*given), initial, name_of(network))
-    if consistent:
+        given = (data.normal, data.adjoint) if sees_data and data else ()
+        maps = _checked(network(initial, *given), initial, name_of(network))
+    samples: list[NDArray] = []
+    if settings.uncertainty_samples:
+        with clock.stage("uncertainty samples"):
+            samples = _turned_estimates(network, initial, data if sees_data else None, settings.uncertainty_samples)
+    if consistent and data:
         with clock.stage("data consistency"):
             weight, steps = settings.consistency_weight, settings.consistency_steps
-            maps = enforce_data(normal, adjoint_data, maps, weight, steps)
+            maps, *samples = (enforce_data(data.normal, data.adjoint, one, weight, steps) for one in (maps, *samples))
     method = f"{name_of(network)}{' with data consistency' if consistent else ''}"
-    return replace(_on_host(maps, initial, method), provenance=dict(getattr(network, "meta", {})))
+    found = replace(
+        _on_host(maps, initial, method),
+        provenance=dict(getattr(network, "meta", {})),
+        samples=tuple(sigpy.to_device(one, sigpy.cpu_device) for one in samples),
+        error_model=dict(getattr(network, "error_model", {})),
+    )
+    return found, data
+
+
+def _turned_estimates(network: Network, initial: NDArray, data: _Data | None, count: int) -> list[NDArray]:
+    """What the network says of the scan as other orientations and phases would have shown it, turned back."""
+    estimates = []
+    for symmetry in symmetries(count):
+        given = () if data is None else (TurnedNormal(data.normal, symmetry), symmetry.apply(data.adjoint))
+        turned = symmetry.apply(initial)
+        estimates.append(symmetry.undo(_checked(network(turned, *given), turned, name_of(network))))
+    return estimates
+
+
+def _with_kernel(problem: SubspaceProblem, settings: Settings, clock: StageClock, adjoint_data: NDArray) -> _Data:
+    with clock.stage("Toeplitz kernel"):
+        return _Data(normal_operator(problem, settings.memory_bytes), adjoint_data)
+
+
+def _misfit(
+    problem: SubspaceProblem, settings: Settings, clock: StageClock, maps: NDArray, data: _Data | None
+) -> DataMisfit:
+    if data is None:
+        with clock.stage("back-projection"):
+            adjoint_data = back_project_and_adjoint(problem)[1]
+        data = _with_kernel(problem, settings, clock, adjoint_data)
+    with clock.stage("data misfit"):
+        on_device = sigpy.to_device(maps, sigpy.get_device(data.adjoint))
+        return data_misfit(data.normal, data.adjoint, on_device, problem.kspace)
 
 
 def _checked(maps: NDArray, initial: NDArray, name: str) -> NDArray:
@@ -140,15 +203,14 @@ def _checked(maps: NDArray, initial: NDArray, name: str) -> NDArray:
 
 def _iterated(
     problem: SubspaceProblem, settings: Settings, clock: StageClock, watch: Callable[[], None]
-) -> SpatialFactor:
+) -> tuple[SpatialFactor, _Data]:
     with clock.stage("back-projection"):
         initial, adjoint_data = back_project_and_adjoint(problem)
-    with clock.stage("Toeplitz kernel"):
-        normal = normal_operator(problem, settings.memory_bytes)
+    data = _with_kernel(problem, settings, clock, adjoint_data)
     with clock.stage("ADMM"):
         progress = _log_progress(settings.iterations, watch)
-        maps = admm(normal, adjoint_data, initial, settings.admm, progress).spatial_factor
-    return _on_host(maps, initial, "admm")
+        maps = admm(data.normal, data.adjoint, initial, settings.admm, progress).spatial_factor
+    return _on_host(maps, initial, "admm"), data
 
 
 def _on_host(maps: NDArray, initial: NDArray, method: str) -> SpatialFactor:

@@ -11,6 +11,7 @@ from gadgets.multitasking.images import FOLLOWING_SERIES, multitasking_images
 from gadgets.multitasking.network import ArrayNetwork
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.readouts import MeasuredSlice
+from gadgets.multitasking.trust.unlike_training import checked_result
 from recon.errors import DataError
 from recon.multitasking import EncodedScan, Result, solve
 from recon.multitasking.findings import implausible
@@ -60,6 +61,7 @@ class Answers:
         result = solve(encoded, first.settings(), self._network, clock)
         if self._network is None and first.wants_network:
             result = replace(result, method=f"{result.method} (no usable weights)")
+        result, measured = checked_result(result, measured, encoded, first, self._network, clock)
         self._send(result, measured, first, clock)
         if first is self._parameters:
             return

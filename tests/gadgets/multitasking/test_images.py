@@ -12,7 +12,7 @@ from scipy.ndimage import binary_erosion
 
 from gadgets.errors import RemoteError
 from gadgets.mrd.files import ScanFile
-from gadgets.multitasking.series import GATING_ROWS, SERIES
+from gadgets.multitasking.series import GATING_ROWS, SENT, SERIES
 from gadgets.reports.motion import heart_center
 from gadgets.simulated.radial import write_simulation
 from recon.errors import DataError
@@ -36,7 +36,7 @@ def mask_of(truth: h5py.File, name: str, erosions: int = 1) -> np.ndarray:
 
 
 def test_every_series_is_there(moving_images: Images) -> None:
-    counts = {kind: len(moving_images.get(record.number, [])) for kind, record in SERIES.items()}
+    counts = {kind: len(moving_images.get(record.number, [])) for kind, record in SERIES.items() if kind in SENT}
     assert counts == {
         "time_average": 1,
         "realtime": 40,
@@ -47,6 +47,7 @@ def test_every_series_is_there(moving_images: Images) -> None:
         "cine_dark": 20,
         "t1_recovery": 20,
         "respiratory": 6,
+        "frame_uncertainty": 0,
         "t1_map": 1,
         "t1_uncertainty": 1,
         "gating": 1,
@@ -210,10 +211,8 @@ def test_five_seconds_of_standard_protocol(tmp_path: Path, caplog: pytest.LogCap
     write_simulation(simulate_scan(protocol, seed=3), tmp_path / "scan.h5")
     images = replay_here(tmp_path / "scan.h5", tmp_path / "images.h5")
     assert images[1][0].meta["MalibuUnresolved"] == "respiration heartbeat"
-    assert set(images) == {record.number for record in SERIES.values()} - {
-        SERIES[k].number
-        for k in ("cine_bright", "cine_dark", "respiratory", "back_projection", "b1_map", "b1_uncertainty")
-    }
+    missing = {"cine_bright", "cine_dark", "respiratory", "back_projection", "b1_map", "b1_uncertainty"}
+    assert set(images) == {SERIES[kind].number for kind in set(SENT) - missing - {"frame_uncertainty"}}
     assert "heartbeat could not be resolved" in caplog.text
     assert "did not resolve what cine_bright, cine_dark, respiratory would show" in caplog.text
     assert "instead of 2 leading inversion periods dropped" in caplog.text

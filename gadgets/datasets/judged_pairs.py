@@ -1,0 +1,135 @@
+"""Pairs through a trained network and its turned inputs: what it errs by, and what it could have known of that."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gadgets.datasets.contents import content_of
+from gadgets.datasets.courses import read_course
+from gadgets.multitasking.network import ArrayNetwork
+from recon.errors import DataError
+from recon.quality.map_statistics import map_statistics
+from recon.relaxometry.inversion_recovery import InversionRecovery, recovery_basis
+from recon.relaxometry.t1 import T1Map, fit_t1
+from recon.simulation.pairs.course import Course
+from recon.simulation.pairs.maker import MadePair, PairMaker
+from recon.spatial.frames import body_mask, frames, time_average
+from recon.spatial.symmetries import TurnedNormal, symmetries
+
+# Noise of a fully sampled image, as training draws it.
+_SNR = (8.0, 40.0)
+# Frames at random times that are judged of a scan in motion.
+_FRAMES = 3
+# Every fourth pulse enters the T1 fit, as in recon.multitasking.quantitative.
+_T1_STEP = 4
+
+
+@dataclass(frozen=True)
+class JudgedPair:
+    """What is known of a pair's result, and what is true.
+
+    Attributes
+    ----------
+    kind, course : str
+    statistics : dict of str to float
+    frames, initial, true : (frames, N, N) float32, or None
+        Magnitudes of the result, of the back-projection, and of the truth, where samples were taken.
+    spread : (frames, N, N) float32, or None
+        Mean square of what the samples differ by.
+    body : (N, N) bool, or None
+    t1 : dict of str to (voxels,) float32
+        ``found``, ``true``, ``deviation`` of the fit and mean square ``spread`` in the body; empty without recovery.
+    """
+
+    kind: str
+    course: str
+    statistics: dict[str, float]
+    frames: NDArray | None = None
+    initial: NDArray | None = None
+    true: NDArray | None = None
+    spread: NDArray | None = None
+    body: NDArray | None = None
+    t1: dict[str, NDArray] | None = None
+
+
+def judged_pairs(
+    network: ArrayNetwork, course_file: Path, kinds: Sequence[str], each: int, samples: int, seed: int
+) -> Iterator[JudgedPair]:
+    """Make pairs of a course and judge the network's results.
+
+    Parameters
+    ----------
+    network : ArrayNetwork
+    course_file : Path
+    kinds : sequence of str
+    each : int
+        Pairs of each kind; the first one is sampled.
+    samples : int
+        Turned inputs of it; 0: none.
+    seed : int
+
+    Yields
+    ------
+    JudgedPair
+    """
+    course = read_course(course_file)
+    rng = np.random.default_rng([seed, int("".join(filter(str.isdigit, course_file.stem)))])
+    maker = PairMaker(course, rng, noises=4)
+    for kind in kinds:
+        for number in range(each):
+            content = content_of(kind, int(rng.integers(2**31)), 2 * course.matrix)
+            pair = maker.pair(content, float(rng.uniform(*_SNR)), rng)
+            count = samples if number == 0 else 0
+            yield _judged(network, course, maker, pair, (kind, course_file.stem), count, rng)
+
+
+def _judged(
+    network: ArrayNetwork,
+    course: Course,
+    maker: PairMaker,
+    pair: MadePair,
+    names: tuple[str, str],
+    samples: int,
+    rng: np.random.Generator,
+) -> JudgedPair:
+    found = network(pair.back_projection, *((maker.normal, pair.adjoint) if network.sees_data else ()))
+    statistics = map_statistics(pair.back_projection, found)
+    if not samples:
+        return JudgedPair(*names, statistics)
+    turned = []
+    for one in symmetries(samples):
+        data = (TurnedNormal(maker.normal, one), one.apply(pair.adjoint)) if network.sees_data else ()
+        turned.append(one.undo(network(one.apply(pair.back_projection), *data)))
+    times = rng.integers(0, course.temporal_basis.shape[1], _FRAMES if course.rank > 1 else 1)
+    phi = course.temporal_basis[:, times]
+    shown = np.abs(frames(found, phi))
+    spread = np.mean([(np.abs(frames(maps, phi)) - shown) ** 2 for maps in turned], axis=0)
+    body = body_mask(np.abs(time_average(found, course.temporal_basis)))
+    initial, true = (np.abs(frames(maps, phi)) for maps in (pair.back_projection, pair.label))
+    t1 = _judged_t1(course, found, pair.label, turned, body)
+    return JudgedPair(*names, statistics, shown, initial, true, spread, body, t1)
+
+
+def _judged_t1(
+    course: Course, found: NDArray, label: NDArray, turned: Sequence[NDArray], body: NDArray
+) -> dict[str, NDArray]:
+    if course.cells is None or course.sequence is None:
+        return {}
+    cell, sequence = course.cells[0], course.sequence
+    try:
+        best, true, *others = (_t1_of(cell, sequence, course.pulse, maps, body) for maps in (found, label, *turned))
+    except DataError:
+        return {}
+    spread = np.mean([(one.t1_ms - best.t1_ms) ** 2 for one in others], axis=0)
+    values = {"found": best.t1_ms, "true": true.t1_ms, "deviation": best.uncertainty_ms, "spread": spread}
+    return {name: value.astype(np.float32) for name, value in values.items()}
+
+
+def _t1_of(cell: NDArray, sequence: InversionRecovery, pulse: NDArray, maps: NDArray, body: NDArray) -> T1Map:
+    """T1 at one state of motion, as the gadget fits it."""
+    pulses = np.unique(pulse)[::_T1_STEP]
+    basis = recovery_basis(sequence.tr_ms, sequence.flip_angle_deg, sequence.pulses, cell.shape[-1])[pulses]
+    return fit_t1(frames(maps, cell), basis, pulses, sequence, body, cell.T @ cell)

@@ -1,0 +1,121 @@
+"""How far a network's result may be off: variances that its turned inputs, its changes and the fit of T1 tell.
+
+Turned inputs alone underestimate it, since what the network always does wrong it does wrong in every orientation. The
+variance is therefore a sum of terms, each with a coefficient that is fitted to errors of pairs with a known truth
+(``malibu calibrate``) and lies in the weights' model card: the error model.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from recon.multitasking.result import Result
+from recon.relaxometry.t1 import T1Map
+from recon.spatial.frames import frames
+
+log = logging.getLogger(__name__)
+
+FRAME_TERMS = ("frames.spread", "frames.change", "frames.floor", "frames.signal")
+T1_TERMS = ("t1.spread", "t1.fit", "t1.signal")
+"""Terms of the variances of frames and of T1, as an error model names their coefficients."""
+
+UNCALIBRATED: Mapping[str, float] = {"frames.spread": 1.0, "t1.spread": 1.0, "t1.fit": 1.0}
+"""Error model of weights whose card has none: what is seen to vary, as it is."""
+
+_NEAR_PIXELS = 2.0
+"""Standard deviation of the neighbourhood over which mean squares are taken: few samples tell little of one pixel."""
+
+
+def frame_terms(shown: NDArray, initial: NDArray, spread: NDArray) -> NDArray[np.float32]:
+    """Mean squares that the variance of magnitude frames is a sum of.
+
+    Parameters
+    ----------
+    shown, initial : (frames, N, N) float32
+        Magnitudes of the result, and of the back-projection.
+    spread : (frames, N, N) float32
+        Mean square of what the samples differ by from the result.
+
+    Returns
+    -------
+    (4, frames, N, N) float32
+        In the order of :data:`FRAME_TERMS`: spread nearby; what the network changed nearby; the median of the latter
+        over the frame, which noise and streaks set; square of the signal.
+    """
+    change = _near((shown - initial) ** 2)
+    floor = np.broadcast_to(np.median(change, axis=(1, 2), keepdims=True), change.shape)
+    return np.stack([_near(spread), change, floor, shown**2]).astype(np.float32)
+
+
+def t1_terms(t1_ms: NDArray, deviation_ms: NDArray, spread: NDArray) -> NDArray[np.float32]:
+    """Mean squares that the variance of T1 is a sum of.
+
+    Parameters
+    ----------
+    t1_ms, deviation_ms, spread : (N, N) float32
+        T1, the deviation that its fit tells, and the mean square of what the samples' T1 differ by; zero outside the
+        body.
+
+    Returns
+    -------
+    (3, N, N) float32
+        In the order of :data:`T1_TERMS`; zero outside the body.
+    """
+    body = t1_ms > 0
+    share = np.maximum(gaussian_filter(body.astype(np.float32), _NEAR_PIXELS), 1e-3)
+    near = gaussian_filter(np.where(body, spread, 0).astype(np.float32), _NEAR_PIXELS) / share
+    return (np.stack([near, deviation_ms**2, t1_ms**2]) * body).astype(np.float32)
+
+
+def variance(terms: NDArray, names: Sequence[str], error_model: Mapping[str, float]) -> NDArray:
+    """Sum of terms by the coefficients of an error model, those of spread and fit alone if it is empty."""
+    model = error_model or UNCALIBRATED
+    # v = Σ_i c_i m_i
+    return np.tensordot([model.get(name, 0.0) for name in names], terms, axes=1)
+
+
+def frame_deviation(result: Result, phi: NDArray) -> NDArray[np.float32]:
+    """Standard deviation of the magnitude of frames.
+
+    Parameters
+    ----------
+    result : Result
+        With samples.
+    phi : (L, frames) complex64
+        Columns of Φ.
+
+    Returns
+    -------
+    (frames, N, N) float32
+    """
+    shown, initial = (np.abs(frames(maps, phi)) for maps in (result.spatial_factor, result.back_projection))
+    spread = np.mean([(np.abs(frames(maps, phi)) - shown) ** 2 for maps in result.samples], axis=0)
+    return np.sqrt(variance(frame_terms(shown, initial, spread), FRAME_TERMS, result.error_model)).astype(np.float32)
+
+
+def with_samples(t1_map: T1Map, others: Sequence[T1Map | None], error_model: Mapping[str, float]) -> T1Map:
+    """Let the deviation of T1 know of the samples.
+
+    Parameters
+    ----------
+    t1_map : T1Map
+    others : sequence of T1Map or None
+        T1 of the samples; None where it could not be fitted.
+    error_model : mapping of str to float
+
+    Returns
+    -------
+    T1Map
+    """
+    squares = [np.where(one.t1_ms > 0, one.t1_ms - t1_map.t1_ms, 0) ** 2 for one in others if one is not None]
+    spread = np.mean(squares, axis=0) if squares else np.zeros_like(t1_map.t1_ms)
+    terms = t1_terms(t1_map.t1_ms, t1_map.uncertainty_ms, spread)
+    return replace(t1_map, uncertainty_ms=np.sqrt(variance(terms, T1_TERMS, error_model)).astype(np.float32))
+
+
+def _near(squares: NDArray) -> NDArray:
+    return gaussian_filter(squares, (0, _NEAR_PIXELS, _NEAR_PIXELS))
