@@ -16,7 +16,7 @@ from gadgets.cli.ending import one_line_errors
 from gadgets.cli.exchange import check_exchange, dicom, nifti, restore, write_exchange
 from gadgets.cli.gadgetron import install_gadgetron
 from gadgets.cli.job_list import jobs
-from gadgets.cli.networks import nets, prepare_courses, prepare_pairs
+from gadgets.cli.networks import calibrate, nets, prepare_courses, prepare_pairs
 from gadgets.cli.options import (
     LOOK,
     MEASURE,
@@ -249,7 +249,7 @@ for _panel, _commands in {
         nifti,
     ),
     MEASURE: (benchmark,),
-    TRAIN: (prepare_pairs, prepare_courses, prepare_volumes, nets),
+    TRAIN: (prepare_pairs, prepare_courses, prepare_volumes, calibrate, nets),
     SET_UP: (install_gadgetron, parameters),
 }.items():
     for _command in _commands:

@@ -109,3 +109,53 @@ def prepare_courses(
             write_course(path, gated_course(number))
             progress.advance(task)
     out.print(f"{len(paths)} courses lie in {folder}")
+
+
+def calibrate(
+    weights: Annotated[Path, typer.Argument(help="Weights of a Multitasking network.", show_default=False)],
+    output: Annotated[Path, typer.Argument(help="Where to write them with the new model card.", show_default=False)],
+    courses: Annotated[Path, typer.Option(help="Folder of gated courses (prepare-courses).", show_default=False)],
+    each: Annotated[int, typer.Option(min=1, help="Pairs of each kind and course; the first gives error bars.")] = 2,
+    samples: Annotated[int, typer.Option(min=1, max=8, help="Turned inputs of a pair.")] = 2,
+    singles: Annotated[int, typer.Option(min=0, help="Made-up scans of one image; 0: the network knows none.")] = 8,
+    seed: FirstSeedOption = 7000,
+) -> None:
+    """Fit error bars and what a usual scan looks like to pairs with a known truth, into the weights' model card."""
+    from gadgets.datasets.calibration import (
+        calibration_rows,
+        error_model_of,
+        training_statistics_of,
+        write_calibrated,
+    )
+    from gadgets.datasets.contents import HELD_OUT, TRAINED_ON
+    from gadgets.datasets.courses import read_course, single_image_course
+    from gadgets.datasets.judged_pairs import JudgedPair, judged_pairs
+    from gadgets.device import choose_device
+    from gadgets.multitasking.network import open_network
+
+    network = open_network(weights, choose_device("cpu"))
+    made = [
+        (f"single-{number}", lambda number=number: single_image_course(number))
+        for number in range(seed, seed + singles)
+    ]
+    read = [(path.stem, lambda path=path: read_course(path)) for path in sorted(courses.glob("gated-*.h5"))]
+    pairs: list[JudgedPair] = []
+    with progress_bar() as progress:
+        task = progress.add_task("pairs", total=len(made + read) * each * len(TRAINED_ON + HELD_OUT))
+        for name, course in made + read:
+            for pair in judged_pairs(network, name, course(), TRAINED_ON + HELD_OUT, each, samples, seed):
+                pairs.append(pair)
+                progress.advance(task)
+    known = [pair for pair in pairs if pair.kind in TRAINED_ON]
+    model, statistics = error_model_of(known), training_statistics_of(known)
+    write_calibrated(weights, output, model, statistics)
+    table = Table("kind", "held out", "pairs", "frames: least, mean", "T1: least, mean", "unlike the training")
+    for row in calibration_rows(pairs, model, statistics):
+        shares = [
+            f"{100 * row[name][0]:.1f} {100 * row[name][1]:.1f} %" if row[name] else "-" for name in ("frames", "t1")
+        ]
+        table.add_row(
+            row["kind"], "yes" if row["held_out"] else "", str(row["pairs"]), *shares, f"{100 * row['strange']:.0f} %"
+        )
+    print_table(table)
+    out.print(f"wrote {output}; the columns are coverages of ±1.96 standard deviations")

@@ -1,14 +1,13 @@
 """Pairs through a trained network and its turned inputs: what it errs by, and what it could have known of that."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.datasets.contents import content_of
-from gadgets.datasets.courses import read_course
 from gadgets.multitasking.network import ArrayNetwork
 from recon.errors import DataError
 from recon.quality.map_statistics import map_statistics
@@ -40,8 +39,8 @@ class JudgedPair:
     spread : (frames, N, N) float32, or None
         Mean square of what the samples differ by.
     body : (N, N) bool, or None
-    t1 : dict of str to (voxels,) float32
-        ``found``, ``true``, ``deviation`` of the fit and mean square ``spread`` in the body; empty without recovery.
+    t1 : dict of str to (N, N) float32, or None
+        ``found``, ``true``, ``deviation`` of the fit and mean square ``spread``; empty without recovery.
     """
 
     kind: str
@@ -54,16 +53,23 @@ class JudgedPair:
     body: NDArray | None = None
     t1: dict[str, NDArray] | None = None
 
+    @property
+    def rank(self) -> int:
+        """1 for scans of one image, whose statistics know no other maps; else more."""
+        return 2 if "share of map 1" in self.statistics else 1
+
 
 def judged_pairs(
-    network: ArrayNetwork, course_file: Path, kinds: Sequence[str], each: int, samples: int, seed: int
+    network: ArrayNetwork, name: str, course: Course, kinds: Sequence[str], each: int, samples: int, seed: int
 ) -> Iterator[JudgedPair]:
     """Make pairs of a course and judge the network's results.
 
     Parameters
     ----------
     network : ArrayNetwork
-    course_file : Path
+    name : str
+        Of the course.
+    course : Course
     kinds : sequence of str
     each : int
         Pairs of each kind; the first one is sampled.
@@ -75,15 +81,14 @@ def judged_pairs(
     ------
     JudgedPair
     """
-    course = read_course(course_file)
-    rng = np.random.default_rng([seed, int("".join(filter(str.isdigit, course_file.stem)))])
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     maker = PairMaker(course, rng, noises=4)
     for kind in kinds:
         for number in range(each):
             content = content_of(kind, int(rng.integers(2**31)), 2 * course.matrix)
             pair = maker.pair(content, float(rng.uniform(*_SNR)), rng)
             count = samples if number == 0 else 0
-            yield _judged(network, course, maker, pair, (kind, course_file.stem), count, rng)
+            yield _judged(network, course, maker, pair, (kind, name), count, rng)
 
 
 def _judged(

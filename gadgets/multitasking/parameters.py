@@ -280,11 +280,8 @@ def shown_parameters(chosen: Mapping[str, Any], settings: Settings) -> tuple[Mul
     """
     given = of_those(chosen, CHOICES, "does not choose what is written")
     if settings.temporal_model != "tensor":
-        is_static = settings.temporal_model == "static"
-        shown = [
-            kind for kind in SENT if not SERIES[kind].needs_tensor and not (is_static and SERIES[kind].needs_times)
-        ]
-        given = {"images": shown} | given
+        is_static, possible = settings.temporal_model == "static", [k for k in SENT if not SERIES[k].needs_tensor]
+        given = {"images": [k for k in possible if not (is_static and SERIES[k].needs_times)]} | given
     choices = checked(MultitaskingParameters, {"temporal_model": settings.temporal_model} | given)
     stated = {name: value for name, value in asdict(settings).items() if name in MultitaskingParameters.model_fields}
     return choices, stated | choices.model_dump(mode="json", include=set(CHOICES))

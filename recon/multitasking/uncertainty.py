@@ -5,7 +5,6 @@ variance is therefore a sum of terms, each with a coefficient that is fitted to 
 (``malibu calibrate``) and lies in the weights' model card: the error model.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -17,13 +16,14 @@ from recon.multitasking.result import Result
 from recon.relaxometry.t1 import T1Map
 from recon.spatial.frames import frames
 
-log = logging.getLogger(__name__)
-
-FRAME_TERMS = ("frames.spread", "frames.change", "frames.floor", "frames.signal")
-T1_TERMS = ("t1.spread", "t1.fit", "t1.signal")
+FRAME_TERMS = ("spread", "change")
+T1_TERMS = ("spread", "fit")
 """Terms of the variances of frames and of T1, as an error model names their coefficients."""
 
-UNCALIBRATED: Mapping[str, float] = {"frames.spread": 1.0, "t1.spread": 1.0, "t1.fit": 1.0}
+KINDS = ("still", "moving", "t1")
+"""What has coefficients of its own: frames of scans of one image, frames of others, and T1."""
+
+UNCALIBRATED: Mapping[str, float] = {f"{kind}.spread": 1.0 for kind in KINDS} | {"t1.fit": 1.0}
 """Error model of weights whose card has none: what is seen to vary, as it is."""
 
 _NEAR_PIXELS = 2.0
@@ -42,13 +42,11 @@ def frame_terms(shown: NDArray, initial: NDArray, spread: NDArray) -> NDArray[np
 
     Returns
     -------
-    (4, frames, N, N) float32
-        In the order of :data:`FRAME_TERMS`: spread nearby; what the network changed nearby; the median of the latter
-        over the frame, which noise and streaks set; square of the signal.
+    (2, frames, N, N) float32
+        In the order of :data:`FRAME_TERMS`: the samples' spread nearby, and what the network changed nearby, which is
+        what noise and streaks were.
     """
-    change = _near((shown - initial) ** 2)
-    floor = np.broadcast_to(np.median(change, axis=(1, 2), keepdims=True), change.shape)
-    return np.stack([_near(spread), change, floor, shown**2]).astype(np.float32)
+    return np.stack([_near(spread), _near((shown - initial) ** 2)]).astype(np.float32)
 
 
 def t1_terms(t1_ms: NDArray, deviation_ms: NDArray, spread: NDArray) -> NDArray[np.float32]:
@@ -62,20 +60,39 @@ def t1_terms(t1_ms: NDArray, deviation_ms: NDArray, spread: NDArray) -> NDArray[
 
     Returns
     -------
-    (3, N, N) float32
+    (2, N, N) float32
         In the order of :data:`T1_TERMS`; zero outside the body.
     """
     body = t1_ms > 0
     share = np.maximum(gaussian_filter(body.astype(np.float32), _NEAR_PIXELS), 1e-3)
     near = gaussian_filter(np.where(body, spread, 0).astype(np.float32), _NEAR_PIXELS) / share
-    return (np.stack([near, deviation_ms**2, t1_ms**2]) * body).astype(np.float32)
+    return (np.stack([near, deviation_ms**2]) * body).astype(np.float32)
 
 
-def variance(terms: NDArray, names: Sequence[str], error_model: Mapping[str, float]) -> NDArray:
-    """Sum of terms by the coefficients of an error model, those of spread and fit alone if it is empty."""
-    model = error_model or UNCALIBRATED
+def variance(terms: NDArray, kind: str, error_model: Mapping[str, float]) -> NDArray:
+    """Sum of terms by the coefficients of an error model.
+
+    Parameters
+    ----------
+    terms : (2, ...) float32
+        Of :func:`frame_terms` or :func:`t1_terms`.
+    kind : str
+        Of :data:`KINDS`.
+    error_model : mapping of str to float
+        Coefficients by ``kind.term``; if it is empty, :data:`UNCALIBRATED`.
+
+    Returns
+    -------
+    (...) float
+    """
+    model, names = error_model or UNCALIBRATED, T1_TERMS if kind == "t1" else FRAME_TERMS
     # v = Σ_i c_i m_i
-    return np.tensordot([model.get(name, 0.0) for name in names], terms, axes=1)
+    return np.tensordot([model.get(f"{kind}.{name}", 0.0) for name in names], terms, axes=1)
+
+
+def kind_of_frames(rank: int) -> str:
+    """Which coefficients the frames of a scan of so many basis maps have."""
+    return KINDS[rank > 1]
 
 
 def frame_deviation(result: Result, phi: NDArray) -> NDArray[np.float32]:
@@ -94,7 +111,8 @@ def frame_deviation(result: Result, phi: NDArray) -> NDArray[np.float32]:
     """
     shown, initial = (np.abs(frames(maps, phi)) for maps in (result.spatial_factor, result.back_projection))
     spread = np.mean([(np.abs(frames(maps, phi)) - shown) ** 2 for maps in result.samples], axis=0)
-    return np.sqrt(variance(frame_terms(shown, initial, spread), FRAME_TERMS, result.error_model)).astype(np.float32)
+    terms, kind = frame_terms(shown, initial, spread), kind_of_frames(len(result.spatial_factor))
+    return np.sqrt(variance(terms, kind, result.error_model)).astype(np.float32)
 
 
 def with_samples(t1_map: T1Map, others: Sequence[T1Map | None], error_model: Mapping[str, float]) -> T1Map:
@@ -114,7 +132,7 @@ def with_samples(t1_map: T1Map, others: Sequence[T1Map | None], error_model: Map
     squares = [np.where(one.t1_ms > 0, one.t1_ms - t1_map.t1_ms, 0) ** 2 for one in others if one is not None]
     spread = np.mean(squares, axis=0) if squares else np.zeros_like(t1_map.t1_ms)
     terms = t1_terms(t1_map.t1_ms, t1_map.uncertainty_ms, spread)
-    return replace(t1_map, uncertainty_ms=np.sqrt(variance(terms, T1_TERMS, error_model)).astype(np.float32))
+    return replace(t1_map, uncertainty_ms=np.sqrt(variance(terms, "t1", error_model)).astype(np.float32))
 
 
 def _near(squares: NDArray) -> NDArray:

@@ -16,6 +16,8 @@ _GROUPS = (0, 1, 3, 8, 16)
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.99)
 _BRIGHT = 0.9
 _LEAST = 1e-12
+# Share of the energy below which a network changed nothing: rounding is no statistic.
+_NO_CHANGE = 1e-6
 
 
 def map_statistics(back_projection: NDArray, estimate: NDArray) -> dict[str, float]:
@@ -41,7 +43,7 @@ def map_statistics(back_projection: NDArray, estimate: NDArray) -> dict[str, flo
         found |= _shares(before) | _rings("other maps", shown[1:].sum(axis=0))
     rings = _ring_energy(changed.sum(axis=0)), _ring_energy(shown.sum(axis=0))
     for name, change, total in zip(_ring_names(), *rings, strict=True):
-        found[f"change by the network at {name}"] = _log(change, total)
+        found[f"change by the network at {name}"] = _log(max(change, _NO_CHANGE * total), total)
     gain = np.vdot(before, after) / max(float(np.vdot(before, before).real), _LEAST)
     found["gain of the network"] = float(np.log10(max(abs(gain), _LEAST)))
     return found | _unevenness(shown.sum(axis=0))

@@ -33,7 +33,7 @@ def test_scale_phase_and_quarter_turns_do_not_count() -> None:
 
 def test_streaks_are_seen_in_air_and_in_directions() -> None:
     maps = a_disc()
-    y, x = np.mgrid[:N, :N]
+    _, x = np.mgrid[:N, :N]
     streaks = 15 * np.cos(2 * np.pi * 0.33 * x) * np.ones((3, 1, 1))
     seen = changed(maps, (maps + streaks).astype(np.complex64))
     assert seen["brightness of 5 % of the pixels"] > 0.2
@@ -68,7 +68,8 @@ def test_the_networks_change_is_told_by_ring() -> None:
     energy = np.sum(np.abs(np.fft.fft2(maps)) ** 2 * ((k >= 0.5) & (k < 1)))
     expected = np.log10(np.sum(np.abs(np.fft.fft2(fine)) ** 2) / energy)
     assert found["change by the network at 1/2 of the k-space radius"] == pytest.approx(expected, abs=0.02)
-    assert found["change by the network at 1/4 of the k-space radius"] < -6
+    # elsewhere nothing but rounding, which counts as a millionth
+    assert found["change by the network at 1/4 of the k-space radius"] == pytest.approx(-6)
 
 
 def test_one_map_has_no_others() -> None:
