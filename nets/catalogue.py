@@ -49,6 +49,7 @@ def weight_rows(paths: Sequence[Path] | None = None) -> list[dict[str, Any]]:
     for path in files:
         card, network = outlined(path)
         card_entries = {name: value for name, value in vars(card).items() if name != "config"}
+        card_entries["preprocessing"] = _for_people(card.preprocessing)
         rows.append(
             {
                 "file": path.name,
@@ -60,3 +61,13 @@ def weight_rows(paths: Sequence[Path] | None = None) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _for_people(preprocessing: dict[str, Any]) -> dict[str, Any]:
+    """Statistics of the training are hundreds of numbers: from how many pairs they are will do."""
+    learnt = preprocessing.get("training_statistics")
+    if not learnt:
+        return preprocessing
+    return preprocessing | {
+        "training_statistics": {name: f"of {group['pairs']} pairs" for name, group in learnt.items()}
+    }

@@ -43,7 +43,7 @@ def error_model_of(pairs: Sequence[JudgedPair]) -> dict[str, float]:
     dict of str to float
         As :mod:`recon.multitasking.uncertainty` takes it; kinds without pairs are missing.
     """
-    model = {}
+    model: dict[str, float] = {}
     for kind, names in (("still", FRAME_TERMS), ("moving", FRAME_TERMS), ("t1", T1_TERMS)):
         judged = [values for pair in pairs if (values := _errors(pair, kind)) is not None]
         if judged:
@@ -80,10 +80,8 @@ def _errors(pair: JudgedPair, kind: str) -> tuple[NDArray, NDArray] | None:
     scale = np.mean(pair.frames[:, pair.body] ** 2)
     terms = frame_terms(pair.frames, pair.initial, pair.spread) / scale
     squares = (pair.frames - pair.true) ** 2 / scale
-    count = len(pair.frames)
-    return terms.reshape(len(terms), count, -1)[..., some].reshape(len(terms), -1), squares.reshape(count, -1)[
-        :, some
-    ].ravel()
+    at = np.unravel_index(some, pair.body.shape)
+    return terms[(..., *at)].reshape(len(terms), -1), squares[(..., *at)].ravel()
 
 
 def _t1_errors(t1: Mapping[str, NDArray]) -> tuple[NDArray, NDArray]:

@@ -16,7 +16,7 @@ from recon.relaxometry.t1 import T1Map, fit_t1
 from recon.simulation.pairs.course import Course
 from recon.simulation.pairs.maker import MadePair, PairMaker
 from recon.spatial.frames import body_mask, frames, time_average
-from recon.spatial.symmetries import TurnedNormal, symmetries
+from recon.spatial.trust.symmetries import TurnedNormal, symmetries
 
 # Noise of a fully sampled image, as training draws it.
 _SNR = (8.0, 40.0)

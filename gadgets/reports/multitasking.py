@@ -20,6 +20,7 @@ from gadgets.reports.foreign import foreign_pictures, is_foreign
 from gadgets.reports.motion import animation, grey, motion_pictures
 from gadgets.reports.page import figure_html, png_of, table_html, write_page
 from gadgets.reports.super_resolution import is_super_resolved, volume_pictures
+from gadgets.reports.trust_pictures import trust_html, trust_pictures
 
 # Basis maps that the report shows.
 _SHOWN_MAPS = 16
@@ -60,6 +61,7 @@ def write_report(images: Path, folder: Path, group: str = DEFAULT_GROUP) -> Path
     firsts = [images[0] for images in series.values()]
     first = next((image for image in firsts if "MalibuStageSeconds" in image.meta), firsts[0])
     if not is_foreign(series):
+        parts.insert(0, trust_html(first))
         parts += [_stage_table(first), _parameter_table(first)]
     return write_page(folder / "report.html", title, parts)
 
@@ -86,9 +88,14 @@ def _pictures(series: dict[int, list[ismrmrd.Image]]) -> Iterator[tuple[str, str
             for kind, record in SERIES.items()
         }
         suffix = f"_slice{slice_index}" if slice_index else ""
-        for name, caption, picture in (*_overview(by_kind), *motion_pictures(by_kind), *_subspace(by_kind)):
+        for name, caption, picture in _all_of(by_kind):
             stem, dot, kind = name.partition(".")
             yield f"{stem}{suffix}{dot}{kind}", caption, picture
+
+
+def _all_of(by_kind: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
+    for some in (_overview, motion_pictures, trust_pictures, _subspace):
+        yield from some(by_kind)
 
 
 def _overview(by_kind: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:

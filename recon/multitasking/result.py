@@ -19,7 +19,7 @@ from recon.multitasking.settings import Settings
 from recon.relaxometry.b1_map import B1Map
 from recon.relaxometry.t1 import T1Map
 from recon.spatial.frames import frames, time_average
-from recon.spatial.misfit import DataMisfit
+from recon.spatial.trust.misfit import DataMisfit
 from recon.temporal.model import GatedTensor, TemporalModel
 
 

@@ -19,9 +19,9 @@ from recon.spatial.back_projection import (
     normal_operator,
 )
 from recon.spatial.consistency import enforce_data
-from recon.spatial.misfit import DataMisfit, data_misfit
-from recon.spatial.symmetries import TurnedNormal, symmetries
 from recon.spatial.toeplitz import ToeplitzNormal
+from recon.spatial.trust.misfit import DataMisfit, data_misfit
+from recon.spatial.trust.symmetries import TurnedNormal, symmetries
 from recon.stages import StageClock
 
 log = logging.getLogger(__name__)

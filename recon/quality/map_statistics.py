@@ -36,7 +36,7 @@ def map_statistics(back_projection: NDArray, estimate: NDArray) -> dict[str, flo
         By names for people. Static scans of one map have fewer.
     """
     before, after = (sigpy.to_device(maps, sigpy.cpu_device) for maps in (back_projection, estimate))
-    magnitude = np.linalg.norm(before.astype(np.complex128), axis=0)
+    magnitude: NDArray = np.sqrt(np.einsum("lyx,lyx->yx", before, before.conj()).real.astype(np.float64))
     shown, changed = _energy(before), _energy(after - before)
     found = _brightness(magnitude) | _rings("first map", shown[:1].sum(axis=0))
     if len(before) > 1:

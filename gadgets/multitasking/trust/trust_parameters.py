@@ -6,7 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from gadgets.multitasking.live.live_parameters import LiveParameters
 from recon.multitasking.settings import Settings
-from recon.spatial.symmetries import MOST
+from recon.spatial.trust.symmetries import MOST
 
 
 class TrustParameters(LiveParameters):

@@ -9,9 +9,9 @@ from recon.multitasking.uncertainty import frame_terms, kind_of_frames, t1_terms
 from recon.relaxometry.t1 import T1Map
 from recon.spatial.back_projection import back_project, back_project_and_adjoint, encoding, normal_operator
 from recon.spatial.consistency import enforce_data
-from recon.spatial.misfit import data_misfit
-from recon.spatial.symmetries import symmetries
 from recon.spatial.toeplitz import ToeplitzNormal
+from recon.spatial.trust.misfit import data_misfit
+from recon.spatial.trust.symmetries import symmetries
 from recon.stages import StageClock
 from tests.support.problems import some_problem
 
@@ -81,7 +81,9 @@ class ByData:
     """Takes the data's operator: what it gives is the same however the scan lies."""
 
     sees_data, name = True, "by_data"
-    error_model = {"moving.spread": 2.0}
+
+    def __init__(self) -> None:
+        self.error_model = {"moving.spread": 2.0}
 
     def __call__(self, maps: np.ndarray, normal: ToeplitzNormal, adjoint: np.ndarray) -> np.ndarray:
         return (maps + 0.1 * (adjoint - normal(maps))).astype(np.complex64)

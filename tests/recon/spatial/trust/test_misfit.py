@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recon.spatial.back_projection import SubspaceProblem, encoding, normal_operator
-from recon.spatial.misfit import data_misfit, explainable_share
+from recon.spatial.trust.misfit import data_misfit, explainable_share
 from tests.support.linear import complex_normal
 from tests.support.problems import some_problem
 

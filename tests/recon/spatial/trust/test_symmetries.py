@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recon.spatial.back_projection import normal_operator
-from recon.spatial.symmetries import MOST, Symmetry, TurnedNormal, symmetries
+from recon.spatial.trust.symmetries import MOST, Symmetry, TurnedNormal, symmetries
 from tests.support.linear import complex_normal
 from tests.support.problems import some_problem
 
