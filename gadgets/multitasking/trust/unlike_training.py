@@ -9,6 +9,7 @@ from gadgets.multitasking.readouts import MeasuredSlice
 from gadgets.multitasking.trust.familiarity import Verdict, verdict_of
 from recon.multitasking import EncodedScan, Result, solve
 from recon.quality.map_statistics import map_statistics
+from recon.readouts.angles import DISAGREEMENT_LIMIT, angle_disagreement
 from recon.stages import StageClock
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def checked_result(
     """
     if network is None or parameters.reconstruction == "admm" or parameters.unlike_training == "ignore":
         return result, measured
-    verdict = _verdict(result, network, clock)
+    verdict = _worst(_by_statistics(result, network, clock), _by_angles(encoded, result))
     if verdict is None:
         return result, measured
     said = {"MalibuUnlikeTraining": f"{verdict.distance:.3g}", "MalibuUnlikeTrainingReason": verdict.reason}
@@ -58,13 +59,30 @@ def checked_result(
     return replace(result, provenance={**result.provenance, **said}), marked
 
 
-def _verdict(result: Result, network: ArrayNetwork, clock: StageClock) -> Verdict | None:
+def _worst(by_statistics: Verdict | None, by_angles: Verdict | None) -> Verdict | None:
+    """The verdict that counts; angles that are right are not worth a word."""
+    if by_angles is None or not by_angles.is_strange:
+        return by_statistics
+    return by_angles if by_statistics is None else max(by_statistics, by_angles, key=lambda one: one.distance)
+
+
+def _by_statistics(result: Result, network: ArrayNetwork, clock: StageClock) -> Verdict | None:
     entry = network.training_statistics
     if not entry:
         return verdict_of(None, {}, 0)
     with clock.stage("comparison with the training"):
         rank = len(result.back_projection)
         return verdict_of(entry, map_statistics(result.back_projection, result.spatial_factor), rank)
+
+
+def _by_angles(encoded: EncodedScan, result: Result) -> Verdict | None:
+    """Statistics of images hardly tell wrong angles, since a network knows streaks; spokes do."""
+    problem = encoded.problem
+    found = angle_disagreement(problem.kspace, problem.trajectory, float(result.prewhitened))
+    if found is None:
+        return None
+    reason = "spokes are no more alike at neighbouring angles than at any: check trajectory and golden_angle_deg"
+    return Verdict(found / DISAGREEMENT_LIMIT, reason)
 
 
 def _remark(verdict: Verdict, name: str, falls_back: bool) -> str:

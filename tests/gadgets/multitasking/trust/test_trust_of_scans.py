@@ -151,6 +151,8 @@ def test_a_wrong_trajectory_is_noticed_and_admm_takes_over(
         assert np.array_equal(arrays(fallen, kind), arrays(asked, kind))
     assert json.loads(fallen[1][0].meta["MalibuParameters"])["unlike_training"] == "admm"
     assert "MalibuUnlikeTraining" not in asked[1][0].meta
+    unknown = replayed(spoiled, weights, "unknown", **few)  # the spokes tell, without statistics of a training
+    assert "neighbouring angles" in unknown[1][0].meta["MalibuUnlikeTrainingReason"]
     ignored = replayed(spoiled, known, "ignored", unlike_training="ignore", **few)
     assert "MalibuUnlikeTraining" not in ignored[1][0].meta
 
