@@ -105,7 +105,7 @@ def _brightness(magnitude: NDArray) -> dict[str, float]:
 
 
 def _shares(maps: NDArray) -> dict[str, float]:
-    energy = np.sum(np.abs(maps) ** 2, axis=(1, 2), dtype=np.float64)
+    energy = (np.abs(maps).astype(np.float64) ** 2).sum(axis=(1, 2))
     found = {}
     for first, end in zip(_GROUPS, (*_GROUPS[1:], None), strict=True):
         if first < len(energy):

@@ -27,7 +27,7 @@ class Verdict:
     Attributes
     ----------
     distance : float
-        Over what 99 % of the training's pairs stay below: above 1, the scan is unlike them.
+        Over what 95 % of the training's pairs stay below: above 1, the scan is unlike them.
     reason : str
         What stands out most, for people.
     """
@@ -65,7 +65,7 @@ class Familiarity:
 
     @classmethod
     def of(
-        cls, statistics: Sequence[Mapping[str, float]], subjects: Sequence[str], share: float = 0.99
+        cls, statistics: Sequence[Mapping[str, float]], subjects: Sequence[str], share: float = 0.95
     ) -> "Familiarity":
         """Learn what is usual.
 
