@@ -18,6 +18,7 @@ from gadgets.multitasking.readouts import MeasuredSlice, bare_slice
 from gadgets.multitasking.series import SERIES, Picture
 from recon.errors import DataError
 from recon.multitasking import RadialScan, Result
+from recon.spatial.trust.misfit import LEAST_RELATIVE
 from recon.stages import StageClock
 
 log = logging.getLogger(__name__)
@@ -224,8 +225,10 @@ def _misfit_meta(result: Result) -> dict[str, str]:
     """How far the result is from the data, where that is known."""
     if result.misfit is None:
         return {}
-    over_noise = {"MalibuMisfitOverNoise": f"{result.misfit.over_noise:.4g}"} if result.prewhitened else {}
-    return {"MalibuMisfit": f"{result.misfit.relative:.4g}", **over_noise}
+    misfit = result.misfit
+    known = result.prewhitened and misfit.relative > LEAST_RELATIVE
+    over_noise = {"MalibuMisfitOverNoise": f"{misfit.over_noise:.4g}"} if known else {}
+    return {"MalibuMisfit": f"{misfit.relative:.4g}", **over_noise}
 
 
 def _model_name(result: Result) -> str:

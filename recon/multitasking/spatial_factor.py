@@ -186,7 +186,15 @@ def _misfit(
         data = _with_kernel(problem, settings, clock, adjoint_data)
     with clock.stage("data misfit"):
         on_device = sigpy.to_device(maps, sigpy.get_device(data.adjoint))
-        return data_misfit(data.normal, data.adjoint, on_device, problem.kspace)
+        found = data_misfit(data.normal, data.adjoint, on_device, problem.kspace)
+    log.info("%.2g %% of the data's energy are left; by region %.1f of noise", 100 * found.relative, _middle(found))
+    return found
+
+
+def _middle(misfit: DataMisfit) -> float:
+    """Median of the regions that coils see."""
+    seen = misfit.by_region[misfit.by_region > 0]
+    return float(np.median(seen)) if seen.size else 0.0
 
 
 def _checked(maps: NDArray, initial: NDArray, name: str) -> NDArray:

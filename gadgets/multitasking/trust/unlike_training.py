@@ -48,6 +48,7 @@ def checked_result(
         return result, measured
     said = {"MalibuUnlikeTraining": f"{verdict.distance:.3g}", "MalibuUnlikeTrainingReason": verdict.reason}
     if not verdict.is_strange:
+        log.info("the scan is like those of the training: %.2f of the limit", verdict.distance)
         return replace(result, provenance={**result.provenance, **said}), measured
     falls_back = parameters.unlike_training == "admm"
     remark = _remark(verdict, network.name, falls_back)

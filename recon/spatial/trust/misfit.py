@@ -9,6 +9,9 @@ from scipy.ndimage import gaussian_filter
 
 from recon.spatial.toeplitz import ToeplitzNormal
 
+LEAST_RELATIVE = 1e-3
+"""Of ‖d - E_Φ(U)‖² over ‖d‖²: the fold is 3e-4 accurate, and the difference of large numbers shows it below."""
+
 _REGION_PIXELS = 8.0
 """Full width at half maximum of a region: streaks and ghosts are wider, and single pixels of noise are not of use."""
 
@@ -26,7 +29,7 @@ class DataMisfit:
     Attributes
     ----------
     relative : float
-        ‖d - E_Φ(U)‖² / ‖d‖².
+        ‖d - E_Φ(U)‖² / ‖d‖²; below :data:`LEAST_RELATIVE`, a bound rather than a number.
     over_noise : float
         ‖d - E_Φ(U)‖² over the energy that noise of unit variance has in as many samples; 1 is noise alone.
     explainable : float
