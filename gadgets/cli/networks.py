@@ -133,6 +133,8 @@ def calibrate(
     from gadgets.device import choose_device
     from gadgets.multitasking.network import open_network
 
+    if not (singles or list(courses.glob("gated-*.h5"))):
+        raise ParameterError(f"{courses} holds no courses; make some by malibu prepare-courses {courses}")
     network = open_network(weights, choose_device("cpu"))
     made = [
         (f"single-{number}", lambda number=number: single_image_course(number))
