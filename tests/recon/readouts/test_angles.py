@@ -43,7 +43,7 @@ def test_wrong_angles_do_not(scan: SubspaceProblem) -> None:
     shuffled = scan.trajectory[np.random.default_rng(1).permutation(SPOKES)]
     reversed_spokes = np.where((number % 2 == 0)[:, None, None], scan.trajectory, -scan.trajectory)
     for wrong in (turned(scan.trajectory, 0.5 * number), shuffled, reversed_spokes):
-        assert angle_disagreement(scan.kspace, wrong, 1.0) > 2 * DISAGREEMENT_LIMIT
+        assert angle_disagreement(scan.kspace, wrong, 1.0) > 1.5 * DISAGREEMENT_LIMIT
 
 
 def test_noise_that_is_known_does_not_count(scan: SubspaceProblem) -> None:
@@ -58,3 +58,11 @@ def test_few_spokes_and_one_angle_say_nothing(scan: SubspaceProblem) -> None:
     assert angle_disagreement(scan.kspace[:, :25], scan.trajectory[:25]) is None
     same = np.broadcast_to(scan.trajectory[:1], scan.trajectory.shape)
     assert angle_disagreement(scan.kspace, same) is None
+
+
+def test_off_resonance_is_no_wrong_angle(scan: SubspaceProblem) -> None:
+    """Phase that grows along the readout parts opposite spokes, which run through it the other way."""
+    along = np.arange(2 * N) - N
+    off_resonant = scan.kspace * np.exp(0.02j * along).astype(np.complex64)  # 0.3 pixels, as fat at 3 T
+    found = angle_disagreement(off_resonant, scan.trajectory, 1.0)
+    assert angle_disagreement(scan.kspace, scan.trajectory, 1.0) < found < DISAGREEMENT_LIMIT
