@@ -165,7 +165,7 @@ def test_nets_lists_every_architecture_and_the_shipped_weights() -> None:
     names = ("gan_coronary_dragan", "sr_brain_l1", "sr_coronary_l1")
     assert rows["mdcsrn"]["shipped_weights"] == " ".join(f"{name}.safetensors" for name in names)
     assert rows["rrdg"]["shipped_weights"] is None
-    assert len(found["weights"]) == 4
+    assert len(found["weights"]) == 5
     for weights in found["weights"]:
         assert weights["licence"] == "MIT"
         assert weights["use"] == "research use only - not a medical device"
