@@ -65,10 +65,14 @@ class Runner:
 
     def __call__(self, images: Tensor) -> Tensor:
         """(batch, channels, ...) float32 → network's output, float32, on the runner's device."""
+        return self.attempt(lambda: self._run(images))
+
+    def attempt(self, work: Callable[[], Tensor]) -> Tensor:
+        """Do what runs the module on the runner's device; on the CPU, if the GPU's memory does not suffice."""
         with contextlib.suppress(torch.cuda.OutOfMemoryError):
-            return self._run(images)
+            return work()
         self._move_to_cpu()  # here the exception, whose frames hold tensors on the GPU, is gone
-        return self._run(images)
+        return work()
 
     @torch.inference_mode()
     def _run(self, images: Tensor) -> Tensor:

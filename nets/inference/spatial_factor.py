@@ -93,7 +93,9 @@ class SpatialFactorNetwork:
                 "or train a network for that rank"
             )
         if self.sees_data:
-            return self._with_data(back_projection, data)
+            if data is None:
+                raise WeightsError("the network goes back to the data: give their normal operator and adjoint")
+            return self._runner.attempt(lambda: self._with_data(back_projection, data))
         filled = nn.functional.pad(torch.view_as_real(back_projection), (0, 0, 0, 0, 0, 0, 0, self.rank - rank))
         channels = to_channels(torch.view_as_complex(filled))
         normalisation = normalisation_of(channels)
@@ -101,9 +103,7 @@ class SpatialFactorNetwork:
         return to_maps(self._label.of_label(normalisation).undo(estimate[0]))[:rank].to(back_projection.device)
 
     @torch.inference_mode()
-    def _with_data(self, back_projection: Tensor, data: DataTerm | None) -> Tensor:
-        if data is None:
-            raise WeightsError("the network goes back to the data: give their normal operator and adjoint")
+    def _with_data(self, back_projection: Tensor, data: DataTerm) -> Tensor:
         device = self._runner.device
         there = DataTerm(data.normal, data.adjoint.to(device), data.density.to(device))
         with torch.autocast(device.type, torch.bfloat16, enabled=self._half):

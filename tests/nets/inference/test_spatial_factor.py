@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from nets.architectures.registry import build
+from nets.architectures.unrolled import DataTerm
 from nets.inference.patches import apply_in_patches
 from nets.inference.spatial_factor import SpatialFactorNetwork
 from nets.scaling import normalisation_of, to_channels, to_maps
@@ -88,6 +89,29 @@ def test_a_gpu_without_memory_hands_over_to_the_cpu(
     assert torch.equal(network(maps_of(4, 16, 16)), expected)
     assert "runs on the CPU" in caplog.text
     assert network.device == "cpu"
+
+
+def test_so_does_one_with_a_network_that_sees_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, values = tmp_path / "unrolled.safetensors", {"rank": 4, "growth": 4, "blocks": 1, "rounds": 1}
+    card = ModelCard("mdcn_unrolled", card_config("mdcn_unrolled", values), "U0", "nothing", 0)
+    save_weights(path, build("mdcn_unrolled", values), card)
+    maps = maps_of(4, 16, 16)
+    data = DataTerm(lambda given: 2 * given, maps, torch.full((16, 16), 2.0))
+    expected, network, runs = SpatialFactorNetwork(path)(maps, data), SpatialFactorNetwork(path), []
+    original = network.module.forward
+
+    def full(*given: object) -> torch.Tensor:
+        runs.append(1)
+        if len(runs) == 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return original(*given)
+
+    monkeypatch.setattr(network.module, "forward", full)
+    assert torch.equal(network(maps, data), expected)
+    assert len(runs) == 2
+    assert network.device == "cpu"
+    with pytest.raises(WeightsError, match="goes back to the data"):
+        network(maps)
 
 
 @given(st.tuples(*[st.integers(5, 30)] * 3), st.integers(11, 16), st.integers(0, 2))
