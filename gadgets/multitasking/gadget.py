@@ -47,7 +47,10 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
         """Load and warm up the network; None where the parameters want none."""
         choose_backend(parameters.nufft, on_gpu=device.id >= 0)
         warm_up()
-        return load_network(parameters.at_once(), device, parameters.matrix or expected_matrix(header))
+        matrix = parameters.matrix or expected_matrix(header)
+        if parameters.fast_first:
+            load_network(parameters, device, matrix)  # of what follows; loaded networks are kept
+        return load_network(parameters.at_once(), device, matrix)
 
     def accept(self, measurement: Measurement, item: Any) -> None:
         """Keep a readout, a waveform or a measured B1 map."""
@@ -106,7 +109,12 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
             slices = [measurement.ahead.lent_to(one) for one in slices_of(measurement, header, parameters)]
         if parameters.rescue_folder is None:
             measurement.release()
-        answers = Answers(stream, measurement, slices, parameters, network)
+        matrix = slices[0].scan.matrix
+
+        def following() -> ArrayNetwork | None:
+            return load_network(parameters, device, matrix)
+
+        answers = Answers(stream, measurement, slices, parameters, network, following)
 
         def encoded(measured: MeasuredSlice) -> tuple[MeasuredSlice, EncodedScan]:
             return measured, encode(measured.scan, parameters.settings(), device, clock)

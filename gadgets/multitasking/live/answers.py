@@ -34,6 +34,9 @@ class Answers:
         All of it, since series of several slices share one size.
     parameters : MultitaskingParameters
     network : ArrayNetwork or None
+        Of the result that is sent first.
+    following : callable
+        Gives the network of a result that follows; None for ADMM.
     """
 
     def __init__(
@@ -43,14 +46,15 @@ class Answers:
         slices: Sequence[MeasuredSlice],
         parameters: MultitaskingParameters,
         network: ArrayNetwork | None,
+        following: Callable[[], ArrayNetwork | None] = lambda: None,
     ) -> None:
         self._stream, self._measurement = stream, measurement
-        self._parameters, self._network = parameters, network
+        self._parameters, self._network, self._following = parameters, network, following
         spokes = max(len(measured.scan.imaging) for measured in slices)
         self._size = (parameters.rank, spokes) if len(slices) > 1 else None
 
     def answer(self, measured: MeasuredSlice, encoded: EncodedScan, clock: StageClock) -> None:
-        """Send the images of a slice; where ADMM's are to follow, it goes on beside what comes next.
+        """Send the images of a slice; where slower ones are to follow, they are made beside what comes next.
 
         Raises
         ------
@@ -58,11 +62,7 @@ class Answers:
             If the result is not finite, or can only be wrong.
         """
         first = self._parameters.at_once()
-        result = solve(encoded, first.settings(), self._network, clock)
-        if self._network is None and first.wants_network:
-            result = replace(result, method=f"{result.method} (no usable weights)")
-        result, measured = checked_result(result, measured, encoded, first, self._network, clock)
-        self._send(result, measured, first, clock)
+        self._send(*_solved(measured, encoded, first, self._network, clock), first, clock)
         if first is self._parameters:
             return
 
@@ -70,8 +70,8 @@ class Answers:
             later = StageClock()
             with rescued(self._measurement, self._stream.header, self._parameters.rescue_folder):
                 watch()
-                slow = solve(encoded, self._parameters.settings(), None, later, watch)
-                self._send(slow, measured, self._parameters, later, FOLLOWING_SERIES)
+                slow = _solved(measured, encoded, self._parameters, self._following(), later, watch)
+                self._send(*slow, self._parameters, later, FOLLOWING_SERIES)
 
         self._stream.later(follow)
 
@@ -90,6 +90,21 @@ class Answers:
         number = self._measurement.number
         for image in multitasking_images(result, judged, parameters, stated, clock, number, self._size, first_series):
             self._stream.send(image)
+
+
+def _solved(
+    measured: MeasuredSlice,
+    encoded: EncodedScan,
+    parameters: MultitaskingParameters,
+    network: ArrayNetwork | None,
+    clock: StageClock,
+    watch: Callable[[], None] = lambda: None,
+) -> tuple[Result, MeasuredSlice]:
+    """Reconstruct a slice, and compare it with the network's training."""
+    result = solve(encoded, parameters.settings(), network, clock, watch)
+    if network is None and parameters.wants_network:
+        result = replace(result, method=f"{result.method} (no usable weights)")
+    return checked_result(result, measured, encoded, parameters, network, clock)
 
 
 def _judged(result: Result, measured: MeasuredSlice) -> MeasuredSlice:

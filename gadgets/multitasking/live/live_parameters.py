@@ -17,18 +17,20 @@ class LiveParameters(ReadoutParameters):
     )
     fast_first: bool = Field(
         False,
-        description="with reconstruction=admm: the network's result at once, then ADMM's series, from 1001",
+        description="with reconstruction=admm or unrolled: mdcn's result at once, then the other's series, from 1001",
     )
 
     @field_validator("reconstruction", check_fields=False)
     @classmethod
     def _something_follows(cls, value: str, info: ValidationInfo) -> str:
-        if value != "admm" and info.data.get("fast_first"):
-            raise ValueError("fast_first=true sends a fast result before that of ADMM: set reconstruction=admm")
+        if value not in ("admm", "unrolled") and info.data.get("fast_first"):
+            raise ValueError(
+                "fast_first=true sends a fast result before a slow one: set reconstruction=admm or unrolled"
+            )
         return value
 
     def at_once(self: Parameters) -> Parameters:
-        """Parameters of the result that is sent first: these, or those of the network where ADMM's is to follow."""
+        """Parameters of the result that is sent first: these, or those of mDCN where a slower one is to follow."""
         if not self.fast_first:
             return self
         return self.model_copy(update={"reconstruction": "mdcn", "without_weights": "backprojection"})

@@ -28,17 +28,20 @@ def configuration(**parameters: str) -> bytes:
 
 
 @needs_torch
-def test_the_fast_result_comes_first_and_admm_follows_in_series_of_its_own(short_file: Path, tmp_path: Path) -> None:
-    both = replay_here(short_file, tmp_path / "both.h5", reconstruction="admm", fast_first="true", **QUICK)
+@pytest.mark.parametrize(("reconstruction", "name"), [("admm", "admm"), ("unrolled", "mdcn_unrolled")])
+def test_the_fast_result_comes_first_and_the_slow_one_follows_in_series_of_its_own(
+    short_file: Path, tmp_path: Path, reconstruction: str, name: str
+) -> None:
+    both = replay_here(short_file, tmp_path / "both.h5", reconstruction=reconstruction, fast_first="true", **QUICK)
     fast = replay_here(short_file, tmp_path / "fast.h5", reconstruction="mdcn", **QUICK)
-    slow = replay_here(short_file, tmp_path / "slow.h5", reconstruction="admm", **QUICK)
+    slow = replay_here(short_file, tmp_path / "slow.h5", reconstruction=reconstruction, **QUICK)
     assert set(both) == set(fast) | {FOLLOWING_SERIES + series for series in slow}
     for expected, offset in ((fast, 0), (slow, FOLLOWING_SERIES)):
         for series, images in expected.items():
             for one, other in zip(images, both[series + offset], strict=True):
                 assert one.data.tobytes() == other.data.tobytes()
     methods = [both[series][0].meta["MalibuReconstruction"] for series in (1, 1 + FOLLOWING_SERIES)]
-    assert methods == ["mdcn", "admm"]
+    assert methods == ["mdcn", name]
 
 
 def test_the_next_scan_is_answered_while_admm_runs(short_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +78,9 @@ def test_a_failing_follower_is_an_error_after_the_fast_images(short_file: Path) 
         assert "memory_gb" in reader.error()
 
 
-def test_fast_first_without_admm_is_refused() -> None:
-    with pytest.raises(ParameterError, match="set reconstruction=admm"):
-        parse_parameters(None, {"fast_first": "true"})
-    with pytest.raises(ParameterError, match="set reconstruction=admm"):
-        parse_parameters(None, {"fast_first": "true", "reconstruction": "backprojection"})
+def test_fast_first_of_a_fast_reconstruction_is_refused() -> None:
+    for fast in ("mdcn", "backprojection"):
+        with pytest.raises(ParameterError, match="set reconstruction=admm"):
+            parse_parameters(None, {"fast_first": "true", "reconstruction": fast})
+    assert parse_parameters(None, {"fast_first": "true"}).at_once().reconstruction == "mdcn"
     assert gadget_entry("MultitaskingGadget").parse(None, {"fast_first": "true", "reconstruction": "admm"}).fast_first
