@@ -1,4 +1,4 @@
-"""The commands of ``malibu`` that are about networks: ``nets``, ``prepare-pairs`` and ``prepare-courses``."""
+"""The commands of ``malibu`` about networks: ``nets``, ``prepare-pairs``, ``prepare-courses`` and ``calibrate``."""
 
 import json
 from pathlib import Path
@@ -133,14 +133,15 @@ def calibrate(
     from gadgets.device import choose_device
     from gadgets.multitasking.network import open_network
 
-    if not (singles or list(courses.glob("gated-*.h5"))):
+    gated = sorted(courses.glob("gated-*.h5"))
+    if not (singles or gated):
         raise ParameterError(f"{courses} holds no courses; make some by malibu prepare-courses {courses}")
     network = open_network(weights, choose_device("cpu"))
     made = [
         (f"single-{number}", lambda number=number: single_image_course(number))
         for number in range(seed, seed + singles)
     ]
-    read = [(path.stem, lambda path=path: read_course(path)) for path in sorted(courses.glob("gated-*.h5"))]
+    read = [(path.stem, lambda path=path: read_course(path)) for path in gated]
     pairs: list[JudgedPair] = []
     with progress_bar() as progress:
         task = progress.add_task("pairs", total=len(made + read) * each * len(TRAINED_ON + HELD_OUT))

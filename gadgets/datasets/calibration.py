@@ -12,10 +12,18 @@ from scipy.optimize import nnls
 
 from gadgets.datasets.contents import HELD_OUT
 from gadgets.datasets.judged_pairs import JudgedPair
-from gadgets.multitasking.trust.familiarity import GROUPS, Familiarity, verdict_of
+from gadgets.multitasking.trust.familiarity import Familiarity, verdict_of
 from nets.tensor_files import TensorFile
 from nets.weights import load_weights, save_weights
-from recon.multitasking.uncertainty import FRAME_TERMS, T1_TERMS, frame_terms, kind_of_frames, t1_terms, variance
+from recon.multitasking.uncertainty import (
+    FRAME_TERMS,
+    OF_FRAMES,
+    T1_TERMS,
+    frame_terms,
+    kind_of_frames,
+    t1_terms,
+    variance,
+)
 
 # Voxels of a frame that count: neighbours err alike, and pairs should count alike.
 _VOXELS = 1500
@@ -44,7 +52,7 @@ def error_model_of(pairs: Sequence[JudgedPair]) -> dict[str, float]:
         As :mod:`recon.multitasking.uncertainty` takes it; kinds without pairs are missing.
     """
     model: dict[str, float] = {}
-    for kind, names in (("still", FRAME_TERMS), ("moving", FRAME_TERMS), ("t1", T1_TERMS)):
+    for kind, names in (*((kind, FRAME_TERMS) for kind in OF_FRAMES), ("t1", T1_TERMS)):
         judged = [values for pair in pairs if (values := _errors(pair, kind)) is not None]
         if judged:
             terms, squares = (np.concatenate(parts, axis=-1) for parts in zip(*judged, strict=True))
@@ -115,7 +123,7 @@ def training_statistics_of(pairs: Sequence[JudgedPair]) -> dict[str, Any]:
         Groups of fewer than 20 pairs, or of one course, are missing: the network does not know them.
     """
     entry = {}
-    for group in GROUPS:
+    for group in OF_FRAMES:
         some = [pair for pair in pairs if kind_of_frames(pair.rank) == group]
         if len(some) >= _FEWEST and len({pair.course for pair in some}) > 1:
             usual = Familiarity.of([pair.statistics for pair in some], [pair.course for pair in some])

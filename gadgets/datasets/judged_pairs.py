@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from gadgets.datasets.contents import content_of
 from gadgets.multitasking.network import ArrayNetwork
 from recon.errors import DataError
+from recon.multitasking.spatial_factor import turned_estimates
+from recon.multitasking.uncertainty import frame_spread, t1_spread
 from recon.quality.map_statistics import map_statistics
 from recon.relaxometry.inversion_recovery import InversionRecovery, recovery_basis
 from recon.relaxometry.t1 import T1Map, fit_t1
 from recon.simulation.pairs.course import Course
 from recon.simulation.pairs.maker import MadePair, PairMaker
 from recon.spatial.frames import body_mask, frames, time_average
-from recon.spatial.trust.symmetries import TurnedNormal, symmetries
 
 # Noise of a fully sampled image, as training draws it.
 _SNR = (8.0, 40.0)
@@ -33,6 +34,8 @@ class JudgedPair:
     Attributes
     ----------
     kind, course : str
+    rank : int
+        Basis maps of the course.
     statistics : dict of str to float
     frames, initial, true : (frames, N, N) float32, or None
         Magnitudes of the result, of the back-projection, and of the truth, where samples were taken.
@@ -45,6 +48,7 @@ class JudgedPair:
 
     kind: str
     course: str
+    rank: int
     statistics: dict[str, float]
     frames: NDArray | None = None
     initial: NDArray | None = None
@@ -52,11 +56,6 @@ class JudgedPair:
     spread: NDArray | None = None
     body: NDArray | None = None
     t1: dict[str, NDArray] | None = None
-
-    @property
-    def rank(self) -> int:
-        """1 for scans of one image, whose statistics know no other maps; else more."""
-        return 2 if "share of map 1" in self.statistics else 1
 
 
 def judged_pairs(
@@ -100,22 +99,20 @@ def _judged(
     samples: int,
     rng: np.random.Generator,
 ) -> JudgedPair:
-    found = network(pair.back_projection, *((maker.normal, pair.adjoint) if network.sees_data else ()))
+    given = (maker.normal, pair.adjoint) if network.sees_data else ()
+    found = network(pair.back_projection, *given)
     statistics = map_statistics(pair.back_projection, found)
     if not samples:
-        return JudgedPair(*names, statistics)
-    turned = []
-    for one in symmetries(samples):
-        data = (TurnedNormal(maker.normal, one), one.apply(pair.adjoint)) if network.sees_data else ()
-        turned.append(one.undo(network(one.apply(pair.back_projection), *data)))
+        return JudgedPair(*names, course.rank, statistics)
+    turned = turned_estimates(network, pair.back_projection, samples, *given)
     times = rng.integers(0, course.temporal_basis.shape[1], _FRAMES if course.rank > 1 else 1)
     phi = course.temporal_basis[:, times]
     shown = np.abs(frames(found, phi))
-    spread = np.mean([(np.abs(frames(maps, phi)) - shown) ** 2 for maps in turned], axis=0)
+    spread = frame_spread(shown, turned, phi)
     body = body_mask(np.abs(time_average(found, course.temporal_basis)))
     initial, true = (np.abs(frames(maps, phi)) for maps in (pair.back_projection, pair.label))
     t1 = _judged_t1(course, found, pair.label, turned, body)
-    return JudgedPair(*names, statistics, shown, initial, true, spread, body, t1)
+    return JudgedPair(*names, course.rank, statistics, shown, initial, true, spread, body, t1)
 
 
 def _judged_t1(
@@ -128,7 +125,7 @@ def _judged_t1(
         best, true, *others = (_t1_of(cell, sequence, course.pulse, maps, body) for maps in (found, label, *turned))
     except DataError:
         return {}
-    spread = np.mean([(one.t1_ms - best.t1_ms) ** 2 for one in others], axis=0)
+    spread = t1_spread(best.t1_ms, [one.t1_ms for one in others])
     values = {"found": best.t1_ms, "true": true.t1_ms, "deviation": best.uncertainty_ms, "spread": spread}
     return {name: value.astype(np.float32) for name, value in values.items()}
 

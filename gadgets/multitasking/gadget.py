@@ -111,6 +111,7 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
             measurement.release()
         matrix = slices[0].scan.matrix
 
+        @cache
         def following() -> ArrayNetwork | None:
             return load_network(parameters, device, matrix)
 

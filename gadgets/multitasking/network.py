@@ -212,6 +212,7 @@ def _weights(parameters: MultitaskingParameters, matrix: int) -> Path:
         reason = None
         if parameters.gridding == "exact":
             reason = "gridding=exact"
+        # the kernel, and what making and applying it take beside
         elif (needed := 2 * kernel_bytes(parameters.rank, matrix)) > parameters.settings().memory_bytes:
             reason = f"the normal operator takes {needed / 2**30:.1f} GiB, above memory_gb"
         if reason:

@@ -24,6 +24,10 @@ def _path_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+_NETWORKS = ("unrolled", "mdcn")
+"""Reconstructions by a network: the one that the weights hold."""
+
+
 def _one_spelling(value: Any) -> Any:
     return "realtime" if value in ("real_time", "real-time") else value
 
@@ -208,14 +212,14 @@ class MultitaskingParameters(TrustParameters):
     @field_validator("consistency_steps")
     @classmethod
     def _consistency_needs_the_fold(cls, value: int, info: ValidationInfo) -> int:
-        if value and info.data.get("reconstruction") not in ("mdcn", "unrolled"):
+        if value and info.data.get("reconstruction") not in _NETWORKS:
             raise ValueError("data consistency follows a network: set reconstruction=mdcn")
         return value
 
     @property
     def wants_network(self) -> bool:
-        """Whether a network finds the spatial factor: the one that the weights hold."""
-        return self.reconstruction in ("unrolled", "mdcn")
+        """Whether a network finds the spatial factor."""
+        return self.reconstruction in _NETWORKS
 
     def settings(self) -> Settings:
         """What of this the reconstruction takes."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import sigpy
@@ -147,7 +148,7 @@ def _by_network(
     samples: list[NDArray] = []
     if settings.uncertainty_samples:
         with clock.stage("uncertainty samples"):
-            samples = _turned_estimates(network, initial, data if sees_data else None, settings.uncertainty_samples)
+            samples = turned_estimates(network, initial, settings.uncertainty_samples, *given)
     if consistent and data:
         with clock.stage("data consistency"):
             weight, steps = settings.consistency_weight, settings.consistency_steps
@@ -162,11 +163,38 @@ def _by_network(
     return found, data
 
 
-def _turned_estimates(network: Network, initial: NDArray, data: _Data | None, count: int) -> list[NDArray]:
-    """What the network says of the scan as other orientations and phases would have shown it, turned back."""
+def turned_estimates(
+    network: Network, initial: NDArray, count: int, normal: ToeplitzNormal | None = None, adjoint: NDArray | None = None
+) -> list[NDArray]:
+    """What a network says of a scan as other orientations and phases would have shown it, turned back.
+
+    Parameters
+    ----------
+    network : callable
+    initial : (L, N, N) complex64
+        U₀.
+    count : int
+        At most :data:`recon.spatial.trust.symmetries.MOST`.
+    normal : ToeplitzNormal, optional
+        E_Φᴴ E_Φ, for a network that ``sees_data``.
+    adjoint : (L, N, N) complex64, optional
+        E_Φᴴ d.
+
+    Returns
+    -------
+    list of (L, N, N) complex64
+
+    Raises
+    ------
+    DataError
+        If the network gives something else.
+    """
     estimates = []
     for symmetry in symmetries(count):
-        given = () if data is None else (TurnedNormal(data.normal, symmetry), symmetry.apply(data.adjoint))
+        if normal is None or adjoint is None:
+            given: tuple[Any, ...] = ()
+        else:
+            given = (TurnedNormal(normal, symmetry), symmetry.apply(adjoint))
         turned = symmetry.apply(initial)
         estimates.append(symmetry.undo(_checked(network(turned, *given), turned, name_of(network))))
     return estimates

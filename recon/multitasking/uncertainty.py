@@ -20,14 +20,51 @@ FRAME_TERMS = ("spread", "change")
 T1_TERMS = ("spread", "fit")
 """Terms of the variances of frames and of T1, as an error model names their coefficients."""
 
-KINDS = ("still", "moving", "t1")
-"""What has coefficients of its own: frames of scans of one image, frames of others, and T1."""
+OF_FRAMES = ("still", "moving")
+"""Kinds of scans: of one image, and of several basis maps."""
+
+KINDS = (*OF_FRAMES, "t1")
+"""What has coefficients of its own: frames of either kind of scans, and T1."""
 
 UNCALIBRATED: Mapping[str, float] = {f"{kind}.spread": 1.0 for kind in KINDS} | {"t1.fit": 1.0}
 """Error model of weights whose card has none: what is seen to vary, as it is."""
 
 _NEAR_PIXELS = 2.0
 """Standard deviation of the neighbourhood over which mean squares are taken: few samples tell little of one pixel."""
+
+
+def frame_spread(shown: NDArray, samples: Sequence[NDArray], phi: NDArray) -> NDArray:
+    """Mean square of what samples' frames differ by from those of the result.
+
+    Parameters
+    ----------
+    shown : (frames, N, N) float32
+        Magnitudes of the result.
+    samples : sequence of (L, N, N) complex64
+    phi : (L, frames) complex64
+
+    Returns
+    -------
+    (frames, N, N) float32
+    """
+    return np.mean([(np.abs(frames(maps, phi)) - shown) ** 2 for maps in samples], axis=0)
+
+
+def t1_spread(t1_ms: NDArray, samples_ms: Sequence[NDArray]) -> NDArray:
+    """Mean square of what samples' T1 differ by; a voxel that a sample could not fit counts as one that agrees.
+
+    Parameters
+    ----------
+    t1_ms : (N, N) float32
+    samples_ms : sequence of (N, N) float32
+        Zero where nothing was fitted.
+
+    Returns
+    -------
+    (N, N) float32
+    """
+    squares = [np.where(one > 0, one - t1_ms, 0) ** 2 for one in samples_ms]
+    return np.mean(squares, axis=0) if squares else np.zeros_like(t1_ms)
 
 
 def frame_terms(shown: NDArray, initial: NDArray, spread: NDArray) -> NDArray[np.float32]:
@@ -92,7 +129,7 @@ def variance(terms: NDArray, kind: str, error_model: Mapping[str, float]) -> NDA
 
 def kind_of_frames(rank: int) -> str:
     """Which coefficients the frames of a scan of so many basis maps have."""
-    return KINDS[rank > 1]
+    return OF_FRAMES[rank > 1]
 
 
 def frame_deviation(result: Result, phi: NDArray) -> NDArray[np.float32]:
@@ -110,8 +147,8 @@ def frame_deviation(result: Result, phi: NDArray) -> NDArray[np.float32]:
     (frames, N, N) float32
     """
     shown, initial = (np.abs(frames(maps, phi)) for maps in (result.spatial_factor, result.back_projection))
-    spread = np.mean([(np.abs(frames(maps, phi)) - shown) ** 2 for maps in result.samples], axis=0)
-    terms, kind = frame_terms(shown, initial, spread), kind_of_frames(len(result.spatial_factor))
+    terms = frame_terms(shown, initial, frame_spread(shown, result.samples, phi))
+    kind = kind_of_frames(len(result.spatial_factor))
     return np.sqrt(variance(terms, kind, result.error_model)).astype(np.float32)
 
 
@@ -129,8 +166,7 @@ def with_samples(t1_map: T1Map, others: Sequence[T1Map | None], error_model: Map
     -------
     T1Map
     """
-    squares = [np.where(one.t1_ms > 0, one.t1_ms - t1_map.t1_ms, 0) ** 2 for one in others if one is not None]
-    spread = np.mean(squares, axis=0) if squares else np.zeros_like(t1_map.t1_ms)
+    spread = t1_spread(t1_map.t1_ms, [one.t1_ms for one in others if one is not None])
     terms = t1_terms(t1_map.t1_ms, t1_map.uncertainty_ms, spread)
     return replace(t1_map, uncertainty_ms=np.sqrt(variance(terms, "t1", error_model)).astype(np.float32))
 

@@ -46,7 +46,7 @@ class Answers:
         slices: Sequence[MeasuredSlice],
         parameters: MultitaskingParameters,
         network: ArrayNetwork | None,
-        following: Callable[[], ArrayNetwork | None] = lambda: None,
+        following: Callable[[], ArrayNetwork | None],
     ) -> None:
         self._stream, self._measurement = stream, measurement
         self._parameters, self._network, self._following = parameters, network, following

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-log = logging.getLogger(__name__)
+from recon.multitasking.uncertainty import kind_of_frames
 
-GROUPS = ("still", "moving")
-"""Scans of one image, and scans of several basis maps: their statistics have little in common."""
+log = logging.getLogger(__name__)
 
 _SHRINKAGE = 0.2
 """Of correlations towards none: some hundred pairs tell thirty statistics' correlations to about that."""
@@ -147,11 +146,6 @@ def _learnt(names: tuple[str, ...], table: NDArray) -> Familiarity:
     return Familiarity(names, mean, deviation, np.linalg.inv(correlation), 1.0, len(table))
 
 
-def group_of(rank: int) -> str:
-    """Group of a scan of a number of basis maps."""
-    return GROUPS[rank > 1]
-
-
 def verdict_of(card_entry: Mapping[str, Any] | None, statistics: Mapping[str, float], rank: int) -> Verdict | None:
     """Compare a scan with what a model card says of the training.
 
@@ -170,7 +164,7 @@ def verdict_of(card_entry: Mapping[str, Any] | None, statistics: Mapping[str, fl
     if not card_entry:
         log.debug("the weights' model card holds no statistics of the training: the scan is not compared with it")
         return None
-    group = group_of(rank)
+    group = kind_of_frames(rank)  # their statistics have little in common
     if group not in card_entry:
         return Verdict(math.inf, f"the training had no scans of {'one image' if group == 'still' else 'several maps'}")
     try:

@@ -26,7 +26,7 @@ class TrustParameters(LiveParameters):
     @classmethod
     def _samples_are_of_a_network(cls, value: Any, info: ValidationInfo) -> Any:
         if value in ("backprojection", "admm") and info.data.get("uncertainty_samples") and not info.data["fast_first"]:
-            raise ValueError("uncertainty_samples are of a network: set reconstruction=mdcn, or leave them out")
+            raise ValueError("uncertainty_samples are of a network: set reconstruction=unrolled or leave them out")
         return value
 
     @property

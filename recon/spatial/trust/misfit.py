@@ -32,16 +32,13 @@ class DataMisfit:
         ‖d - E_Φ(U)‖² / ‖d‖²; below :data:`LEAST_RELATIVE`, a bound rather than a number.
     over_noise : float
         ‖d - E_Φ(U)‖² over the energy that noise of unit variance has in as many samples; 1 is noise alone.
-    explainable : float
-        Share of the residual that maps could still explain: ‖W E_Φᴴ(d - E_Φ U)‖² / ‖W E_Φᴴ d‖², W undoing the density.
     by_region : (N, N) float32
-        Root mean square, over maps and some 8 pixels, of W E_Φᴴ(d - E_Φ U), in host memory; 1 is the noise that the
-        coils would leave there, if that of a sample has unit variance. Zero where coils see nothing.
+        Root mean square, over maps and some 8 pixels, of W E_Φᴴ(d - E_Φ U), W undoing the density, in host memory; 1 is
+        the noise that the coils would leave there, if that of a sample has unit variance. Zero where coils see nothing.
     """
 
     relative: float
     over_noise: float
-    explainable: float
     by_region: NDArray[np.float32]
 
 
@@ -69,7 +66,7 @@ def data_misfit(normal: ToeplitzNormal, adjoint_data: NDArray, maps: NDArray, ks
     measured = sum(_energy(coil) for coil in kspace)
     left = max(measured - 2 * _inner(maps, adjoint_data) + _inner(maps, image), 0.0)
     seen = coil_energy(normal)
-    residual, whole = (_evened(normal, one) for one in (adjoint_data - image, adjoint_data))
+    residual = _evened(normal, adjoint_data - image)
     share = float(_sampled(normal).mean())
     per_pixel = (abs(residual) ** 2).mean(axis=0) / share
     region = gaussian_filter(sigpy.to_device(per_pixel, sigpy.cpu_device), _REGION_PIXELS / 2.355)
@@ -78,15 +75,8 @@ def data_misfit(normal: ToeplitzNormal, adjoint_data: NDArray, maps: NDArray, ks
     return DataMisfit(
         relative=left / max(measured, 1e-30),
         over_noise=left / kspace.size,
-        explainable=_energy(residual) / max(_energy(whole), 1e-30),
         by_region=by_region.astype(np.float32),
     )
-
-
-def explainable_share(normal: ToeplitzNormal, adjoint_data: NDArray, maps: NDArray) -> float:
-    """:attr:`DataMisfit.explainable` alone, where only the adjoint of the data is at hand."""
-    residual, whole = (_evened(normal, one) for one in (adjoint_data - normal(maps), adjoint_data))
-    return _energy(residual) / max(_energy(whole), 1e-30)
 
 
 def coil_energy(normal: ToeplitzNormal) -> NDArray:

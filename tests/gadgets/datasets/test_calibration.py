@@ -34,6 +34,7 @@ def a_pair(seed: int, spread_gain: float = 3.0, change_gain: float = 0.5, kind: 
     return JudgedPair(
         kind,
         f"course {seed % 3}",
+        2,
         {"share of map 1": rng.standard_normal(), "air": rng.standard_normal()},
         shown,
         shown - change,

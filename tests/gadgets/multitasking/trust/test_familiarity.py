@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from gadgets.multitasking.trust.familiarity import Familiarity, group_of, verdict_of
+from gadgets.multitasking.trust.familiarity import Familiarity, verdict_of
+from recon.multitasking.uncertainty import kind_of_frames
 
 NAMES = ("air", "edges", "streaks")
 RNG = np.random.default_rng(3)
@@ -58,7 +59,7 @@ def test_a_card_keeps_it(usual: Familiarity) -> None:
 def test_without_a_group_every_scan_of_it_is_strange(usual: Familiarity, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     card, (one,) = {"moving": usual.as_dict()}, some(1)
-    assert (group_of(1), group_of(2)) == ("still", "moving")
+    assert (kind_of_frames(1), kind_of_frames(2)) == ("still", "moving")
     assert not verdict_of(card, one, 32).is_strange
     still = verdict_of(card, one, 1)
     assert still.distance == math.inf
