@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gadgets.evaluation.multitasking import Benchmark, Row
-from gadgets.reports.page import figure_html, png_of, table_html, write_page
+from gadgets.pages.shell import figure_html, png_of, table_html, write_page
 from recon.quality.metrics import Quality, agreement
 
 HEADER = (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gadgets.evaluation.restorations import ORIGINAL
 from gadgets.evaluation.super_resolution import Evaluation
 from gadgets.files import complete_file
-from gadgets.reports.page import png_of
+from gadgets.pages.shell import png_of
 from recon.quality.angiography import seen_points
 from recon.quality.cross_sections import straightened
 

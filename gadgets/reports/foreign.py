@@ -6,7 +6,7 @@ import ismrmrd
 import numpy as np
 from matplotlib.figure import Figure
 
-from gadgets.reports.page import png_of
+from gadgets.pages.shell import png_of
 from gadgets.super_resolution.kinds import grouped, other_kind
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from gadgets.evaluation.latency import Run
-from gadgets.reports.page import figure_html, png_of, table_html, write_page
+from gadgets.pages.shell import figure_html, png_of, table_html, write_page
 
 HEADER = ("scan", "device", "accepted", "taken", "sending", "first image", "last image", "images")
 """Seconds: from the start of the process to its connection and to the first readouts taken; of the sending; and from

@@ -12,7 +12,7 @@ from PIL import Image as PilImage
 from scipy.ndimage import gaussian_filter
 
 from gadgets.multitasking.series import GATING_ROWS, SERIES
-from gadgets.reports.page import png_of
+from gadgets.pages.shell import png_of
 
 # Each voxel is drawn as 3 x 3 pixels.
 _ENLARGE = 3

@@ -4,7 +4,7 @@ import html
 from pathlib import Path
 
 from gadgets.evaluation.operator_figures import OperatorTable
-from gadgets.reports.page import table_html, write_page
+from gadgets.pages.shell import table_html, write_page
 
 HEADER = (
     "operator",

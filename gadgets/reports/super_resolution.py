@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, white_tophat
 
-from gadgets.reports.page import png_of
+from gadgets.pages.shell import png_of
 from gadgets.super_resolution.series import SERIES
 
 # Voxels across a box that fits into organs, and not into vessels; share of a volume's sides that is enlarged.

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from gadgets.reports.page import png_of
+from gadgets.pages.shell import png_of
 
 # Deviation over the brightest tissue, at which the picture's scale ends.
 _DEVIATION_SHOWN = 0.2

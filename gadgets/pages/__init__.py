@@ -1,0 +1,1 @@
+"""What all pages that malibu writes have in common: shell, design, research label."""
