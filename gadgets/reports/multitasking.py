@@ -16,9 +16,9 @@ from gadgets.files import complete_file
 from gadgets.mrd.files import read_images
 from gadgets.mrd.foreign_files import DEFAULT_GROUP
 from gadgets.multitasking.series import SERIES
+from gadgets.pages.shell import figure_html, png_of, table_html, write_page
 from gadgets.reports.foreign import foreign_pictures, is_foreign
 from gadgets.reports.motion import animation, grey, motion_pictures
-from gadgets.pages.shell import figure_html, png_of, table_html, write_page
 from gadgets.reports.super_resolution import is_super_resolved, volume_pictures
 from gadgets.reports.trust_pictures import trust_html, trust_pictures
 

@@ -1,4 +1,4 @@
-"""A real browser for tests of pages: Debian's Chromium, driven by playwright; skipped with a reason where there is none."""
+"""A real browser for tests of pages: Debian's Chromium by playwright; skipped with a reason elsewhere."""
 
 import shutil
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def chromium() -> str:
 
 @contextmanager
 def opened(page: Path | str, **context: Any) -> Iterator[Any]:
-    """A page in a browser; in the end no error may stand in its console, and nothing but itself may have been asked for.
+    """A page in a browser; in the end its console may hold no error, and it may have asked for nothing but itself.
 
     Parameters
     ----------
