@@ -2,7 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEVICE ?= cuda:0
+# Where networks are trained: the first GPU where there is one.
+DEVICE ?= $(if $(shell command -v nvidia-smi),cuda:0,cpu)
+# On a CPU: half of the courses, since each takes 2 GB, steps for a night on 2 cores, a checkpoint every 20 minutes.
+ON_CPU = --data.device cpu --data.limit 6 --data.workers 1 --trainer.precision 32-true --data.samples_per_epoch 100
+VARIED_ON = $(if $(filter cpu,$(DEVICE)),$(ON_CPU),--data.device $(DEVICE))
+UNROLLED_ON = $(if $(filter cpu,$(DEVICE)),$(ON_CPU) --model.steps 3000,--data.device $(DEVICE))
 SOURCES := setup.cfg pyproject.toml constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # Two workers with threads of their own would wait for each other.
@@ -60,16 +65,16 @@ test -f runs/$(1)/$(1).safetensors || $(BIN)/python -m nets.training fit --confi
 	$$(test ! -f runs/$(1)/checkpoints/last.ckpt || echo --ckpt_path runs/$(1)/checkpoints/last.ckpt)
 endef
 
-# The shipped weights anew: two hours on 2 cores, then the courses, and then two parts of six and ten minutes on a GPU, which on
-# 2 cores (DEVICE=cpu) take a night or more each. Then copy what docs/networks.md names into nets/shipped.
+# The shipped weights anew; it goes on where it was interrupted. Two hours on 2 cores, then the courses, and then two parts of
+# six and ten minutes on a GPU, or of a night each on 2 cores. Then copy what docs/networks.md names into nets/shipped.
 weights: $(VENV)/.installed-dev
 	$(BIN)/malibu prepare-pairs pairs --simulate 210 --seed 1000 --workers 2
 	$(call fit,multitasking_mdcn)
 	$(call fit,multitasking_mdcn_refined)
 	$(BIN)/malibu prepare-courses courses
-	$(call fit,multitasking_mdcn_varied,--data.device $(DEVICE) \
+	$(call fit,multitasking_mdcn_varied,$(VARIED_ON) \
 		--model.weights runs/multitasking_mdcn_refined/multitasking_mdcn_refined.safetensors)
-	$(call fit,multitasking_unrolled,--data.device $(DEVICE))
+	$(call fit,multitasking_unrolled,$(UNROLLED_ON))
 
 # Those of super-resolution, four hours on one core; then:
 # cp runs/sr_coronary_l1/sr_coronary_l1.safetensors runs/sr_brain_l1/sr_brain_l1.safetensors nets/shipped

@@ -215,7 +215,8 @@ def _misfit(
     with clock.stage("data misfit"):
         on_device = sigpy.to_device(maps, sigpy.get_device(data.adjoint))
         found = data_misfit(data.normal, data.adjoint, on_device, problem.kspace)
-    log.info("%.2g %% of the data's energy are left; by region %.1f of noise", 100 * found.relative, _middle(found))
+    text = "%.2g %% of the data's energy are left; by region %.1f (in noise, if coils are prewhitened)"
+    log.info(text, 100 * found.relative, _middle(found))
     return found
 
 

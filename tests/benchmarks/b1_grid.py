@@ -1,6 +1,6 @@
 """T1 of the myocardium and blood with B1 nominal and estimated, over a grid of what a scan may be; back-projection.
 
-python tests/benchmarks/b1_grid.py [--preset anatomy] [--set NAME=VALUE …] [--lines 5] [--whole] [--seeds 1]
+python -m tests.benchmarks.b1_grid [--preset anatomy] [--set NAME=VALUE …] [--lines 5] [--whole] [--seeds 1]
 
 Each line changes one property of the preset; `varying` is a B1 of 0.8 to 1.15 over the slice of a chest of ellipses
 (bodies vary in B1 anyway). Without --whole, five lines are shown, in some five minutes.
