@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 NO_PICTURES = {
     "SpatialFactor": "complex basis maps",
     "TemporalBasis": "the temporal basis",
+    "TemporalFactor": "factors of the temporal tensor",
     "Gating": "gating, a table",
 }
 """Data roles of series that are arrays, not pictures."""

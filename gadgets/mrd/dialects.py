@@ -11,7 +11,7 @@ from gadgets.mrd.wire.items import sendable
 
 log = logging.getLogger(__name__)
 
-_NO_PICTURES = ("SpatialFactor", "TemporalBasis", "Gating")
+_NO_PICTURES = ("SpatialFactor", "TemporalBasis", "TemporalFactor", "Gating")
 """Roles of images that are tables and maps for reports and offline use: a scanner's database takes pictures."""
 
 _STORED_BITS = 12

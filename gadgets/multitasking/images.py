@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 _OF_SPOKES = ("temporal_basis", "gating")
 """Series whose images have a column for each spoke."""
 
-_MAY_LACK = ("back_projection", "b1_map", "b1_uncertainty", "frame_uncertainty")
+_MAY_LACK = ("back_projection", "basis_maps_before", "b1_map", "b1_uncertainty", "frame_uncertainty")
 """Series that a scan need not have: nothing was changed, one number is taken for B1, no samples were wanted."""
 
 SERIES_PER_MEASUREMENT = 20
@@ -43,7 +43,7 @@ def multitasking_images(
     stated: Mapping[str, Any],
     clock: StageClock,
     measurement: int = 0,
-    size: tuple[int, int] | None = None,
+    size: tuple[int, int, int] | None = None,
     first_series: int = 0,
 ) -> Iterator[ismrmrd.Image]:
     """Make the images of one slice that are chosen, in the order of their series.
@@ -61,9 +61,9 @@ def multitasking_images(
         Its seconds go into the Meta of the first image.
     measurement : int
         Position of the measurement in the stream; the series of the second start at 21, and so on.
-    size : (2,) tuple of int, optional
-        Rows and columns of temporal basis and gating of all slices: readers of ISMRMRD files need one size in a series,
-        and ectopic beats leave slices with fewer columns, which are filled with zeros.
+    size : (3,) tuple of int, optional
+        Rank, imaging spokes and excitation pulses of all slices: readers of ISMRMRD files need one size in a series,
+        and ectopic beats leave slices with fewer columns of temporal basis, which are filled with zeros.
     first_series : int
         Added to the numbers of the series.
 
@@ -90,6 +90,8 @@ def multitasking_images(
         for index, picture in enumerate(pictures):
             if size and kind in _OF_SPOKES:
                 picture = _filled(picture, (len(picture.array) if kind == "gating" else size[0], size[1]))
+            elif size and kind == "tensor":
+                picture = _filled(picture, (len(picture.array), max(picture.array.shape[1], size[2])))
             meta = common | together | picture.meta
             if seconds is not None:
                 meta["MalibuStageSeconds"] = json.dumps({name: round(value, 4) for name, value in seconds.items()})

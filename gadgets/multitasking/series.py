@@ -8,6 +8,7 @@ import numpy as np
 from gadgets.mrd.image_meta import COUNTER_LIMIT, window_of
 from gadgets.multitasking.pictures.picture import Choices, Picture, Series
 from gadgets.multitasking.pictures.quantitative_maps import b1_map, b1_uncertainty, t1_map, t1_uncertainty
+from gadgets.multitasking.pictures.temporal_factors import basis_maps_before, temporal_factors
 from gadgets.multitasking.pictures.trust_maps import misfit_map, uncertainty_meta, uncertainty_of
 from recon.errors import DataError
 from recon.temporal.bins import nearest_bin
@@ -173,6 +174,10 @@ SERIES = {
     "b1_uncertainty": Series(16, "B1 standard deviation (0.1 %)", b1_uncertainty, needs_recovery=True, needs_t1=True),
     "frame_uncertainty": Series(17, "frames' standard deviation", _frame_uncertainty, needs_tensor=False),
     "data_misfit": Series(18, "data misfit by region (1 %)", misfit_map, needs_tensor=False, on_request=True),
+    "tensor": Series(19, "factors of the temporal tensor", temporal_factors),
+    "basis_maps_before": Series(
+        20, "basis maps of the back-projection", basis_maps_before, needs_tensor=False, on_request=True
+    ),
 }
 """Every kind of image that the parameter ``images`` may name, in the order in which they are sent."""
 

@@ -51,7 +51,7 @@ class Answers:
         self._stream, self._measurement = stream, measurement
         self._parameters, self._network, self._following = parameters, network, following
         spokes = max(len(measured.scan.imaging) for measured in slices)
-        self._size = (parameters.rank, spokes) if len(slices) > 1 else None
+        self._size = (parameters.rank, spokes, _pulses(slices)) if len(slices) > 1 else None
 
     def answer(self, measured: MeasuredSlice, encoded: EncodedScan, clock: StageClock) -> None:
         """Send the images of a slice; where slower ones are to follow, they are made beside what comes next.
@@ -90,6 +90,13 @@ class Answers:
         number = self._measurement.number
         for image in multitasking_images(result, judged, parameters, stated, clock, number, self._size, first_series):
             self._stream.send(image)
+
+
+def _pulses(slices: Sequence[MeasuredSlice]) -> int:
+    """Longest train of excitation pulses after an inversion; 1 without inversions."""
+    scans = [measured.scan for measured in slices if measured.scan.sequence.ti_ms is not None]
+    parts = [part for scan in scans for part in (scan.imaging, scan.navigators) if part is not None]
+    return 1 + max((int(part.timeline.pulse.max()) for part in parts), default=0)
 
 
 def _solved(

@@ -84,6 +84,7 @@ def test_images_read_with_h5py_by_hand(tiny_file: Path, tiny_images: dict[int, l
         "t1_map": (1, "<u2"),
         "t1_uncertainty": (1, "<u2"),
         "gating": (1, "<f4"),
+        "tensor": (5, "<f4"),
     }
     with h5py.File(tiny_file.with_name("images.h5")) as file:
         assert set(file["dataset"]) == {"xml", *(f"image_{SERIES[kind].number}" for kind in expected)}

@@ -51,6 +51,7 @@ def test_every_series_is_there(moving_images: Images) -> None:
         "t1_map": 1,
         "t1_uncertainty": 1,
         "gating": 1,
+        "tensor": 5,
         "b1_map": 0,  # only where B1 is estimated or measured
         "b1_uncertainty": 0,
     }
@@ -228,7 +229,7 @@ def test_without_inversions_there_is_a_cine_and_no_t1(tmp_path: Path, caplog: py
     assert meta["MalibuTemporalModel"] == "tensor without recovery"
     assert "no inversions: T1" in meta["MalibuRemarks"]
     assert meta["MalibuUnresolved"] == "none"
-    assert set(images) == {1, 2, 3, 4, 5, 8, 11}
+    assert set(images) == {1, 2, 3, 4, 5, 8, 11, 19}
     assert "InversionTime" not in images[5][0].meta
     assert "the scan has no inversions" in caplog.text
 
