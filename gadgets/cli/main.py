@@ -1,7 +1,9 @@
 """The ``malibu`` command."""
 
+import contextlib
 import logging
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -129,6 +131,7 @@ def replay(
     group: GroupOption = "dataset",
     dicom: Annotated[Path | None, typer.Option(help="Folder for the images as DICOM too.", show_default=False)] = None,
     nifti: Annotated[Path | None, typer.Option(help="Folder for the images as NIfTI too.", show_default=False)] = None,
+    view: Annotated[bool, typer.Option("--view", help="Show the images in a page as they come.")] = False,
 ) -> None:
     """Run a file through the gadget that the configuration names, over the protocol that a scanner speaks."""
     from gadgets.configuration import configuration_of, executed_gadget
@@ -139,6 +142,8 @@ def replay(
     document = configuration_text(config)
     target = executed_gadget(document) or "MultitaskingGadget"
     gadget, overrides = gadget_entry(target), overrides_of(set_, device, weights, basis)
+    if view and not host and target == "MultitaskingGadget":
+        overrides = {"preview": "true"} | overrides
     if host and overrides:
         raise ParameterError(
             "--set, --device, --weights and --basis change the gadget here; with --host, edit the configuration file"
@@ -149,30 +154,45 @@ def replay(
     check_outputs([scan, *([config] if config else [])], output, output.with_name(f"{output.stem}.incomplete.h5"))
     check_report(report)
     check_exchange(dicom, nifti)
-    with open_source(scan, group) as file:
+    with open_source(scan, group) as file, contextlib.ExitStack() as viewing:
+        show = None
+        if view:
+            from gadgets.viewer.live.watch import watched_here
+
+            show = viewing.enter_context(watched_here(file.header, lambda text: out.print(text, soft_wrap=True)))
         if host:
             with connect(host, port) as sock:
-                _run(file, output, document.encode(), sock, timeout_s)
+                _run(file, output, document.encode(), sock, timeout_s, show)
         else:
             with hosted(gadget.make()) as sock:
-                _run(file, output, configuration_message(element, overrides), sock, timeout_s)
-    write_exchange(output, dicom, nifti)
-    if report:
-        from gadgets.reports.multitasking import write_report
+                _run(file, output, configuration_message(element, overrides), sock, timeout_s, show)
+        write_exchange(output, dicom, nifti)
+        if report:
+            from gadgets.reports.multitasking import write_report
 
-        out.print(f"wrote {write_report(output, report)}")
+            out.print(f"wrote {write_report(output, report)}")
 
 
-def _run(file: "Source", output: Path, configuration: bytes, sock: socket.socket, timeout_s: float) -> None:
+def _run(
+    file: "Source",
+    output: Path,
+    configuration: bytes,
+    sock: socket.socket,
+    timeout_s: float,
+    show: Callable[[Any], None] | None,
+) -> None:
     from gadgets.mrd.replay import Progress as Callbacks, replay as run_replay
 
     with progress_bar() as progress:
         sending = progress.add_task("sending", total=file.item_count)
         receiving = progress.add_task("receiving images", total=None)
-        callbacks = Callbacks(
-            sent=lambda count: progress.update(sending, completed=count),
-            image=lambda image: progress.advance(receiving),
-        )
+
+        def received(image: Any) -> None:
+            progress.advance(receiving)
+            if show is not None:
+                show(image)
+
+        callbacks = Callbacks(sent=lambda count: progress.update(sending, completed=count), image=received)
         count = run_replay(file, output, configuration, sock, timeout_s, callbacks)
         progress.update(receiving, total=count)
     out.print(f"wrote {output} ({count} images, {RESEARCH_LABEL})")

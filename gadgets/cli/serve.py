@@ -1,6 +1,8 @@
 """``malibu serve``: the command that consoles connect to."""
 
+import contextlib
 import logging
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gadgets import RESEARCH_LABEL, __version__
-from gadgets.cli.options import SetOption, overrides_of
+from gadgets.cli.options import SetOption, out, overrides_of
 from gadgets.errors import ParameterError
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ def serve(
     jobs_days: Annotated[float, typer.Option(min=0.001, help="How long its results are kept.")] = 7.0,
     dicom: Annotated[Path | None, typer.Option(help="Folder for the images as DICOM too.", show_default=False)] = None,
     nifti: Annotated[Path | None, typer.Option(help="Folder for the images as NIfTI too.", show_default=False)] = None,
+    view: Annotated[bool, typer.Option("--view", help="Show what is going on in a page.")] = False,
+    view_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of that page; 0: any.")] = 0,
     set_: SetOption = None,
 ) -> None:
     """Reconstruct for consoles that connect: FIRE, OpenRecon, and Gadgetrons that say <connect>."""
@@ -62,7 +66,15 @@ def serve(
     configurations.check()
     kept = JobSettings(jobs.resolve(), jobs_gb, jobs_days) if jobs else None
     service = Service(console.value, configurations, workers=workers, jobs=kept, copies=copies)
-    serve_forever(listener, service, plain_logging)
+    with contextlib.ExitStack() as viewing:
+        if view:
+            from gadgets.viewer.live.live_server import live_server
+            from gadgets.viewer.live.watch import Watch
+
+            server = viewing.enter_context(live_server(view_port))
+            out.print(f"watch at {server.address}", soft_wrap=True)
+            service = replace(service, watch=Watch(server.folder))
+        serve_forever(listener, service, plain_logging)
 
 
 def plain_logging() -> None:

@@ -14,7 +14,7 @@ from gadgets.files import complete_file
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}"><title>{title}</title>
+<meta http-equiv="Content-Security-Policy" content="{policy}"><link rel="icon" href="data:,"><title>{title}</title>
 <style>{styles}</style></head><body><h1>{title}</h1>
 <p class="label"><strong>{label}</strong></p>
 {body}

@@ -1,6 +1,7 @@
 """A real browser for tests of pages: Debian's Chromium by playwright; skipped with a reason elsewhere."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,7 +47,15 @@ def opened(page: Path | str, **context: Any) -> Iterator[Any]:
             yield tab
         finally:
             browser.close()
-    assert not problems
+    assert not problems, problems
+
+
+def until(tab: Any, expression: str, seconds: float = 20.0) -> None:
+    """Wait until an expression is true (playwright's own way is forbidden by the pages' policy)."""
+    end = time.monotonic() + seconds
+    while not tab.evaluate(expression):
+        assert time.monotonic() < end, f"never true: {expression}"
+        tab.wait_for_timeout(20)
 
 
 def _note(url: str, origin: str, problems: list[str]) -> None:

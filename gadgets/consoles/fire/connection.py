@@ -173,6 +173,8 @@ class FireConnection(GuardedConnection):
             self._count += 1
             if self._keeps_images:
                 self.sent.append(image)
+        if self.shown is not None:
+            self.shown(image)
 
     def log_line(self, level: int, text: str) -> None:
         """Send a line to the console's log; from other threads than the main one it goes with what follows."""

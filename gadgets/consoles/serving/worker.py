@@ -7,9 +7,10 @@ import logging
 import os
 import select
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from gadgets.configuration import StreamParameters, checked
 from gadgets.consoles.fire.connection import Choice, FireConnection
@@ -24,6 +25,7 @@ from gadgets.device import give_memory_back
 from gadgets.errors import OPERATOR_ERRORS, Stopped, signals_as_errors
 from gadgets.mrd.wire.opening import GuardedConnection
 from gadgets.registry import gadget_entry
+from recon.errors import DataError
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,13 @@ class JobSettings:
         return JobStore(self.folder, self.limit_gb, self.longest_days)
 
 
+class Watch(Protocol):
+    """Looks at what connections send; can be pickled."""
+
+    def scan(self, header: Any) -> contextlib.AbstractContextManager[Callable[[Any], None]]:
+        """Begin a scan with its ISMRMRD header; what it gives is called with each image."""
+
+
 @dataclass(frozen=True)
 class Service:
     """What a server does for who connects.
@@ -71,6 +80,8 @@ class Service:
         Where scans wait that are reconstructed later.
     copies : Copies
         Images that are kept here, too.
+    watch : Watch or None
+        Who looks at the images as they go out.
     """
 
     console: Console = "fire"
@@ -79,6 +90,7 @@ class Service:
     workers: int = 1
     jobs: JobSettings | None = None
     copies: Copies = field(default_factory=Copies)
+    watch: Watch | None = None
 
     @property
     def idle_s(self) -> float:
@@ -152,8 +164,12 @@ def _serve_fire(sock: socket.socket, service: Service, turns: Turns) -> None:
     def choose(opening: Opening) -> Choice:
         return choice_of(opening, service.configurations, desk)
 
-    with FireConnection(sock, choose, _OPENING_S, service.idle_s, bool(service.copies)) as connection:
+    with (
+        contextlib.ExitStack() as last,  # the console has everything before an explorer is made
+        FireConnection(sock, choose, _OPENING_S, service.idle_s, bool(service.copies)) as connection,
+    ):
         connection.take_turn = turns.take
+        _show(connection, service, last)
         try:
             connection.choice.make().handle(connection)
         finally:
@@ -168,10 +184,21 @@ def _serve_gadgetron(sock: socket.socket, service: Service, turns: Turns) -> Non
     It sends a ``<configuration>`` alone: which gadget is meant, the server's own configuration says.
     """
     target, parameters = service.configurations.defaults()
-    with GuardedConnection(sock, _OPENING_S, service.idle_s) as connection:
+    with (
+        contextlib.ExitStack() as last,
+        GuardedConnection(sock, _OPENING_S, service.idle_s) as connection,
+    ):
         connection.take_turn = turns.take
         connection.set_defaults(parameters)
+        _show(connection, service, last)
         gadget_entry(target).make().handle(connection)
+
+
+def _show(connection: GuardedConnection, service: Service, last: contextlib.ExitStack) -> None:
+    """Let who watches see the images; a header that is none is left to the gadget to refuse."""
+    if service.watch is not None:
+        with contextlib.suppress(DataError):
+            connection.shown = last.enter_context(service.watch.scan(connection.header))
 
 
 def _load_what_takes_long(service: Service) -> None:

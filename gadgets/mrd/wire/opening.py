@@ -42,6 +42,8 @@ class GuardedConnection(Connection):
     ----------
     take_turn : callable or None
         Gives a context manager for a device: waits until a reconstruction may begin.
+    shown : callable or None
+        Called with each image that was sent.
     reader : ItemReader
     receiver : Receiver
         Takes the items from the moment on at which the header was read.
@@ -53,6 +55,7 @@ class GuardedConnection(Connection):
     """
 
     take_turn: Callable[[int], contextlib.AbstractContextManager[None]] | None = None
+    shown: Callable[[Any], None] | None = None
 
     def __init__(self, sock: socket.socket, opening_s: float = OPENING_S, idle_s: float = OPENING_S) -> None:
         self.socket = ExactSocket(sock, idle_timeout_s=opening_s)
@@ -79,6 +82,12 @@ class GuardedConnection(Connection):
         header = self._text(constants.GADGET_MESSAGE_HEADER, "HEADER")
         self.socket.idle_timeout_s = self._idle_s
         return config, header
+
+    def send(self, image: Any) -> None:
+        """Send an image, and show it to who watches."""
+        super().send(image)
+        if self.shown is not None:
+            self.shown(image)
 
     def received(self, measurement: Any) -> None:
         """Look at a complete measurement before it is reconstructed: here nobody does."""

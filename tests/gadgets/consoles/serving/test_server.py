@@ -1,10 +1,13 @@
 """The server as a process: who connects early is served, whoever goes wrong harms nobody else."""
 
 import inspect
+import json
 import os
+import re
 import signal
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -115,16 +118,20 @@ def test_replay_speaks_with_the_server(tmp_path: Path) -> None:
         np.testing.assert_array_equal(ours.data, theirs.data)
 
 
-def test_copies_are_those_of_the_images_that_were_sent(scan: Scan, tmp_path: Path) -> None:
+def test_copies_and_the_page_show_the_images_that_were_sent(scan: Scan, tmp_path: Path) -> None:
     pydicom, nibabel = pytest.importorskip("pydicom"), pytest.importorskip("nibabel")
     folders = {name: tmp_path / name for name in ("dicom", "nifti")}
     options = [word for name, folder in folders.items() for word in (f"--{name}", str(folder))]
-    with Server(tmp_path / "log", *options) as server:
+    with Server(tmp_path / "log", *options, "--view") as server:
         answers = [server.speak(scan.whole()) for _ in range(2)]
         until_s = time.monotonic() + 300
         while server.log.read_text().count("NIfTI files are in") < 2:
             assert time.monotonic() < until_s, server.log.read_text()
             time.sleep(0.1)
+        address = re.search(r"watch at (http://127\.0\.0\.1:\d+/\S+)", server.log.read_text())[1]
+        with urllib.request.urlopen(f"{address}items") as answer:
+            shown = [item["kind"] for item in json.load(answer)]
+    assert shown == 2 * ["begin", "image", "end"]
     pixels = answers[0].images[0][2][0, 0]
     objects = [pydicom.dcmread(path) for path in sorted(folders["dicom"].rglob("*.dcm"))]
     assert [one.SOPInstanceUID for one in objects] == 2 * [objects[0].SOPInstanceUID]
