@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gadgets.multitasking.network import ArrayNetwork
     from gadgets.super_resolution.network import ArrayRestorer
+    from gadgets.viewer.notebook import ExplorerPage
     from recon.multitasking import Network, RadialScan, Result
     from recon.super_resolution import CartesianVolume, Network as VolumeNetwork, RestoredVolume
 
@@ -20,6 +21,7 @@ __all__ = [
     "reconstruct",
     "restore",
     "simulate",
+    "view",
     "write_images",
 ]
 
@@ -300,6 +302,41 @@ def write_images(
         f"a {type(result).__name__} of a {type(source).__name__} cannot be written; give a scan and what reconstruct "
         "made of it, or a volume and what restore made of it"
     )
+
+
+def view(source: "Result | str | Path", scan: "RadialScan | None" = None) -> "ExplorerPage":
+    """Explore all frames of a result, or of an image file, in a notebook.
+
+    It is a function, not a method of the result: results are of :mod:`recon`, which knows no pages.
+
+    Parameters
+    ----------
+    source : Result, str or Path
+        From :func:`reconstruct`; or an image file of ``malibu replay`` or :func:`write_images`.
+    scan : RadialScan, optional
+        What was reconstructed: a result needs it for times and geometry.
+
+    Returns
+    -------
+    ExplorerPage
+        A notebook shows it; ``save(path)`` writes it as one page that needs no server.
+
+    Raises
+    ------
+    ParameterError
+        If the scan of a result is missing.
+    ScanFileError
+        If the file holds nothing that frames could be made of.
+    """
+    from gadgets.errors import ParameterError
+    from gadgets.viewer.notebook import page_of_file, page_of_result
+    from recon.multitasking import RadialScan, Result
+
+    if isinstance(source, str | Path):
+        return page_of_file(Path(source))
+    if isinstance(source, Result) and isinstance(scan, RadialScan):
+        return page_of_result(source, scan)
+    raise ParameterError(f"a {type(source).__name__} cannot be viewed so; give a result and its scan, or an image file")
 
 
 def _checked(model: Any, parameters: dict[str, Any]) -> Any:

@@ -49,6 +49,7 @@ from gadgets.cli.options import (
 from gadgets.cli.packaging import package
 from gadgets.cli.pipes import convert, stream
 from gadgets.cli.serve import serve
+from gadgets.cli.view import view, write_explorer_beside_report
 from gadgets.cli.volumes import evaluate, prepare_volumes, simulate_volume
 from gadgets.errors import ParameterError
 
@@ -171,6 +172,7 @@ def replay(
             from gadgets.reports.multitasking import write_report
 
             out.print(f"wrote {write_report(output, report)}")
+            write_explorer_beside_report(output, report)
 
 
 def _run(
@@ -250,6 +252,7 @@ def report(
 
     check_report(folder)
     out.print(f"wrote {write_report(images, folder, group)}")
+    write_explorer_beside_report(images, folder, group)
 
 
 for _panel, _commands in {
@@ -264,6 +267,7 @@ for _panel, _commands in {
         info,
     ),
     LOOK: (
+        view,
         report,
         dicom,
         nifti,

@@ -29,9 +29,7 @@ SCRIPTS = (
 """Files of the page's script, in the order in which they are joined."""
 
 
-def write_explorer(
-    images: Path, path: Path, group: str = DEFAULT_GROUP, beside: Sequence[Path] = ()
-) -> Path:
+def write_explorer(images: Path, path: Path, group: str = DEFAULT_GROUP, beside: Sequence[Path] = ()) -> Path:
     """Write the explorer's page of an image file; of super-resolved volumes, their page.
 
     Parameters
@@ -59,7 +57,9 @@ def write_explorer(
         from gadgets.viewer.volumes import write_volume_explorer
 
         if beside:
-            raise ScanFileError(f"{images} holds super-resolved volumes, which stand beside nothing; leave --beside out")
+            raise ScanFileError(
+                f"{images} holds super-resolved volumes, which stand beside nothing; leave --beside out"
+            )
         return write_volume_explorer(series, path)
     shown = slices_of(series, images)
     for other in beside:

@@ -1,4 +1,4 @@
-"""Factors as the explorer's page takes them: numbers as base64 of half precision, and a record that says where they lie."""
+"""Factors as the explorer's page takes them: numbers as base64 of half precision, and a record of where they lie."""
 
 import base64
 import json

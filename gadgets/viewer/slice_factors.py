@@ -17,7 +17,9 @@ Images = dict[int, list[ismrmrd.Image]]
 QUANTITATIVE = ("t1_map", "t1_uncertainty", "b1_map", "b1_uncertainty", "data_misfit")
 """Series of one map each, stored as whole numbers of their unit."""
 
-_REPLAY = "replay the scan again with images=… basis_maps temporal_basis tensor gating, or leave images out: they are sent"
+_REPLAY = (
+    "replay the scan again with images=… basis_maps temporal_basis tensor gating, or leave images out: they are sent"
+)
 
 
 @dataclass(frozen=True)
