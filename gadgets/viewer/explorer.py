@@ -64,11 +64,16 @@ def write_explorer(images: Path, path: Path, group: str = DEFAULT_GROUP, beside:
     shown = slices_of(series, images)
     for other in beside:
         _put_beside(shown, slices_of(read_images(other, group), other), other)
+    return write_page(path, "malibu explorer", *page_parts(shown))
+
+
+def page_parts(shown: Sequence[SliceFactors]) -> tuple[list[str], str, list[str]]:
+    """Body, styles and scripts of the page of some slices, as :func:`gadgets.pages.shell.write_page` takes them."""
     packed = Packed()
     record = {"slices": [pack_slice(one, packed) for one in shown]}
     parts = [_page_file("explorer/explorer.html"), *packed.elements, json_element("explored", record)]
     script = "\n".join(_page_file(name) for name in SCRIPTS)
-    return write_page(path, "malibu explorer", parts, _page_file("explorer/explorer.css"), [script])
+    return parts, _page_file("explorer/explorer.css"), [script]
 
 
 def write_explorer_if_possible(images: Path, folder: Path, group: str = DEFAULT_GROUP) -> Path | None:

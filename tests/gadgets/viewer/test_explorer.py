@@ -313,7 +313,7 @@ def test_regions_and_their_table(tab: Any, explored: tuple[Result, Path], tmp_pa
     lines = Path(download.value.path()).read_text().splitlines()
     assert lines[1].startswith(f"circle 1,{regions[0]['count']},{regions[0]['mean']:.0f}"[:14])
     assert "research use only" in lines[-1]
-    tab.click("#regions >> text=mirror")
+    tab.get_by_role("button", name="Mirror bullseye 3").click()
     assert tab.evaluate("malibu.regions()")[2]["mean"] == pytest.approx(regions[7]["mean"])
     tab.click("#clear-regions")
     assert state(tab, "regions") == []
@@ -327,7 +327,7 @@ def test_methods_side_by_side_with_their_difference(tab: Any, explored: tuple[Re
     expected = np.abs(result.frames(*cell)[0]) - np.abs(result.before().frames(*cell)[0])
     found = image(tab, "malibu.explorer.panes[0].picture.values")
     assert np.abs(found - expected).max() < 0.01 * np.abs(result.frames(*cell)).max()
-    assert tab.evaluate("malibu.explorer.panes[0].picture.colours") == "vik"
+    assert tab.evaluate("malibu.explorer.panes[0].picture.colours") == "berlin"
     tab.click("#compare")
     tab.click("#compare")
     assert state(tab, "panes") == ["frame:0", "frame:2", "difference:2"]

@@ -154,6 +154,7 @@ function startExplorer() {
   const explorer = new Explorer(record, (id) => document.getElementById(id).textContent);
   window.malibu = {
     explorer,
+    openedMs: performance.now(),
     get state() {
       return explorer.state;
     },

@@ -4,7 +4,7 @@
 
 /** Colour maps and names of the kinds of content. */
 const FIRST_COLOURS = {
-  frame: "grey", difference: "vik", t1_map: "lipari", t1_uncertainty: "viridis", b1_map: "vik", b1_uncertainty: "viridis",
+  frame: "grey", difference: "berlin", t1_map: "lipari", t1_uncertainty: "viridis", b1_map: "vik", b1_uncertainty: "viridis",
   data_misfit: "inferno",
 };
 
@@ -88,11 +88,26 @@ class Pane {
     [picture.isSmooth, picture.cross] = [state.isSmooth, state.cross && { x: state.cross[0], y: state.cross[1] }];
     if (picture.colours !== colours) [picture.colours, picture.table] = [colours, colourTable(colours)];
     const image = explorer.imageOf(shown.key);
-    picture.setImage(image.values, explorer.slice.rows, explorer.slice.columns);
+    this.draw(shown, image.values, colours);
     const unit = image.unit ? ` ${image.unit}` : "";
     [this.low.textContent, this.high.textContent] = [short(low), `${short(high)}${unit}`];
     this.bar.style.background = colourGradient(colours);
-    this.canvas.setAttribute("aria-label", `${shown.name}, ${explorer.placeInWords()}`);
+    const where = this.isMap(shown) ? "" : `, ${explorer.placeInWords()}`;
+    this.canvas.setAttribute("aria-label", shown.name + where);
+  }
+
+  isMap(shown) {
+    return Boolean(this.explorer.maps[shown.group]);
+  }
+
+  /** A map stays as it is while only time changes. */
+  draw(shown, values, colours) {
+    const { explorer, picture } = this;
+    const { slice, cross, view, isSmooth, regions, line, panes } = explorer.state;
+    const key = JSON.stringify([shown.key, slice, cross, view, isSmooth, regions, line, panes.length, picture.window, colours]);
+    if (this.isMap(shown) && key === this.drawn) return;
+    this.drawn = key;
+    picture.setImage(values, explorer.slice.rows, explorer.slice.columns);
   }
 }
 

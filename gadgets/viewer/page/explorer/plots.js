@@ -90,7 +90,7 @@ class Plot {
     context.fillStyle = token("quiet");
     context.textAlign = "right";
     context.textBaseline = "middle";
-    for (const tick of ticksOf(...this.values, 3)) {
+    for (const tick of ticksOf(...this.values, 4)) {
       const y = Math.round(this.toY(tick)) + 0.5;
       context.beginPath();
       context.moveTo(MARGIN.left, y);

@@ -54,8 +54,8 @@ class RegionTable {
     const changed = (change) => explorer.set({ regions: explorer.state.regions.flatMap((one, n) => (n === index ? change(one) : [one])) });
     const remove = made("button", { type: "button", "aria-label": `Remove ${region.name}`, title: "Remove", onclick: () => changed(() => []) }, "✕");
     if (region.kind !== "bullseye") return [remove];
-    const mirror = made("button", { type: "button", title: "Turn the sense of the segments",
-      onclick: () => changed((one) => [{ ...one, isMirrored: !one.isMirrored }]) }, "mirror");
+    const mirror = made("button", { type: "button", title: "Turn the sense of the segments", "aria-label": `Mirror ${region.name}`,
+      onclick: () => changed((one) => [{ ...one, isMirrored: !one.isMirrored }]) }, "⇄");
     return [mirror, " ", remove];
   }
 
