@@ -29,7 +29,9 @@ _SCRIPTS = (
     "volumes/volume_page.js",
     "volumes/start.js",
 )
-_BRIGHTER_SHARE = 0.5  # per cent of the voxels that may be brighter than the first window, as malibu's Meta have it
+# Per cent of the voxels that may be brighter than the first window, as malibu's Meta have it; differences are small
+# nearly everywhere, so that a window over them all would show none.
+_BRIGHTER, _STRONGER = 0.5, 2.0
 
 
 def write_volume_explorer(series: Mapping[int, list[ismrmrd.Image]], path: Path) -> Path:
@@ -82,11 +84,11 @@ def _data_element(name: str, text: str) -> str:
 
 def _scan_record(number: int, scan: VolumeScan, packed: Mapping[str, PackedVoxels]) -> dict[str, Any]:
     restored = scan.volumes["super_resolved"].voxels
-    peak = float(np.percentile(np.abs(restored), 100 - _BRIGHTER_SHARE))
+    peak = float(np.percentile(np.abs(restored), 100 - _BRIGHTER))
     record: dict[str, Any] = {"label": scan.label, "facts": scan.facts, "window": [0.0, max(peak, 1e-6)]}
     if "zero_filled" in scan.volumes:
         changed = np.abs(restored.astype(np.float32) - scan.volumes["zero_filled"].voxels)
-        record["spread"] = max(float(np.percentile(changed, 100 - _BRIGHTER_SHARE)), 1e-6)
+        record["spread"] = max(float(np.percentile(changed, 100 - _STRONGER)), 1e-6)
     record["volumes"] = [
         _volume_record(_element(number, kind), volume, packed[kind]) for kind, volume in scan.volumes.items()
     ]

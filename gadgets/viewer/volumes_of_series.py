@@ -132,9 +132,7 @@ def _labels(places: list[_Place]) -> list[str]:
     for number, *counters in places:
         parts = [f"series {number - SERIES['super_resolved'].offset}"]
         parts += [
-            f"{name} {value}"
-            for name, value, does_vary in zip(_COUNTERS, counters, varying, strict=True)
-            if does_vary
+            f"{name} {value}" for name, value, does_vary in zip(_COUNTERS, counters, varying, strict=True) if does_vary
         ]
         labels.append(", ".join(parts))
     return labels

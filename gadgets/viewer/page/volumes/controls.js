@@ -29,15 +29,15 @@ class Controls {
   /** What depends on the volume that is chosen: its versions, and what malibu told of them. */
   fillVersions() {
     const { page } = this;
-    const radios = page.kinds.map((kind) => labelled("radio", "shown", kind, page.titleOf(kind)));
+    const radios = page.kinds.map((kind) => labelled("radio", "shown", kind, capital(page.nameOf(kind))));
     this.by("shown").replaceChildren(this.by("shown").querySelector("legend"), ...radios);
-    const others = page.kinds.map((kind) => new Option(page.titleOf(kind), kind));
-    this.by("beside").replaceChildren(new Option("nothing", ""), ...others);
+    const others = page.kinds.map((kind) => new Option(capital(page.nameOf(kind)), kind));
+    this.by("beside").replaceChildren(new Option("Nothing", ""), ...others);
     this.by("beside").disabled = page.kinds.length < 2;
     this.by("values").tBodies[0].replaceChildren(...page.kinds.map((kind) => {
       const row = document.createElement("tr");
       row.dataset.kind = kind;
-      row.append(...[page.titleOf(kind), ""].map(cell));
+      row.append(...[capital(page.nameOf(kind)), ""].map((text) => element("td", text)));
       row.lastChild.className = "n";
       return row;
     }));
@@ -46,8 +46,8 @@ class Controls {
     const facts = Object.entries({ ...page.scan.facts, ...page.storage() });
     this.by("facts").replaceChildren(...facts.flatMap(([name, text]) => [element("dt", name), element("dd", text)]));
     const { scans } = page.told;
-    const which = scans.length === 1 ? `${page.scan.label}, the only volume of the file. ` : "";
-    this.by("mind").textContent = (this.leftOut || "") + which + (page.scan.facts.Mind || "")
+    const which = scans.length === 1 ? `${capital(page.scan.label)}, the only volume of the file. ` : "";
+    this.by("mind").textContent = (this.leftOut || "") + which + capital(page.scan.facts.Mind || "")
       + (page.kinds.length < 2 ? ". The file holds no other version of it, so there is nothing to compare it with." : "");
   }
 
@@ -157,8 +157,8 @@ function element(name, text) {
   return made;
 }
 
-function cell(text) {
-  return element("td", text);
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function labelled(type, name, value, text) {

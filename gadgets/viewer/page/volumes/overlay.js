@@ -18,13 +18,15 @@ function writeOver(context, text, x, y, align = "left", baseline = "top", colour
   context.fillText(text, x, y);
 }
 
-/** The patient's sides at the middle of the four edges. */
-function drawEdgeLetters(context, letters, width, height) {
+/** The patient's sides at the middle of the four edges, beside the crosshair where that runs through there. */
+function drawEdgeLetters(context, letters, width, height, [crossX, crossY]) {
   const amber = "#ffd479";
-  writeOver(context, letters.left, MARGIN, height / 2, "left", "middle", amber);
-  writeOver(context, letters.right, width - MARGIN, height / 2, "right", "middle", amber);
-  writeOver(context, letters.top, width / 2, MARGIN, "center", "top", amber);
-  writeOver(context, letters.bottom, width / 2, height - MARGIN, "center", "bottom", amber);
+  const aside = (cross, middle) => (Math.abs(cross - middle) < 12 ? middle + 14 : middle);
+  const [x, y] = [aside(crossX, width / 2), aside(crossY, height / 2)];
+  writeOver(context, letters.left, MARGIN, y, "left", "middle", amber);
+  writeOver(context, letters.right, width - MARGIN, y, "right", "middle", amber);
+  writeOver(context, letters.top, x, MARGIN, "center", "top", amber);
+  writeOver(context, letters.bottom, x, height - MARGIN, "center", "bottom", amber);
 }
 
 /** A ruler of the longest round length that takes at most 40 % of the picture. */

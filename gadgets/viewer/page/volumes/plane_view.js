@@ -4,6 +4,10 @@
 /** Wheel movement that makes one step, in CSS pixels: mice send 100 or more at a time, trackpads a few. */
 const WHEEL_STEP = 40;
 
+/** Pictures of fewer CSS pixels across have no room for the versions' names; for long ones. */
+const NARROW = 260;
+const ROOMY = 460;
+
 /** A version's picture as a canvas of its own pixels. */
 class Layer {
   constructor() {
@@ -181,23 +185,26 @@ class PlaneView {
     const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight];
     if (state.beside) this.paintBeside(context, width, height);
     this.paintSlabs(context, toScreen, width, height);
-    const tilt = plane.tilt >= 1 ? `, tilted ${Math.round(plane.tilt)}°` : "";
+    const tilt = width >= NARROW && plane.tilt >= 1 ? `, tilted ${Math.round(plane.tilt)}°` : "";
     writeOver(context, plane.name[0].toUpperCase() + plane.name.slice(1) + tilt, MARGIN, MARGIN);
     writeOver(context, this.place, MARGIN, MARGIN + 17);
     if (state.mode !== "plane") writeOver(context, this.slabText, MARGIN, MARGIN + 34, "left", "top", "#ffd479");
-    drawEdgeLetters(context, edgeLetters(plane, grid), width, height);
+    const { x, y } = pixelOf(plane, grid, state.at);
+    drawEdgeLetters(context, edgeLetters(plane, grid), width, height, toScreen(x + 0.5, y + 0.5));
     const pixelsPerMm = (toScreen(1, 0)[0] - toScreen(0, 0)[0]) / grid.spacing[plane.across];
     drawRuler(context, pixelsPerMm, width, height);
-    writeOver(context, this.page.titleOf(state.shown), MARGIN, height - MARGIN, "left", "bottom");
-    if (state.beside) {
-      writeOver(context, this.page.titleOf(state.beside), width - MARGIN, height - MARGIN, "right", "bottom");
-    }
+    if (width < NARROW) return; // the large picture has the same
+    const title = (kind) => this.page.titleOf(kind, width < ROOMY);
+    writeOver(context, title(state.shown), MARGIN, height - MARGIN, "left", "bottom");
+    if (state.beside) writeOver(context, title(state.beside), width - MARGIN, height - MARGIN, "right", "bottom");
   }
 
   get slabText() {
     const [first, last] = this.range;
     const mm = (last - first + 1) * this.page.grid.spacing[this.plane.normal];
-    return `${this.page.state.mode === "max" ? "max" : "mean"} of ${last - first + 1} planes, ${mm.toFixed(1)} mm`;
+    const mode = this.page.state.mode === "max" ? "max" : "mean";
+    const planes = this.canvas.clientWidth < NARROW ? "" : `${last - first + 1} planes, `;
+    return `${mode} of ${planes}${mm.toFixed(1)} mm`;
   }
 
   paintBeside(context, width, height) {

@@ -114,8 +114,17 @@ class VolumePage {
     this.set({ views });
   }
 
-  titleOf(kind) {
-    if (kind === "difference") return "super-resolved − " + this.titleOf("zero_filled");
+  /** Name of a version on controls. */
+  nameOf(kind) {
+    return kind === "difference" ? "difference" : this.titleOf(kind);
+  }
+
+  /** Name of a version on pictures, where differences say of what, and how far their colours reach. */
+  titleOf(kind, isShort = false) {
+    if (kind === "difference") {
+      const name = isShort ? "difference" : `super-resolved − ${this.titleOf("zero_filled")}`;
+      return `${name}, ±${this.state.spread.toPrecision(3)}`;
+    }
     return this.scan.volumes.find((volume) => volume.kind === kind).title;
   }
 
@@ -123,16 +132,15 @@ class VolumePage {
     return this.samplers[kind].value(voxel);
   }
 
-  /** Smallest step between two values that a version can have in this page. */
-  quantumOf(kind) {
-    const scales = this.scan.volumes.filter((volume) =>
-      volume.kind === kind || (kind === "difference" && ["super_resolved", "zero_filled"].includes(volume.kind)));
-    return Math.max(...scales.map((volume) => volume.scale));
+  /** Smallest step between two values that the stored versions have. */
+  get finestQuantum() {
+    return Math.min(...this.scan.volumes.map((volume) => volume.scale));
   }
 
+  /** Value at the crosshair, to a tenth of the finest version's quantum. */
   valueText(kind) {
     const value = this.value(kind);
-    const text = Math.abs(value).toFixed(digitsFor(this.quantumOf(kind)));
+    const text = Math.abs(value).toFixed(digitsFor(this.finestQuantum));
     return (value < 0 ? "−" : kind === "difference" ? "+" : "") + text;
   }
 
