@@ -72,6 +72,17 @@ class Workbench:
         )
         return np.reshape(values, (-1, columns))
 
+    def told_at(self, places: list[list[int]]) -> list[list[Any]]:
+        """Values by kind, their texts, and the place's text at voxels (z, y, x)."""
+        return self.tab.evaluate(
+            """places => places.map(([z, y, x]) => { malibu.set({at: [x, y, z]});
+              const rows = [...document.querySelectorAll('#values tr')];
+              return [Object.fromEntries(rows.map((row) => [row.dataset.kind, malibu.value(row.dataset.kind)])),
+                Object.fromEntries(rows.map((row) => [row.dataset.kind, row.lastChild.textContent])),
+                document.getElementById('place').textContent]; })""",
+            places,
+        )
+
     def canvas(self, name: str) -> Any:
         return self.tab.locator(f"[data-plane={name}] canvas")
 
@@ -118,15 +129,13 @@ def test_values_at_the_crosshair_are_pythons(bench: Workbench) -> None:
     quanta["difference"] = quanta["super_resolved"] + quanta["zero_filled"]
     for number in (0, 1):
         bench.tab.select_option("#scan", str(number))
-        for z, y, x in GENERATOR.integers(0, SHAPE, (12, 3)).tolist():
-            bench.set(at=[x, y, z])
+        places = GENERATOR.integers(0, SHAPE, (20, 3)).tolist()
+        for (z, y, x), (values, texts, place) in zip(places, bench.told_at(places), strict=True):
             for kind, volumes in VOLUMES.items():
                 half = 0.5001 * float(quanta[kind][number]) + 1e-5
-                value = bench.tab.evaluate("kind => malibu.value(kind)", kind)
-                assert value == pytest.approx(float(volumes[number, z, y, x]), abs=half)
-                text = bench.tab.inner_text(f"#values tr[data-kind={kind}] td.n").replace("−", "-")
-                assert float(text) == pytest.approx(value, abs=1e-3)
-            assert f"voxel x {x}, y {y}, z {z}" in bench.tab.inner_text("#place")
+                assert values[kind] == pytest.approx(float(volumes[number, z, y, x]), abs=half)
+                assert float(texts[kind].replace("−", "-")) == pytest.approx(values[kind], abs=1e-3)
+            assert f"voxel x {x}, y {y}, z {z}" in place
     bench.set(at=[0, 0, 0])
     assert "R 3.0  A 26.0  F 5.0 mm" in bench.tab.inner_text("#place")
     assert "exact to ±0.00076" in bench.tab.text_content("#facts")

@@ -63,10 +63,9 @@ def orientations() -> list[np.ndarray]:
 def test_planes_are_hung_as_radiologists_are_used_to_from_whatever_direction_the_voxels_come() -> None:
     """Right at the left, front at the top of axial and left of sagittal pictures, head at the top of the others."""
     shape = (4, 5, 6)
-    for axes in orientations():
-        grids = [grid_of(volume, axes) for volume in places(shape, axes)]
-        code = "return given.grids.map((grid) => pictures(grid, grid, [1, 1], 'max'));"
-        to_left, to_back, to_head = in_node(code, grids=grids)
+    grids = [[grid_of(volume, axes) for volume in places(shape, axes)] for axes in orientations()]
+    code = "return given.grids.map((three) => three.map((grid) => pictures(grid, grid, [1, 1], 'max')));"
+    for to_left, to_back, to_head in in_node(code, grids=grids):
 
         def slope(pictures: dict, name: str, axis: int) -> float:
             picture = np.reshape(pictures[name]["values"], (-1, pictures[name]["columns"]))
