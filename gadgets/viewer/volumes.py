@@ -31,7 +31,7 @@ _SCRIPTS = (
 )
 # Per cent of the voxels that may be brighter than the first window, as malibu's Meta have it; differences are small
 # nearly everywhere, so that a window over them all would show none.
-_BRIGHTER, _STRONGER = 0.5, 2.0
+_BRIGHTER, _STRONGER = 0.5, 1.0
 
 
 def write_volume_explorer(series: Mapping[int, list[ismrmrd.Image]], path: Path) -> Path:

@@ -10,8 +10,7 @@ function legendOf(page) {
   const sides = [state.shown, state.beside].filter(Boolean);
   const windows = sides.map((kind) => {
     const [low, high] = page.windowOf(kind);
-    const ends = kind === "difference" ? `±${number(high)}` : `${number(low)} to ${number(high)}`;
-    return `${page.titleOf(kind)} (${ends})`;
+    return kind === "difference" ? page.titleOf(kind) : `${page.titleOf(kind)}, ${number(low)} to ${number(high)}`;
   });
   const label = document.querySelector(".label").textContent.trim();
   return [`${page.scan.label}: ${windows.join(" | ")}`, placeText(placeOf(page.grid, state.at)), label];

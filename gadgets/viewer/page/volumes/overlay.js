@@ -18,11 +18,11 @@ function writeOver(context, text, x, y, align = "left", baseline = "top", colour
   context.fillText(text, x, y);
 }
 
-/** The patient's sides at the middle of the four edges, beside the crosshair where that runs through there. */
-function drawEdgeLetters(context, letters, width, height, [crossX, crossY]) {
+/** The patient's sides at the middle of the four edges, beside vertical and horizontal lines that run through there. */
+function drawEdgeLetters(context, letters, width, height, acrossLines, downLine) {
   const amber = "#ffd479";
-  const aside = (cross, middle) => (Math.abs(cross - middle) < 12 ? middle + 14 : middle);
-  const [x, y] = [aside(crossX, width / 2), aside(crossY, height / 2)];
+  const aside = (lines, middle) => (lines.some((line) => Math.abs(line - middle) < 10) ? middle + 14 : middle);
+  const [x, y] = [aside(acrossLines, width / 2), aside([downLine], height / 2)];
   writeOver(context, letters.left, MARGIN, y, "left", "middle", amber);
   writeOver(context, letters.right, width - MARGIN, y, "right", "middle", amber);
   writeOver(context, letters.top, x, MARGIN, "center", "top", amber);

@@ -190,7 +190,9 @@ class PlaneView {
     writeOver(context, this.place, MARGIN, MARGIN + 17);
     if (state.mode !== "plane") writeOver(context, this.slabText, MARGIN, MARGIN + 34, "left", "top", "#ffd479");
     const { x, y } = pixelOf(plane, grid, state.at);
-    drawEdgeLetters(context, edgeLetters(plane, grid), width, height, toScreen(x + 0.5, y + 0.5));
+    const [crossX, crossY] = toScreen(x + 0.5, y + 0.5);
+    const acrossLines = state.beside ? [crossX, state.swipe * width] : [crossX];
+    drawEdgeLetters(context, edgeLetters(plane, grid), width, height, acrossLines, crossY);
     const pixelsPerMm = (toScreen(1, 0)[0] - toScreen(0, 0)[0]) / grid.spacing[plane.across];
     drawRuler(context, pixelsPerMm, width, height);
     if (width < NARROW) return; // the large picture has the same
