@@ -21,7 +21,8 @@ function writeOver(context, text, x, y, align = "left", baseline = "top", colour
 /** The patient's sides at the middle of the four edges, beside vertical and horizontal lines that run through there. */
 function drawEdgeLetters(context, letters, width, height, acrossLines, downLine) {
   const amber = "#ffd479";
-  const aside = (lines, middle) => (lines.some((line) => Math.abs(line - middle) < 10) ? middle + 14 : middle);
+  const isFree = (lines, place) => lines.every((line) => Math.abs(line - place) >= 8);
+  const aside = (lines, middle) => [0, 14, -14, 28].map((by) => middle + by).find((place) => isFree(lines, place)) ?? middle;
   const [x, y] = [aside(acrossLines, width / 2), aside([downLine], height / 2)];
   writeOver(context, letters.left, MARGIN, y, "left", "middle", amber);
   writeOver(context, letters.right, width - MARGIN, y, "right", "middle", amber);
