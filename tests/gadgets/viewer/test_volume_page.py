@@ -36,14 +36,17 @@ def sent(number: int, kind: str, series: int, **meta: str) -> list[ismrmrd.Image
     return images
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def all_series() -> dict[int, list[ismrmrd.Image]]:
     own = {"MalibuReconstruction": "super-resolution", "MalibuNetwork": HTML, "MalibuGeneratedDetail": HTML}
-    series = {
+    return {
         1: [image for number in (0, 1) for image in sent(number, "zero_filled", 1)],
         101: [image for number in (0, 1) for image in sent(number, "super_resolved", 101, **own)],
     }
-    return write_volume_explorer(series, tmp_path_factory.mktemp("page") / "volumes.html")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_volume_explorer(all_series(), tmp_path_factory.mktemp("page") / "volumes.html")
 
 
 class Workbench:
@@ -341,3 +344,18 @@ def test_on_a_phone_fingers_do_it_and_nothing_is_too_small(bench: Workbench, pag
     assert min(height for height in buttons if height) >= 30
     context.close()
     assert not errors
+
+
+def test_what_does_not_fit_is_left_out_and_told(
+    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gadgets.viewer.volumes_packed.LARGEST_BYTES", 3 * np.prod(SHAPE))
+    path = write_volume_explorer(all_series(), tmp_path / "small.html")
+    context = bench.tab.context.browser.new_context()
+    tab = context.new_page()
+    tab.goto(path.as_uri())
+    assert "holds the first 1 of the file's 2 volumes" in tab.inner_text("#mind")
+    assert "8 bits, exact to ±0.20" in tab.text_content("#facts")
+    value = tab.evaluate("malibu.value('zero_filled', [3, 2, 1])")
+    assert value == pytest.approx(float(VOLUMES["zero_filled"][0, 1, 2, 3]), abs=0.5001 * 100 / 255)
+    context.close()
