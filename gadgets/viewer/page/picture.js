@@ -7,6 +7,22 @@ const BRIGHTER_SHARE = 0.005;
 /** Largest zoom over the whole image. */
 const LARGEST_ZOOM = 32;
 
+const knownSizes = new WeakMap();
+const sizeObserver = typeof ResizeObserver === "undefined" ? null : new ResizeObserver((entries) => {
+  for (const { target } of entries) knownSizes.delete(target);
+});
+
+/** Size of a canvas in CSS pixels; it is kept, since asking makes the browser lay out the page anew after each change. */
+function sizeOf(canvas) {
+  if (knownSizes.has(canvas)) return knownSizes.get(canvas);
+  const size = { width: canvas.clientWidth, height: canvas.clientHeight };
+  if (sizeObserver && size.width) {
+    knownSizes.set(canvas, size);
+    sizeObserver.observe(canvas);
+  }
+  return size;
+}
+
 /**
  * Draws a Float32Array image and turns gestures into calls back.
  *
@@ -107,7 +123,7 @@ class Picture {
   }
 
   /** Zoom about a place of the canvas, which stays where it is; by default about the middle. */
-  zoomBy(factor, atX = this.canvas.clientWidth / 2, atY = this.canvas.clientHeight / 2) {
+  zoomBy(factor, atX = sizeOf(this.canvas).width / 2, atY = sizeOf(this.canvas).height / 2) {
     const held = this.toImage(atX, atY);
     const zoom = Math.max(1, Math.min(LARGEST_ZOOM, this.view.zoom * factor));
     const change = this.view.zoom / zoom;
@@ -117,7 +133,7 @@ class Picture {
 
   /** CSS pixels per pixel of the image, and where its corner lies. */
   geometry() {
-    const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight];
+    const { width, height } = sizeOf(this.canvas);
     const [columns, rows] = [this.columns || 1, this.rows || 1];
     const scaleX = this.view.zoom * Math.min(width / columns, height / (rows * this.spacing));
     const scaleY = scaleX * this.spacing;
@@ -133,9 +149,9 @@ class Picture {
   }
 
   draw() {
-    if (!this.values || !this.canvas.clientWidth) return;
+    const { width, height } = sizeOf(this.canvas);
+    if (!this.values || !width) return;
     const ratio = window.devicePixelRatio || 1;
-    const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight];
     const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
     if (this.canvas.width !== wide || this.canvas.height !== high) [this.canvas.width, this.canvas.height] = [wide, high];
     colourise(this.values, this.window.low, this.window.high, this.table, this.words);
@@ -170,4 +186,4 @@ class Picture {
   }
 }
 
-if (typeof module !== "undefined") module.exports = { Picture };
+if (typeof module !== "undefined") module.exports = { Picture, sizeOf };

@@ -85,15 +85,15 @@ class Curves {
     else document.getElementById("fit-note").textContent = "";
     const { cardiac, respiratory, pulse } = state;
     const [phases, states] = model.sizes;
-    const over = (count, cellAt) => magnitudeOf(signalAt(voxel, Array.from({ length: count }, (_, n) => cellAt(n))));
+    const over = (count, binsAt) => magnitudeOf(signalAt(voxel, model.cellsOf(Array.from({ length: count }, (_, n) => binsAt(n)), pulse)));
     const marker = (value) => (state.moment === null ? value : undefined);
     if (isKnown("cardiac")) {
       const step = explorer.beatMs / phases;
-      const [x0, y0] = [Array.from({ length: phases }, (_, n) => n * step), over(phases, (n) => model.cell(n, respiratory, pulse))];
+      const [x0, y0] = [Array.from({ length: phases }, (_, n) => n * step), over(phases, (n) => [n, respiratory])];
       this.draw("cardiac", { x: x0, xLabel: "ms after end-diastole", lines: [{ y: y0, token: "accent", dots: true }], marker: marker(cardiac * step), zero: true });
     }
     if (isKnown("respiratory")) {
-      const [x0, y0] = [Array.from({ length: states }, (_, n) => n + 1), over(states, (n) => model.cell(cardiac, n, pulse))];
+      const [x0, y0] = [Array.from({ length: states }, (_, n) => n + 1), over(states, (n) => [cardiac, n])];
       this.draw("respiratory", { x: x0, xLabel: "position, expiration → inspiration", lines: [{ y: y0, token: "accent", dots: true }], marker: marker(respiratory + 1), zero: true });
     }
   }

@@ -68,6 +68,23 @@ class TemporalModel {
     return { re, im: null };
   }
 
+  /** φ at some [cardiac, respiratory] bins of one pulse: the sum over t is made once for all. */
+  cellsOf(bins, pulse) {
+    const [rank, beats, breaths, orders] = this.record.tensor.core.shape;
+    const core = this.fields.of(this.record.tensor.core);
+    const recovery = this.row("recovery", pulse);
+    const summed = new Float64Array(rank * beats * breaths);
+    for (let i = 0; i < summed.length; i++) for (let t = 0; t < orders; t++) summed[i] += core[i * orders + t] * recovery[t];
+    return bins.map(([cardiac, respiratory]) => {
+      const [heart, breath] = [this.row("cardiac", cardiac), this.row("respiratory", respiratory)];
+      const re = new Float64Array(rank);
+      let i = 0;
+      for (let l = 0; l < rank; l++)
+        for (let a = 0; a < beats; a++) for (let b = 0; b < breaths; b++) re[l] += summed[i++] * heart[a] * breath[b];
+      return { re, im: null };
+    });
+  }
+
   /** M[l,t] = Σ_ab G[l,a,b,t] U_c[c,a] U_r[r,b]: what takes basis maps to recovery curves at one state of motion. */
   recoveryOf(cardiac, respiratory) {
     const [rank, beats, breaths, orders] = this.record.tensor.core.shape;
@@ -111,13 +128,14 @@ class SpatialFactor {
     const { size, re, im } = this;
     re.fill(0);
     im.fill(0);
-    for (let k = 0; k < this.rank; k++) {
-      const [c, s] = [phi.re[k], phi.im ? phi.im[k] : 0];
-      const real = maps.subarray(2 * k * size, (2 * k + 1) * size);
-      const imaginary = maps.subarray((2 * k + 1) * size, (2 * k + 2) * size);
-      if (s) addTurned(re, im, real, imaginary, c, s);
-      else addScaled(re, im, real, imaginary, c);
-    }
+    const map = (k, part) => maps.subarray((2 * k + part) * size, (2 * k + part + 1) * size);
+    let k = 0;
+    if (!phi.im)
+      for (; k + 4 <= this.rank; k += 4) {
+        addFour(re, [0, 1, 2, 3].map((n) => map(k + n, 0)), phi.re, k);
+        addFour(im, [0, 1, 2, 3].map((n) => map(k + n, 1)), phi.re, k);
+      }
+    for (; k < this.rank; k++) addTurned(re, im, map(k, 0), map(k, 1), phi.re[k], phi.im ? phi.im[k] : 0);
     for (let i = 0; i < size; i++) out[i] = Math.sqrt(re[i] * re[i] + im[i] * im[i]);
     return out;
   }
@@ -154,11 +172,10 @@ class SpatialFactor {
   }
 }
 
-function addScaled(re, im, real, imaginary, c) {
-  for (let i = 0; i < re.length; i++) {
-    re[i] += c * real[i];
-    im[i] += c * imaginary[i];
-  }
+/** Four maps at a time: the sum is read and written a quarter as often, which is what takes the time. */
+function addFour(sum, [a, b, c, d], phi, k) {
+  const [p, q, r, s] = [phi[k], phi[k + 1], phi[k + 2], phi[k + 3]];
+  for (let i = 0; i < sum.length; i++) sum[i] += p * a[i] + q * b[i] + r * c[i] + s * d[i];
 }
 
 function addTurned(re, im, real, imaginary, c, s) {

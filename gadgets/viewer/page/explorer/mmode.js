@@ -30,7 +30,7 @@ class LineView {
     const { line } = explorer.state;
     const axes = lineAxes(explorer);
     this.section.hidden = !line || !axes.length;
-    if (this.section.hidden || !this.canvas.clientWidth) return;
+    if (this.section.hidden || !sizeOf(this.canvas).width) return;
     if (this.filledFor !== explorer.slice) fillChoice(this.axis, axes, axes[0][0]);
     this.filledFor = explorer.slice;
     const axis = axes.some(([name]) => name === explorer.state.lineAxis) ? explorer.state.lineAxis : axes[0][0];

@@ -19,7 +19,7 @@ class Explorer {
     this.set(wanted);
     const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (!isStill && !location.hash && this.axes.rows.cardiac) this.axes.toggle("cardiac");
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.render());
+    watchTheme(() => this.render());
     addEventListener("hashchange", () => this.set({ ...this.first, ...stateOf(location.hash) }));
   }
 

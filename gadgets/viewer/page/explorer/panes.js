@@ -119,7 +119,7 @@ function short(value) {
 
 /** Sides of the patient at the edges, and a bar of 50 mm. */
 function paintFrameOfReference(context, toScreen, slice, canvas) {
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  const { width, height } = sizeOf(canvas);
   const [right, bottom] = [sideOf(slice.rowDir), sideOf(slice.columnDir)];
   context.font = "600 13px system-ui, sans-serif";
   context.fillStyle = "rgba(255,255,255,.9)";

@@ -1,9 +1,23 @@
 "use strict";
 // Small plots of curves in the page's own colours: a line, a fit with its band, and a marker that can be dragged.
 
-/** A token of the design, as the present theme has it. */
+const knownTokens = new Map();
+
+/** A token of the design, as the present theme has it; it is kept until the theme changes. */
 function token(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  if (!knownTokens.has(name))
+    knownTokens.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+  return knownTokens.get(name);
+}
+
+/** Call back when the colours change, by the system's wish or by the page's. */
+function watchTheme(changed) {
+  const anew = () => {
+    knownTokens.clear();
+    changed();
+  };
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", anew);
+  new MutationObserver(anew).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
 }
 
 /** Round numbers that divide a range into about `count` steps. */
@@ -20,7 +34,7 @@ function ticksOf(low, high, count) {
 /** Make a canvas as sharp as the screen, and give its context in CSS pixels. */
 function sharpContext(canvas) {
   const ratio = window.devicePixelRatio || 1;
-  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  const { width, height } = sizeOf(canvas);
   const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== wide || canvas.height !== high) [canvas.width, canvas.height] = [wide, high];
   const context = canvas.getContext("2d");
@@ -55,7 +69,7 @@ class Plot {
 
   draw(shown) {
     this.shown = shown;
-    if (!this.canvas.clientWidth) return;
+    if (!sizeOf(this.canvas).width) return;
     const { context, width, height } = sharpContext(this.canvas);
     this.place(shown, width, height);
     this.axes(context, shown, width, height);

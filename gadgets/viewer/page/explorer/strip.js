@@ -51,17 +51,33 @@ class Strip {
   /** @param {{cardiac, respiratory, moment: number|null}} shown bins that are shown, or the time of a moment in s. */
   draw(shown) {
     this.shown = shown;
-    if (!this.canvas.clientWidth || !this.count) return;
+    if (!sizeOf(this.canvas).width || !this.count) return;
     const { context, width, height } = sharpContext(this.canvas);
+    this.place(width, height);
+    const key = [width, height, this.canvas.width, token("text")].join();
+    if (this.still?.key !== key) this.still = { key, canvas: this.stillParts(width, height) };
+    context.drawImage(this.still.canvas, 0, 0, width, height);
+    if (shown.moment === null) this.sorted(context, shown, height);
+    else this.moment(context, shown.moment, height);
+  }
+
+  place(width, height) {
     const wide = width - STRIP_MARGIN.left - STRIP_MARGIN.right;
     this.toX = (time) => STRIP_MARGIN.left + ((time - this.start) / (this.end - this.start)) * wide;
     this.toY = (share) => STRIP_MARGIN.top + (1 - share) * (height - STRIP_MARGIN.top - STRIP_MARGIN.bottom);
+  }
+
+  /** What does not change: thousands of lines, drawn once. */
+  stillParts(width, height) {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [this.canvas.width, this.canvas.height];
+    const context = canvas.getContext("2d");
+    context.scale(canvas.width / width, canvas.height / height);
     this.leftOut(context, height);
-    if (shown.moment === null) this.sorted(context, shown, height);
     this.respiration(context);
     this.beats(context);
     this.times(context, width, height);
-    if (shown.moment !== null) this.moment(context, shown.moment, height);
+    return canvas;
   }
 
   /** Spokes that were not used: those of ectopic beats. */
