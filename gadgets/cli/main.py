@@ -16,7 +16,6 @@ from gadgets import RESEARCH_LABEL, __version__
 from gadgets.cli.benchmarks import benchmark
 from gadgets.cli.ending import one_line_errors
 from gadgets.cli.exchange import check_exchange, dicom, nifti, restore, write_exchange
-from gadgets.cli.gadgetron import install_gadgetron
 from gadgets.cli.job_list import jobs
 from gadgets.cli.networks import calibrate, nets, prepare_courses, prepare_pairs
 from gadgets.cli.options import (
@@ -46,7 +45,7 @@ from gadgets.cli.options import (
     print_table,
     progress_bar,
 )
-from gadgets.cli.packaging import package
+from gadgets.cli.packaging import install_gadgetron, package
 from gadgets.cli.pipes import convert, stream
 from gadgets.cli.serve import serve
 from gadgets.cli.view import view, write_explorer_beside_report

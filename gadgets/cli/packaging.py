@@ -1,4 +1,4 @@
-"""``malibu package``: what a scanner or a server beside it installs."""
+"""What a scanner or a server beside it installs: ``malibu package``, ``malibu install-gadgetron``."""
 
 import datetime
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from gadgets.cli.options import out
 from gadgets.errors import ParameterError
@@ -100,3 +101,33 @@ def _today() -> str:
         return datetime.datetime.fromtimestamp(int(epoch), datetime.timezone.utc).date().isoformat()
     except (ValueError, OverflowError, OSError) as error:
         raise ParameterError(f"SOURCE_DATE_EPOCH must be seconds since 1970: {error}") from error
+
+
+def install_gadgetron(
+    prefix: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder in which Gadgetron is installed; default: the conda environment, or that of gadgetron on "
+            "the PATH.",
+            show_default=False,
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Install nothing; check that this Gadgetron can run malibu.")
+    ] = False,
+) -> None:
+    """Put malibu's configurations where a Gadgetron finds them, or check that all is well; exit 1 if it is not."""
+    from gadgets.consoles.installation import checks, gadgetron_prefix, install_configurations
+
+    place = gadgetron_prefix(prefix)
+    if not check:
+        for path in install_configurations(place):
+            out.print(f"wrote {path}", soft_wrap=True, highlight=False)
+        return
+    all_passed = True
+    for item in checks(place):
+        all_passed &= item.passed
+        mark = "[green]ok[/green]   " if item.passed else "[red]wrong[/red]"
+        out.print(f"{mark} {item.what}: {escape(item.text)}", soft_wrap=True, highlight=False)
+    if not all_passed:
+        raise typer.Exit(1)
