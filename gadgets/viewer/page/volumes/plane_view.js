@@ -49,18 +49,13 @@ class PlaneView {
   build() {
     const { name } = this.plane;
     const title = name[0].toUpperCase() + name.slice(1);
-    this.section = document.createElement("section");
-    this.section.className = "view";
+    this.section = document.getElementById("view-template").content.firstElementChild.cloneNode(true);
     this.section.dataset.plane = name;
-    this.section.innerHTML = `<div class="stage"><canvas tabindex="0" role="application"></canvas>
-      <div class="divider" role="slider" tabindex="0" aria-valuemin="0" aria-valuemax="100"
-        aria-label="Divider between the two versions" hidden><span class="grip" aria-hidden="true">◂▸</span></div>
-      <button type="button" class="enlarge" aria-label="Enlarge ${name}" title="Enlarge (E)">⤢</button></div>
-      <label class="through"><span class="name">${title}</span><input type="range" min="0" step="1">
-      <output></output></label>`;
     const find = (selector) => this.section.querySelector(selector);
     [this.canvas, this.divider, this.slider, this.output] =
       ["canvas", ".divider", "input", "output"].map((selector) => find(selector));
+    find(".name").textContent = title;
+    find(".enlarge").setAttribute("aria-label", `Enlarge ${name}`);
     this.canvas.setAttribute("aria-label",
       `${title} plane: arrows move the crosshair, Page Up and Page Down go through the planes`);
     this.slider.max = this.page.grid.shape[this.plane.normal] - 1;
