@@ -35,4 +35,4 @@ def _picture(image: ismrmrd.Image) -> bytes:
     axes = figure.subplots()
     axes.imshow(np.abs(plane) if np.iscomplexobj(plane) else plane, cmap="gray")
     axes.axis("off")
-    return png_of(figure)
+    return png_of(figure, on_film=True)

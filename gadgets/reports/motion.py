@@ -99,7 +99,7 @@ def _wall_motion(images: list[ismrmrd.Image]) -> bytes:
     left, right = max(0, column - half), min(cine.shape[2], column + half)
     line = cine[:, row, left:right]
     interval_ms = 60_000 / float(images[0].meta["MalibuHeartRatePerMinute"])
-    figure = Figure(figsize=(8, 3.4))
+    figure = Figure(figsize=(11.4, 4.6), layout="constrained")
     still, moving = figure.subplots(1, 2, width_ratios=(1, 1.4))
     still.imshow(cine[0], cmap="gray", vmax=np.percentile(cine, 99.5))
     still.plot([left, right], [row, row], color="tab:orange", linewidth=1)
@@ -107,7 +107,7 @@ def _wall_motion(images: list[ismrmrd.Image]) -> bytes:
     twice = np.concatenate([line, line]).T
     moving.imshow(twice, cmap="gray", aspect="auto", extent=(0, 2 * interval_ms, right, left))
     moving.set(xlabel="time (ms)", ylabel="pixel along the line")
-    return png_of(figure)
+    return png_of(figure, on_film=True)
 
 
 def _t1(maps: list[ismrmrd.Image], deviations: list[ismrmrd.Image]) -> bytes:
@@ -126,7 +126,7 @@ def _b1(maps: list[ismrmrd.Image], deviations: list[ismrmrd.Image]) -> bytes:
 
 
 def _side_by_side(panels: Sequence[tuple[NDArray, str, tuple[float, float], str]]) -> bytes:
-    figure = Figure(figsize=(5.2 * len(panels), 4.2))
+    figure = Figure(figsize=(5.7 * len(panels), 5), layout="constrained")
     for axes, (values, title, (low, high), colors) in zip(
         np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True
     ):
@@ -134,12 +134,12 @@ def _side_by_side(panels: Sequence[tuple[NDArray, str, tuple[float, float], str]
         axes.set_title(title, fontsize=10)
         axes.axis("off")
         figure.colorbar(drawn, ax=axes, shrink=0.85)
-    return png_of(figure)
+    return png_of(figure, on_film=True)
 
 
 def _gating(image: ismrmrd.Image) -> bytes:
     rows = dict(zip(GATING_ROWS, image.data[0, 0], strict=True))
-    figure = Figure(figsize=(10, 4.6))
+    figure = Figure(figsize=(11.4, 5), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     start = float(rows["time_s"][0])
     inside = rows["time_s"] < start + _SHOWN_S
@@ -148,7 +148,7 @@ def _gating(image: ismrmrd.Image) -> bytes:
         quality = image.meta["MalibuRespirationQuality" if name == "respiration" else "MalibuHeartQuality"]
         _signal(axes, {key: values[inside] for key, values in rows.items()}, name, bins)
         axes.set_ylabel(label)
-        axes.set_title(f"quality {quality}", fontsize=9, loc="right")
+        axes.set_title(f"quality {quality}", fontsize=10, loc="right")
     for number, beat_s in enumerate(float(time) for time in str(image.meta.get("BeatTimesS", "")).split()):
         if start <= beat_s < start + _SHOWN_S:
             ectopic = str(number) in str(image.meta.get("EctopicBeats", "")).split()

@@ -1,6 +1,5 @@
 """A report for people: pictures of an image file as PNGs, and all of them in one self-contained HTML page."""
 
-import html
 import io
 import json
 from collections.abc import Iterator
@@ -16,11 +15,45 @@ from gadgets.files import complete_file
 from gadgets.mrd.files import read_images
 from gadgets.mrd.foreign_files import DEFAULT_GROUP
 from gadgets.multitasking.series import SERIES
-from gadgets.pages.shell import figure_html, png_of, table_html, write_page
+from gadgets.pages.sections import bars_html, folded_html, grid_html, pairs_html, section_html
+from gadgets.pages.shell import figure_html, png_of, write_page
 from gadgets.reports.foreign import foreign_pictures, is_foreign
 from gadgets.reports.motion import animation, grey, motion_pictures
-from gadgets.reports.super_resolution import is_super_resolved, volume_pictures
+from gadgets.reports.scan_summary import first_of, remarks_html, summary_html
+from gadgets.reports.super_resolution import is_super_resolved, volume_facts_html, volume_pictures
 from gadgets.reports.trust_pictures import trust_html, trust_pictures
+
+SeriesByNumber = dict[int, list[ismrmrd.Image]]
+
+EXPLORER = "explorer.html"
+"""The page beside the report that shows every frame."""
+
+_GROUPS = {
+    "Images": (
+        "time_average",
+        "cine_bright",
+        "cine_dark",
+        "t1_recovery",
+        "respiratory",
+        "realtime",
+    ),
+    "Before and after": ("comparison", "super_resolution"),
+    "T1 and B1": ("t1_map", "b1_map"),
+    "Motion": ("gating", "wall_motion"),
+    "Where not to trust it": ("uncertainty", "data_misfit"),
+    "Temporal model": ("singular_values", "temporal_basis", "basis_maps"),
+}
+"""Headings, and the pictures below them by the stems of their names."""
+
+_NARROW = (
+    "time_average.png",
+    "cine_bright.gif",
+    "cine_dark.gif",
+    "t1_recovery.gif",
+    "respiratory.gif",
+    "realtime.gif",
+)
+"""Pictures that stand beside each other."""
 
 # Basis maps that the report shows.
 _SHOWN_MAPS = 16
@@ -52,45 +85,75 @@ def write_report(images: Path, folder: Path, group: str = DEFAULT_GROUP) -> Path
     """
     series = read_images(images, group)
     folder.mkdir(parents=True, exist_ok=True)
-    parts = _remarks(series)
-    title, pictures = _contents(series)
-    for name, caption, picture in pictures:
-        with complete_file(folder / name) as partial:
-            partial.write_bytes(picture)
-        parts.append(figure_html(picture, caption))
-    firsts = [images[0] for images in series.values()]
-    first = next((image for image in firsts if "MalibuStageSeconds" in image.meta), firsts[0])
-    if not is_foreign(series):
-        parts.insert(0, trust_html(first))
-        parts += [_stage_table(first), _parameter_table(first)]
-    return write_page(folder / "report.html", title, parts)
-
-
-def _remarks(series: dict[int, list[ismrmrd.Image]]) -> list[str]:
-    """What a user must know before looking at anything else."""
-    said = (image.meta.get("MalibuRemarks") for images in series.values() for image in images)
-    return [f"<p><strong>Beware:</strong> {html.escape(str(remark))}</p>" for remark in dict.fromkeys(said) if remark]
-
-
-def _contents(series: dict[int, list[ismrmrd.Image]]) -> tuple[str, Iterator[tuple[str, str, bytes]]]:
-    """Title and pictures."""
     if is_foreign(series):
-        return "Images that malibu did not make", foreign_pictures(series)
-    if is_super_resolved(series):
-        return "malibu: super-resolution", volume_pictures(series)
-    return "malibu: Multitasking reconstruction", _pictures(series)
+        title, parts = "Images that malibu did not make", [_pictures_of(foreign_pictures(series), folder)]
+    elif is_super_resolved(series):
+        title, parts = "malibu: super-resolution", _super_resolution_parts(series, folder)
+    else:
+        title, parts = "malibu: Multitasking reconstruction", _multitasking_parts(series, folder)
+    return write_page(folder / "report.html", title, ["<main>", *parts, "</main>"])
 
 
-def _pictures(series: dict[int, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
-    for slice_index in sorted({image.slice for images in series.values() for image in images}):
+def _multitasking_parts(series: SeriesByNumber, folder: Path) -> list[str]:
+    """Summary, pictures, stages and parameters; slice by slice where there are several."""
+    slices = sorted({image.slice for images in series.values() for image in images})
+    summaries, pictures = [], []
+    for number in slices:
         by_kind = {
-            kind: [image for image in series.get(record.number, ()) if image.slice == slice_index]
+            kind: [image for image in series.get(record.number, ()) if image.slice == number]
             for kind, record in SERIES.items()
         }
-        suffix = f"_slice{slice_index}" if slice_index else ""
-        for name, caption, picture in _all_of(by_kind):
-            stem, dot, kind = name.partition(".")
-            yield f"{stem}{suffix}{dot}{kind}", caption, picture
+        if not any(by_kind.values()):
+            continue
+        name = f" of slice {number + 1}" if len(slices) > 1 else ""
+        summaries.append(section_html(f"Summary{name}", summary_html(by_kind), trust_html(first_of(by_kind))))
+        found = _all_of(by_kind)
+        pictures.append(
+            section_html(f"Pictures{name}", _pictures_of(found, folder, f"_slice{number}" if number else ""))
+        )
+    remarks = remarks_html(series)
+    return [remarks, *summaries, _onward(series, folder), *pictures, *_how_it_was_made(series)]
+
+
+def _super_resolution_parts(series: SeriesByNumber, folder: Path) -> list[str]:
+    cards = volume_facts_html(series)
+    pictures = _pictures_of(volume_pictures(series), folder)
+    summary = section_html("Summary", cards)
+    return [
+        remarks_html(series),
+        summary,
+        _onward(series, folder),
+        section_html("Pictures", pictures),
+        *_how_it_was_made(series),
+    ]
+
+
+def _onward(series: SeriesByNumber, folder: Path) -> str:
+    """The way to the explorer where it lies beside the page, and what the page does not show."""
+    known = {record.number for record in SERIES.values()}
+    further = [number for number in sorted(series) if number not in known and not is_super_resolved(series)]
+    said = ""
+    if further:
+        numbers = ", ".join(map(str, further))
+        said = f'<p class="quiet">The file also holds series {numbers}, which this page does not show.</p>'
+    if (folder / EXPLORER).exists():
+        said += f'<p><a class="onward" href="{EXPLORER}">Explore every frame and every voxel</a></p>'
+    return said
+
+
+def _pictures_of(pictures: Iterator[tuple[str, str, bytes]], folder: Path, suffix: str = "") -> str:
+    """Write pictures beside the page, and group them in grids by what they are about."""
+    groups: dict[str, list[tuple[bool, str]]] = {}
+    for name, caption, picture in pictures:
+        stem, dot, kind = name.partition(".")
+        with complete_file(folder / f"{stem}{suffix}{dot}{kind}") as partial:
+            partial.write_bytes(picture)
+        group = next((title for title, stems in _GROUPS.items() if stem in stems), "")
+        is_wide = name not in _NARROW
+        groups.setdefault(group, []).append((is_wide, figure_html(picture, caption, wide=is_wide)))
+    ordered = [title for title in _GROUPS if title in groups] + [title for title in groups if title not in _GROUPS]
+    narrow_first = {title: [shown for _, shown in sorted(groups[title], key=lambda one: one[0])] for title in ordered}
+    return "".join(grid_html(narrow_first[title], title) for title in ordered)
 
 
 def _all_of(by_kind: dict[str, list[ismrmrd.Image]]) -> Iterator[tuple[str, str, bytes]]:
@@ -124,7 +187,7 @@ def _comparison(by_kind: dict[str, list[ismrmrd.Image]]) -> bytes:
     is_cine = "CardiacBin" in before[0].meta
     after = by_kind["cine_bright" if is_cine else "realtime"] or before
     rows = [0, len(before) // 3]
-    figure = Figure(figsize=(8.4, 3 * len(rows)))
+    figure = Figure(figsize=(11.4, 4 * len(rows)), layout="constrained")
     panels = figure.subplots(len(rows), 3, squeeze=False)
     names = "back-projection", str(after[0].meta["MalibuReconstruction"]), "difference × 4"
     for line, row in zip(panels, rows, strict=True):
@@ -133,9 +196,9 @@ def _comparison(by_kind: dict[str, list[ismrmrd.Image]]) -> bytes:
         shown = first, second, 4 * np.abs(second - first)
         for axes, image, name in zip(line, shown, names, strict=True):
             axes.imshow(image, cmap="gray", vmin=0, vmax=peak)
-            axes.set_title(f"{name}, cardiac phase {row + 1}" if is_cine else f"{name}, frame {row + 1}", fontsize=9)
+            axes.set_title(f"{name}, cardiac phase {row + 1}" if is_cine else f"{name}, frame {row + 1}", fontsize=10)
             axes.axis("off")
-    return png_of(figure)
+    return png_of(figure, on_film=True)
 
 
 def _still(image: ismrmrd.Image) -> bytes:
@@ -146,36 +209,40 @@ def _still(image: ismrmrd.Image) -> bytes:
 
 def _frame_strip(images: list[ismrmrd.Image], count: int = 6) -> bytes:
     chosen = [images[row] for row in np.unique(np.linspace(0, len(images) - 1, count).astype(int))]
-    figure = Figure(figsize=(2.6 * len(chosen), 3))
-    for axes, image in zip(np.atleast_1d(figure.subplots(1, len(chosen))), chosen, strict=True):
+    columns = min(3, len(chosen))
+    figure = Figure(figsize=(11.4, 4.2 * -(-len(chosen) // columns)), layout="constrained")
+    panels = figure.subplots(-(-len(chosen) // columns), columns, squeeze=False)
+    for axes in panels.flat:
+        axes.axis("off")
+    for axes, image in zip(panels.flat, chosen, strict=False):
         axes.imshow(grey(image), cmap="gray", vmin=0, vmax=255)
         time = f"t = {float(image.meta['FrameTimeMs']) / 1000:.2f} s"
         inversion = image.meta.get("InversionTime")
-        axes.set_title(time + (f"\nTI = {float(inversion):.0f} ms" if inversion else ""), fontsize=9)
-        axes.axis("off")
-    return png_of(figure)
+        axes.set_title(time + (f", TI = {float(inversion):.0f} ms" if inversion else ""), fontsize=10)
+    return png_of(figure, on_film=True)
 
 
 def _map_grid(images: list[ismrmrd.Image]) -> bytes:
     shown = images[:_SHOWN_MAPS]
-    columns = min(8, len(shown))
+    columns = min(4, len(shown))
     rows = -(-len(shown) // columns)
-    figure = Figure(figsize=(1.7 * columns, 1.9 * rows))
+    figure = Figure(figsize=(11.4, 11.4 / columns * 1.15 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     for number, (axes, image) in enumerate(zip(grid.flat, shown, strict=False), start=1):
         axes.imshow(grey(image), cmap="gray", vmin=0, vmax=255)
-        axes.set_title(str(number), fontsize=8)
-    return png_of(figure)
+        axes.set_title(str(number), fontsize=10)
+    return png_of(figure, on_film=True)
 
 
 def _singular_values(temporal: ismrmrd.Image) -> bytes:
     values = np.array(temporal.meta["SingularValues"].split(), dtype=float)
     rank = int(temporal.meta["MalibuRank"])
-    figure = Figure(figsize=(7, 3.2))
+    figure = Figure(figsize=(11.4, 3.8), layout="constrained")
     axes = figure.subplots()
     axes.semilogy(np.arange(1, len(values) + 1), values / values[0], ".-")
+    axes.yaxis.set_major_formatter("{x:g}")  # powers of ten would have small exponents
     axes.axvline(rank + 0.5, color="0.6", linestyle="--", label=f"rank {rank}")
     axes.set(xlabel="component", ylabel="relative singular value")
     axes.legend(frameon=False)
@@ -192,7 +259,7 @@ def _basis_functions(temporal: ismrmrd.Image, realtime: list[ismrmrd.Image]) -> 
         slope, offset = np.polyfit(known, seconds, 1)
         times, label = slope * spokes + offset, "time (s)"
     shown = basis[:_SHOWN_FUNCTIONS]
-    figure = Figure(figsize=(9, 1.1 * len(shown) + 0.5))
+    figure = Figure(figsize=(11.4, 0.9 * len(shown) + 0.5), layout="constrained")
     colors = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(shown)))
     panels = np.atleast_1d(figure.subplots(len(shown), 1, sharex=True))
     for number, (axes, row, color) in enumerate(zip(panels, shown, colors, strict=True), start=1):
@@ -203,15 +270,17 @@ def _basis_functions(temporal: ismrmrd.Image, realtime: list[ismrmrd.Image]) -> 
     return png_of(figure)
 
 
-def _stage_table(first: ismrmrd.Image) -> str:
+def _how_it_was_made(series: SeriesByNumber) -> list[str]:
+    """Stages and parameters, the latter folded away."""
+    firsts = [images[0] for images in series.values()]
+    first = next((image for image in firsts if "MalibuStageSeconds" in image.meta), firsts[0])
     seconds = json.loads(first.meta.get("MalibuStageSeconds", "{}"))
-    rows = [[name, f"{value:.2f}"] for name, value in seconds.items()]
-    rows.append(["total", f"{sum(seconds.values()):.2f}"])
-    return "<h2>Seconds per stage</h2>" + table_html(("stage", "seconds"), rows)
-
-
-def _parameter_table(first: ismrmrd.Image) -> str:
-    entries = {key: value for key, value in first.meta.items() if key.startswith("Malibu") and "{" not in str(value)}
+    metas = [first.meta, *(image.meta for image in firsts)]
+    entries = {key: value for meta in reversed(metas) for key, value in meta.items() if key.startswith("Malibu")}
+    entries = {key: value for key, value in entries.items() if "{" not in str(value)}
     entries |= json.loads(first.meta.get("MalibuParameters", "{}"))
-    rows = "".join(f"<tr><td>{html.escape(k)}</td><td>{html.escape(str(v))}</td></tr>" for k, v in entries.items())
-    return f"<h2>How it was made</h2><table>{rows}</table>"
+    named = {str(key): str(value) for key, value in entries.items()}
+    return [
+        section_html("Seconds per stage", bars_html(("stage", "seconds"), seconds)),
+        section_html("How it was made", folded_html("Parameters, network and provenance", pairs_html(named))),
+    ]

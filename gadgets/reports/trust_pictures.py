@@ -73,13 +73,13 @@ def _uncertainty(by_kind: dict[str, list[ismrmrd.Image]], deviation: NDArray) ->
 
 
 def _panels(pictures: list[tuple[str, NDArray, str, float]]) -> bytes:
-    figure = Figure(figsize=(4.2 * len(pictures), 3.6))
+    figure = Figure(figsize=(5.7 * len(pictures), 5), layout="constrained")
     for axes, (title, image, colors, peak) in zip(
         np.atleast_1d(figure.subplots(1, len(pictures))), pictures, strict=True
     ):
         drawn = axes.imshow(image, cmap=colors, vmin=0, vmax=peak)
-        axes.set_title(title, fontsize=9)
+        axes.set_title(title, fontsize=10)
         axes.axis("off")
         if colors != "gray":
             figure.colorbar(drawn, ax=axes, shrink=0.8)
-    return png_of(figure)
+    return png_of(figure, on_film=True)

@@ -59,7 +59,7 @@ def test_simulate_info_replay_report(tmp_path: Path) -> None:
         "temporal_basis.png",
         "report.html",
     }
-    assert page.count("data:image/") == 10
+    assert page.count("data:image/") == 12  # each GIF also stands still
     for stage in ("receive", "temporal basis", "T1 map", "coil maps", "back-projection", "network"):
         assert f"<td>{stage}</td>" in page
 
