@@ -52,6 +52,16 @@ def bars_html(header: Sequence[str], seconds: Mapping[str, float]) -> str:
     return scrolled_html(f"table: {name}, {unit}", f'<table class="bars">{top}{rows}</table>')
 
 
+def stages_html(by_run: Mapping[str, Mapping[str, float]]) -> str:
+    """A card of bars for each run that has stages."""
+    cards = "".join(
+        f'<div class="card"><h3>{html.escape(run)}</h3>{bars_html(("stage", "seconds"), seconds)}</div>'
+        for run, seconds in by_run.items()
+        if seconds
+    )
+    return f'<div class="cards">{cards}</div>' if cards else ""
+
+
 def folded_html(title: str, content: str) -> str:
     """What is shown only when its title is opened."""
     return f"<details><summary>{html.escape(title)}</summary>{content}</details>"

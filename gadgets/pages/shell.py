@@ -72,7 +72,7 @@ def figure_html(picture: bytes, caption: str, wide: bool = False) -> str:
         is_animated = getattr(image, "n_frames", 1) > 1
         drawn_width = round(image.width * _PIXELS_PER_INCH / image.info["dpi"][0]) if "dpi" in image.info else None
         still = _source(_first_frame(image)) if is_animated else ""
-        corner = image.convert("L").getpixel((0, 0))
+        corner = image.convert("L").tobytes()[0]
     if drawn_width is None:
         shown = f'<img class="still" src="{_source(picture)}" alt="{text}">'
         if still:

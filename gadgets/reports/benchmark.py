@@ -1,5 +1,6 @@
 """The page of a benchmark: its table, and the images of all methods at one window."""
 
+import html
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gadgets.evaluation.multitasking import Benchmark, Row
+from gadgets.pages.sections import section_html, stages_html
 from gadgets.pages.shell import figure_html, png_of, table_html, write_page
 from recon.quality.metrics import Quality, agreement
 
@@ -36,8 +38,13 @@ where there is one."""
 COLUMN_GROUPS = (tuple(range(7)), (0, *range(7, 11)), (0, *range(11, len(HEADER))))
 """Columns of the tables for a terminal: resources and the truth; the cardiac cycle; ADMM and T1."""
 
+_GROUP_TITLES = ("Resources, and frames against the truth", "The cardiac cycle against the truth", "Against ADMM; T1")
+
 # Differences are shown this many times brighter than the frames.
 _DIFFERENCE_GAIN = 4
+
+# Width of a panel in inches below which a pixel of the images cannot be told from its neighbour.
+_NARROWEST_PANEL = 2.8
 
 
 def cells(row: Row) -> list[str]:
@@ -76,20 +83,48 @@ def write_benchmark_page(benchmark: Benchmark, path: Path) -> Path:
     -------
     Path
     """
-    stages = [[name, f"{value:.2f}"] for name, value in benchmark.shared_seconds.items()]
-    for row in benchmark.rows:
-        stages += [[f"{row.method}: {name}", f"{value:.2f}"] for name, value in row.seconds.items()]
     size = ", ".join(f"{name} {value}" for name, value in benchmark.shape.items())
+    what = f"{benchmark.scan} on {benchmark.device}: {size}. Frames are magnitudes at the scale that they have; "
+    what += "nothing is fitted. Seconds are the method's own; the stages that all share are below."
+    caption = f"Frames at one window, and differences times {_DIFFERENCE_GAIN}"
+    stages = {"all methods": benchmark.shared_seconds} | {row.method: row.seconds for row in benchmark.rows}
     parts = [
-        f"<p>{benchmark.scan} on {benchmark.device}: {size}. Frames are magnitudes at the scale that they have; "
-        "nothing is fitted. Seconds are the method's own; the stages that all share are below.</p>",
-        table_html(HEADER, [cells(row) for row in benchmark.rows]),
-        figure_html(png_of(_pictures(benchmark)), f"Frames at one window, and differences times {_DIFFERENCE_GAIN}"),
-        *_t1_parts(benchmark),
-        "<h2>Seconds per stage</h2>",
-        table_html(("stage", "seconds"), stages),
+        section_html("Summary", f'<p class="lead">{html.escape(_said(benchmark))}</p>', f"<p>{html.escape(what)}</p>"),
+        section_html("Figures", *_tables(benchmark)),
+        section_html("Pictures", figure_html(png_of(_pictures(benchmark), on_film=True), caption)),
+        section_html(f"T1 against {benchmark.t1_reference}", *_t1_parts(benchmark)),
+        section_html("Seconds per stage", stages_html(stages)),
     ]
-    return write_page(path, "malibu: methods side by side", parts)
+    return write_page(path, "malibu: methods side by side", ["<main>", *parts, "</main>"])
+
+
+def _said(benchmark: Benchmark) -> str:
+    """Who came closest to the truth, else to ADMM, and who was fastest."""
+    fastest = min(benchmark.rows, key=lambda row: row.total_s)
+    said = f"Fastest: {fastest.method}, {fastest.total_s:.2f} s."
+    reference = "the truth" if any(row.truth for row in benchmark.rows) else "ADMM"
+    of_frames = [
+        (quality.nrmse, row)
+        for row in benchmark.rows
+        if (quality := row.truth if reference == "the truth" else row.admm) is not None
+    ]
+    if not of_frames:
+        return said
+    error, closest = min(of_frames, key=lambda one: one[0])
+    return f"Closest to {reference}: {closest.method}, NRMSE of frames {error:.3f}, in {closest.total_s:.2f} s. {said}"
+
+
+def _tables(benchmark: Benchmark) -> list[str]:
+    """The columns in groups that fit a page; those of which nothing is known are left out."""
+    rows, tables = [cells(row) for row in benchmark.rows], []
+    for title, columns in zip(_GROUP_TITLES, COLUMN_GROUPS, strict=True):
+        known = [column for column in columns if any(row[column] != "-" for row in rows)]
+        if len(known) > 1:
+            table = table_html(
+                [HEADER[column] for column in known], [[row[column] for column in known] for row in rows]
+            )
+            tables.append(f"<h3>{title}</h3>{table}")
+    return tables
 
 
 def _pictures(benchmark: Benchmark) -> Figure:
@@ -97,7 +132,10 @@ def _pictures(benchmark: Benchmark) -> Figure:
     reference = "truth" if "truth" in benchmark.series else names[-1]
     base = benchmark.series[reference]
     chosen = [len(base) - 2, len(base) // 2]
-    figure = Figure(figsize=(2.7 * len(names), 2.8 * 2 * len(chosen)))
+    rows, columns = base[0].shape
+    width = max(11.2 / len(names), _NARROWEST_PANEL)
+    size = (width * len(names), (width * rows / columns + 0.3) * 2 * len(chosen))
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(2 * len(chosen), len(names), squeeze=False)
     for number, frame in enumerate(chosen):
         peak = float(np.percentile(base[frame], 99.5))
@@ -112,12 +150,17 @@ def _pictures(benchmark: Benchmark) -> Figure:
 def _t1_parts(benchmark: Benchmark) -> list[str]:
     if not benchmark.t1:
         return []
-    figure = Figure(figsize=(4.6 * len(benchmark.t1), 3.8))
-    panels = np.atleast_1d(figure.subplots(1, len(benchmark.t1), sharey=True))
-    for axes, (method, (tissues, pairs)) in zip(panels, benchmark.t1.items(), strict=True):
+    columns = min(3, len(benchmark.t1))
+    rows = -(-len(benchmark.t1) // columns)
+    figure = Figure(figsize=(3.8 * columns, 3.6 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for unused in panels.flat[len(benchmark.t1) :]:
+        unused.axis("off")
+    for axes, (method, (tissues, pairs)) in zip(panels.flat, benchmark.t1.items(), strict=False):
         _bland_altman(axes, tissues, pairs)
         axes.set_title(method, fontsize=10)
-    panels[0].set_ylabel(f"T1 − {benchmark.t1_reference} (%)")
+    for axes in panels[:, 0]:
+        axes.set_ylabel(f"T1 − {benchmark.t1_reference} (%)")
     caption = f"Bland-Altman plots of T1 over regions against {benchmark.t1_reference}: bias and limits of agreement"
     return [figure_html(png_of(figure), caption)]
 
@@ -131,10 +174,10 @@ def _bland_altman(axes: Axes, tissues: list[str], pairs: NDArray) -> None:
     for level, style in ((0.0, "-"), (limits.half_width, "--"), (-limits.half_width, "--")):
         axes.axhline(100 * (limits.bias + level), color="0.4", linestyle=style, linewidth=1)
     axes.set_xlabel("mean of both (ms)")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=9)
 
 
 def _show(axes: Axes, image: NDArray, peak: float, title: str) -> None:
     axes.imshow(image, cmap="gray", vmin=0, vmax=peak)
-    axes.set_title(title, fontsize=9)
+    axes.set_title(title, fontsize=10)
     axes.axis("off")

@@ -1,5 +1,6 @@
 """Picture of an evaluation: one plane by every method, what is seen there enlarged, and a vessel laid out straight."""
 
+import html
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 
 from gadgets.evaluation.restorations import ORIGINAL
 from gadgets.evaluation.super_resolution import Evaluation
+from gadgets.evaluation.volume_figures import COLUMN_GROUPS, LEGEND
 from gadgets.files import complete_file
-from gadgets.pages.shell import png_of
+from gadgets.pages.sections import section_html
+from gadgets.pages.shell import figure_html, png_of, table_html, write_page
 from recon.quality.angiography import seen_points
 from recon.quality.cross_sections import straightened
 
@@ -23,6 +26,8 @@ _AROUND_MIDDLE, _AROUND_VESSEL = 1 / 2, 1 / 3
 _SLAB = 10
 # Voxels to either side of a vessel that is laid out straight.
 _BESIDE = 10.0
+# Width of a panel in inches below which the methods' names do not fit above each other's side.
+_NARROWEST_PANEL = 2.3
 
 
 @dataclass(frozen=True)
@@ -51,24 +56,70 @@ def write_picture(result: Evaluation, path: Path) -> Path:
     below. Else it goes through the middle of the signal, and so does what is enlarged: most contrast lies at the edge
     of a head.
     """
+    with complete_file(path) as partial:
+        partial.write_bytes(_picture(result))
+    return path
+
+
+def write_evaluation_page(result: Evaluation, path: Path) -> Path:
+    """Write the page of an evaluation: who came closest, the tables, and the picture of the last volume.
+
+    Parameters
+    ----------
+    result : Evaluation
+    path : Path
+
+    Returns
+    -------
+    Path
+    """
+    summary = result.summary()
+    tables = []
+    for columns in COLUMN_GROUPS:
+        known = [name for name in columns if any(figures[name] != "-" for figures in summary.values())]
+        rows = [[method, *(figures[name] for name in known)] for method, figures in summary.items()]
+        tables += [table_html(("method", *known), rows)] if known else []
+    volumes = max(map(len, result.figures.values()), default=0)
+    caption = "A plane of the last volume by every method, a part of it enlarged, and a projection of a slab around it"
+    parts = [
+        section_html("Summary", _said(result), f"<p>{volumes} volumes; mean ± standard deviation over them.</p>"),
+        section_html("Figures", *tables, f'<p class="quiet">{html.escape(LEGEND)}</p>'),
+        section_html("Picture", figure_html(_picture(result), caption)),
+    ]
+    return write_page(path, "malibu: super-resolution against originals", ["<main>", *parts, "</main>"])
+
+
+def _said(result: Evaluation) -> str:
+    """Who came closest to the originals, by the mean error."""
+    errors = {
+        method: float(np.mean([row["NRMSE"] for row in rows]))
+        for method, rows in result.figures.items()
+        if method != ORIGINAL and rows and all("NRMSE" in row for row in rows)
+    }
+    if not errors:
+        return ""
+    best = min(errors, key=errors.__getitem__)
+    return f'<p class="lead">Closest to the originals: {html.escape(best)}, NRMSE {errors[best]:.3f}.</p>'
+
+
+def _picture(result: Evaluation) -> bytes:
     true = result.last_volumes[ORIGINAL]
     view = _view_of_vessel(true, result.last_vessels) or _view_of_middle(true)
     rows = {name: view.pictures(volume) for name, volume in result.last_volumes.items()}
     heights = [picture.shape[0] / picture.shape[1] for picture in rows[ORIGINAL]]
-    figure = Figure(figsize=(2.3 * len(rows), 0.4 + 2.3 * sum(heights)), layout="constrained")
+    width = max(11.2 / len(rows), _NARROWEST_PANEL)
+    figure = Figure(figsize=(width * len(rows), 0.4 + width * sum(heights)), layout="constrained")
     panels = figure.subplots(len(heights), len(rows), squeeze=False, height_ratios=heights)
     peak = float(np.percentile(rows[ORIGINAL][0], 99.8))
     for column, (name, pictures) in zip(panels.T, rows.items(), strict=True):
         for axes, picture in zip(column, pictures, strict=True):
             axes.imshow(picture, cmap="gray", vmin=0, vmax=peak)
             axes.axis("off")
-        column[0].set_title(name, fontsize=9)
+        column[0].set_title(name, fontsize=10)
         if view.mark:
             _circle(column[0], view.mark)
             _circle(column[1], view.mark, view.around)
-    with complete_file(path) as partial:
-        partial.write_bytes(png_of(figure))
-    return path
+    return png_of(figure, on_film=True)
 
 
 def _circle(axes: object, mark: tuple[float, float, float], around: tuple[slice, slice] | None = None) -> None:

@@ -1,11 +1,13 @@
 """The page of a latency measurement: a table, and what happens between the last readout and the last image."""
 
+import html
 from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from gadgets.evaluation.latency import Run
+from gadgets.pages.sections import section_html
 from gadgets.pages.shell import figure_html, png_of, table_html, write_page
 
 HEADER = ("scan", "device", "accepted", "taken", "sending", "first image", "last image", "images")
@@ -46,17 +48,26 @@ def write_latency_page(runs: Sequence[Run], scan: str, machine: str, path: Path)
     Path
     """
     labels = [f"{run.name}, {run.device}" for run in runs]
+    said = "; ".join(
+        f"{label}: {run.first_image_s:.1f} s to the first image, {run.last_image_s:.1f} s to the last"
+        for label, run in zip(labels, runs, strict=True)
+    )
+    what = f"{scan}, sent through the wire; {machine}. Seconds."
+    caption = "From the last readout (0) over the gadget's stages to the images"
     parts = [
-        f"<p>{scan}, sent through the wire; {machine}. Seconds.</p>",
-        table_html(HEADER, [cells(run) for run in runs]),
-        figure_html(png_of(_picture(runs, labels)), "From the last readout (0) over the gadget's stages to the images"),
-        table_html(("stage", *labels), stage_rows(runs)),
+        section_html(
+            "Summary",
+            f'<p class="lead">After the last readout, {html.escape(said)}.</p><p>{html.escape(what)}</p>',
+            table_html(HEADER, [cells(run) for run in runs]),
+        ),
+        section_html("Picture", figure_html(png_of(_picture(runs, labels)), caption)),
+        section_html("Seconds per stage", table_html(("stage", *labels), stage_rows(runs))),
     ]
-    return write_page(path, "malibu: from the last readout to the images", parts)
+    return write_page(path, "malibu: from the last readout to the images", ["<main>", *parts, "</main>"])
 
 
 def _picture(runs: Sequence[Run], labels: Sequence[str]) -> Figure:
-    figure = Figure(figsize=(9, 1.2 + 0.7 * len(runs)))
+    figure = Figure(figsize=(11.4, 1.2 + 0.7 * len(runs)))
     axes = figure.subplots()
     names = list(dict.fromkeys(name for run in runs for name in run.stages))
     colors = {name: f"C{number % 10}" for number, name in enumerate(names)}
@@ -75,5 +86,5 @@ def _picture(runs: Sequence[Run], labels: Sequence[str]) -> Figure:
     axes.set_yticks(range(len(runs)), labels)
     axes.invert_yaxis()
     axes.set_xlabel("seconds after the last readout; marks: first and last image")
-    axes.legend(frameon=False, fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.35))
+    axes.legend(frameon=False, fontsize=9, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.35))
     return figure

@@ -4,6 +4,7 @@ import html
 from pathlib import Path
 
 from gadgets.evaluation.operator_figures import OperatorTable
+from gadgets.pages.sections import section_html
 from gadgets.pages.shell import table_html, write_page
 
 HEADER = (
@@ -63,4 +64,10 @@ def write_operators_page(table: OperatorTable, path: Path) -> Path:
     Path
     """
     said = [f"<p>{html.escape(line)}</p>" for line in description(table)]
-    return write_page(path, "malibu: operators", [*said, table_html(HEADER, table_rows(table))])
+    slowest = max(table.rows, key=lambda row: row.times_limit, default=None)
+    lead = ""
+    if slowest:
+        far = f"{html.escape(slowest.name)}, {_short(slowest.times_limit)} times"
+        lead = f'<p class="lead">Farthest from the device\'s limit: {far} the time that its bytes need.</p>'
+    parts = [section_html("Summary", lead, *said), section_html("Figures", table_html(HEADER, table_rows(table)))]
+    return write_page(path, "malibu: operators", ["<main>", *parts, "</main>"])
