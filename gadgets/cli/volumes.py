@@ -85,6 +85,7 @@ def evaluate_sr(
     seed: FirstSeedOption = 1,
     acceleration: AccelerationOption = "4x4",
     picture: Annotated[Path | None, typer.Option(help="PNG like figure 5.2 of the dissertation.")] = None,
+    page: Annotated[Path | None, typer.Option("--output", "-o", help="HTML page with tables and picture.")] = None,
     json_: JsonOption = None,
     set_: SetOption = None,
     device: DeviceOption = None,
@@ -93,7 +94,7 @@ def evaluate_sr(
     from gadgets.evaluation.super_resolution import evaluate_volumes, loaded_subjects, simulated_subjects
     from gadgets.evaluation.volume_figures import COLUMN_GROUPS, LEGEND
     from gadgets.files import complete_file
-    from gadgets.reports.evaluation import write_picture
+    from gadgets.reports.evaluation import write_evaluation_page, write_picture
     from gadgets.super_resolution.parameters import parse_super_resolution
 
     parameters = parse_super_resolution(None, overrides_of(set_, device))
@@ -101,7 +102,7 @@ def evaluate_sr(
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
     if bool(volumes) == bool(simulate):
         raise ParameterError("give volumes, or --simulate COUNT")
-    check_outputs(volumes or [], json_, picture)
+    check_outputs(volumes or [], json_, picture, page)
     subjects: Any = loaded_subjects(volumes) if volumes else simulated_subjects(domain.value, (z, y, x), seed, simulate)
     with progress_bar() as progress:
         task = progress.add_task("volumes", total=len(volumes or ()) or simulate)
@@ -120,3 +121,5 @@ def evaluate_sr(
             partial.write_text(json.dumps(result.to_json(), indent=2))
     if picture:
         out.print(f"wrote {write_picture(result, picture)} ({RESEARCH_LABEL})")
+    if page:
+        out.print(f"wrote {write_evaluation_page(result, page)} ({RESEARCH_LABEL})")
