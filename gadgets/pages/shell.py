@@ -37,8 +37,8 @@ _POLICY = (
 _PIXELS_PER_INCH = 96
 """Of CSS: 9 points of a figure are 12 pixels of a page."""
 
-_SHARPNESS = 2
-"""Pixels of a figure's file for each pixel of the page: screens of phones and laptops have two."""
+_SHARPNESS = 1.5
+"""Pixels of a figure's file for each pixel of the page: screens of phones and laptops have two, but files grow."""
 
 _SCROLLS_FROM = 340
 """Width in pixels from which a figure may not fit into a phone, and its frame can be reached by keys to scroll it."""
@@ -117,7 +117,7 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def png_of(figure: Figure, on_film: bool = False) -> bytes:
-    """Render a figure, twice as sharp as the page's pixels.
+    """Render a figure, sharper than the page's pixels.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gadgets.evaluation.multitasking import Benchmark, Row
-from gadgets.pages.sections import section_html, stages_html
+from gadgets.pages.page_parts import section_html, stages_html
 from gadgets.pages.shell import figure_html, png_of, table_html, write_page
 from recon.quality.metrics import Quality, agreement
 
@@ -44,7 +44,7 @@ _GROUP_TITLES = ("Resources, and frames against the truth", "The cardiac cycle a
 _DIFFERENCE_GAIN = 4
 
 # Width of a panel in inches below which a pixel of the images cannot be told from its neighbour.
-_NARROWEST_PANEL = 2.8
+_NARROWEST_PANEL = 2.2
 
 
 def cells(row: Row) -> list[str]:

@@ -13,7 +13,7 @@ from gadgets.evaluation.restorations import ORIGINAL
 from gadgets.evaluation.super_resolution import Evaluation
 from gadgets.evaluation.volume_figures import COLUMN_GROUPS, LEGEND
 from gadgets.files import complete_file
-from gadgets.pages.sections import section_html
+from gadgets.pages.page_parts import section_html
 from gadgets.pages.shell import figure_html, png_of, table_html, write_page
 from recon.quality.angiography import seen_points
 from recon.quality.cross_sections import straightened
@@ -27,7 +27,7 @@ _SLAB = 10
 # Voxels to either side of a vessel that is laid out straight.
 _BESIDE = 10.0
 # Width of a panel in inches below which the methods' names do not fit above each other's side.
-_NARROWEST_PANEL = 2.3
+_NARROWEST_PANEL = 1.85
 
 
 @dataclass(frozen=True)

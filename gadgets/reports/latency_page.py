@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from gadgets.evaluation.latency import Run
-from gadgets.pages.sections import section_html
+from gadgets.pages.page_parts import section_html
 from gadgets.pages.shell import figure_html, png_of, table_html, write_page
 
 HEADER = ("scan", "device", "accepted", "taken", "sending", "first image", "last image", "images")

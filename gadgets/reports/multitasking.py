@@ -15,7 +15,7 @@ from gadgets.files import complete_file
 from gadgets.mrd.files import read_images
 from gadgets.mrd.foreign_files import DEFAULT_GROUP
 from gadgets.multitasking.series import SERIES
-from gadgets.pages.sections import bars_html, folded_html, grid_html, pairs_html, section_html
+from gadgets.pages.page_parts import bars_html, folded_html, grid_html, pairs_html, section_html
 from gadgets.pages.shell import figure_html, png_of, write_page
 from gadgets.reports.foreign import foreign_pictures, is_foreign
 from gadgets.reports.motion import animation, grey, motion_pictures

@@ -4,7 +4,7 @@ import html
 from pathlib import Path
 
 from gadgets.evaluation.operator_figures import OperatorTable
-from gadgets.pages.sections import section_html
+from gadgets.pages.page_parts import section_html
 from gadgets.pages.shell import table_html, write_page
 
 HEADER = (

@@ -7,7 +7,7 @@ from typing import Any
 import ismrmrd
 import numpy as np
 
-from gadgets.pages.sections import facts_html
+from gadgets.pages.page_parts import facts_html
 from gadgets.reports.verdicts import SYMBOLS, WORDS, Verdict, verdicts
 
 _TISSUE = 0.5
@@ -115,6 +115,9 @@ def _lead(judged: list[Verdict]) -> str:
         said.append(f"Worth a look: {', '.join(by_level['fair'])}.")
     if by_level["good"]:
         said.append(f"{'Good' if said else 'All that is judged is good'}: {', '.join(by_level['good'])}.")
+    unlimited = [f"{one.name} ({one.value})" for one in judged if one.level == "unknown" and one.value]
+    if unlimited:
+        said.append(f"Without a limit: {', '.join(unlimited)}.")
     return f'<p class="lead">{html.escape(" ".join(said) or "No quality figure of this scan is known.")}</p>'
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, white_tophat
 
-from gadgets.pages.sections import facts_html
+from gadgets.pages.page_parts import facts_html
 from gadgets.pages.shell import png_of
 from gadgets.super_resolution.series import SERIES
 

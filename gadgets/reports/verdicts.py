@@ -36,11 +36,9 @@ class Rule:
     show : callable
         The figure as text.
     fair, bad : str
-        What to do.
-    origin : str
-        Where the limits are from.
-    absent : str
-        Why the figure may not be known.
+        What to do then.
+    origin, absent : str
+        Where the limits are from, and when the figure is known.
     motion : str
         Name in ``MalibuUnresolved`` of the motion that it judges: unresolved, it is bad, whatever its figure.
     """
@@ -84,9 +82,8 @@ class Verdict:
 
     Attributes
     ----------
-    name, level, value, advice : str
+    name, level, value, advice, limits, origin : str
         The level is one of :data:`WORDS`; the value is empty where it is not known; the advice is what to do.
-    limits, origin : str
     """
 
     name: str
@@ -245,8 +242,8 @@ RULES = (
         _percent,
         "",
         "",
-        "none: it is the error to expect of a voxel, and 90 to 98 % of voxels lie within twice of it (docs/figures.md, "
-        "Error bars and strange scans)",
+        "none: it is the error to expect of a voxel (docs/figures.md, Error bars and strange scans: of 88 to 98 % of "
+        "the voxels, the error is less than twice of it)",
         "Known with uncertainty_samples.",
     ),
     Rule(

@@ -58,11 +58,12 @@ def test_a_figure_is_shown_at_the_size_for_which_it_was_drawn() -> None:
         axes.set_title("title", fontsize=9)
         picture = png_of(figure, on_film)
         with Image.open(io.BytesIO(picture)) as image:
-            width = image.width
+            width_inches = image.width / image.info["dpi"][0]
         shown = figure_html(picture, "figure")
         found = re.search(r'class="drawn" width="(\d+)"', shown)
         assert found
-        assert abs(int(found[1]) - width / 2) <= 1, "two pixels of the file for one of the page: 9 points are 12 pixels"
+        assert int(found[1]) == round(96 * width_inches), "9 points, an eighth of an inch, are 12 pixels"
+        assert width_inches == pytest.approx(5, abs=0.7)
         assert f'<div class="{ground}">' in shown
 
 
