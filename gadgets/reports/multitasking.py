@@ -17,7 +17,7 @@ from gadgets.mrd.foreign_files import DEFAULT_GROUP
 from gadgets.multitasking.series import SERIES
 from gadgets.pages.page_parts import bars_html, folded_html, grid_html, pairs_html, section_html
 from gadgets.pages.shell import figure_html, png_of, write_page
-from gadgets.reports.foreign import foreign_pictures, is_foreign
+from gadgets.reports.foreign import foreign_facts_html, foreign_pictures, is_foreign
 from gadgets.reports.motion import animation, grey, motion_pictures
 from gadgets.reports.scan_summary import first_of, remarks_html, summary_html
 from gadgets.reports.super_resolution import is_super_resolved, volume_facts_html, volume_pictures
@@ -55,6 +55,9 @@ _NARROW = (
 )
 """Pictures that stand beside each other."""
 
+_BESIDE = "volume_"
+"""Beginning of the names of foreign volumes' pictures, which do, too."""
+
 # Basis maps that the report shows.
 _SHOWN_MAPS = 16
 # Temporal basis functions that the report shows.
@@ -86,7 +89,9 @@ def write_report(images: Path, folder: Path, group: str = DEFAULT_GROUP) -> Path
     series = read_images(images, group)
     folder.mkdir(parents=True, exist_ok=True)
     if is_foreign(series):
-        title, parts = "Images that malibu did not make", [_pictures_of(foreign_pictures(series), folder)]
+        title = "Images that malibu did not make"
+        pictures = _pictures_of(foreign_pictures(series), folder)
+        parts = [section_html("Summary", foreign_facts_html(series)), section_html("Pictures", pictures)]
     elif is_super_resolved(series):
         title, parts = "malibu: super-resolution", _super_resolution_parts(series, folder)
     else:
@@ -149,7 +154,7 @@ def _pictures_of(pictures: Iterator[tuple[str, str, bytes]], folder: Path, suffi
         with complete_file(folder / f"{stem}{suffix}{dot}{kind}") as partial:
             partial.write_bytes(picture)
         group = next((title for title, stems in _GROUPS.items() if stem in stems), "")
-        is_wide = name not in _NARROW
+        is_wide = name not in _NARROW and not name.startswith(_BESIDE)
         groups.setdefault(group, []).append((is_wide, figure_html(picture, caption, wide=is_wide)))
     ordered = [title for title in _GROUPS if title in groups] + [title for title in groups if title not in _GROUPS]
     narrow_first = {title: [shown for _, shown in sorted(groups[title], key=lambda one: one[0])] for title in ordered}

@@ -134,3 +134,34 @@ def test_the_page_can_be_read_light_and_dark_on_a_desk_and_on_a_phone(page: Path
                 "[...document.querySelectorAll('img.drawn')].every(one => one.clientWidth == one.width)"
             )
         assert tab.evaluate("[...document.images].every(one => !one.currentSrc.startsWith('data:image/gif'))")
+
+
+def test_images_that_malibu_did_not_make_are_told_volume_by_volume_and_not_judged(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign_series = {number: series for number, series in read_images(images).items() if number in (1, 7)}
+    for image in (one for series in foreign_series.values() for one in series):
+        image.meta = {}
+    monkeypatch.setattr(multitasking, "read_images", lambda path, group: foreign_series)
+    text = write_report(images, tmp_path / "report").read_text()
+    assert "knows nothing of their quality" in text
+    assert text.count("<h3>Volume ") == text.count("<img") == 2
+    assert "<dd>64 × 64</dd>" in text
+    assert 'class="verdicts"' not in text
+    assert text.index("<h2>Summary") < text.index("<h2>Pictures")
+
+
+def test_slices_have_summaries_and_pictures_of_their_own(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = ({1: read_images(images)[1][:1]} for _ in range(2))
+    other[1][0].slice = 2
+    other[1][0].meta = dict(other[1][0].meta) | {"MalibuHeartQuality": "0.777"}
+    monkeypatch.setattr(multitasking, "read_images", lambda path, group: {1: one[1] + other[1]})
+    text = write_report(images, tmp_path / "report").read_text()
+    assert {path.name for path in (tmp_path / "report").glob("*.png")} == {
+        "time_average.png",
+        "time_average_slice2.png",
+    }
+    assert text.index("Summary of slice 1") < text.index("Summary of slice 3") < text.index("Pictures of slice 1")
+    assert text.count("(0.78)") == 1
