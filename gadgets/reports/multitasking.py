@@ -110,7 +110,7 @@ def _multitasking_parts(series: SeriesByNumber, folder: Path) -> list[str]:
         }
         if not any(by_kind.values()):
             continue
-        name = f" of slice {number + 1}" if len(slices) > 1 else ""
+        name = f" of slice {number}" if len(slices) > 1 else ""
         summaries.append(section_html(f"Summary{name}", summary_html(by_kind), trust_html(first_of(by_kind))))
         found = _all_of(by_kind)
         pictures.append(
