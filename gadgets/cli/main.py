@@ -170,8 +170,8 @@ def replay(
         if report:
             from gadgets.reports.multitasking import write_report
 
+            write_explorer_beside_report(output, report)  # before the report, which links to it
             out.print(f"wrote {write_report(output, report)}")
-            write_explorer_beside_report(output, report)
 
 
 def _run(
@@ -250,8 +250,8 @@ def report(
     from gadgets.reports.multitasking import write_report
 
     check_report(folder)
-    out.print(f"wrote {write_report(images, folder, group)}")
     write_explorer_beside_report(images, folder, group)
+    out.print(f"wrote {write_report(images, folder, group)}")
 
 
 for _panel, _commands in {
