@@ -18,10 +18,12 @@ ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NU
 demo: $(VENV)/.installed
 	mkdir -p demo
 	test -f demo/scan.h5 || $(BIN)/malibu simulate-scan demo/scan.h5 --preset anatomy --seed 1
-	$(BIN)/malibu replay demo/scan.h5 -o demo/images.h5 --config configs/xml/multitasking.xml --report demo/report
+	$(BIN)/malibu replay demo/scan.h5 -o demo/images.h5 --config configs/xml/multitasking.xml --report demo/report \
+		--set images=+basis_maps_before
 	test -f demo/coronary.h5 || $(BIN)/malibu simulate-volume demo/coronary.h5 --seed 1
 	$(BIN)/malibu replay demo/coronary.h5 -o demo/restored.h5 --config configs/xml/super_resolution_coronary.xml --report demo/super_resolution
-	@echo "Open demo/report/report.html and demo/super_resolution/report.html in a browser. Research use only; not a medical device."
+	@echo "Play with every frame in demo/report/explorer.html, and with the volume in demo/super_resolution/explorer.html;"
+	@echo "demo/report/report.html says how both were made. Research use only; not a medical device."
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

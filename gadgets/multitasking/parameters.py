@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from gadgets.configuration import as_list, checked, hint_at, named_once, of_those, read_parameters
+from gadgets.configuration import checked, hint_at, named_once, of_those, read_parameters
 from gadgets.errors import ParameterError
-from gadgets.multitasking.series import SENT, SERIES
+from gadgets.multitasking.series import SENT, SERIES, named_series
 from gadgets.multitasking.trust.trust_parameters import TrustParameters
 from recon.multitasking.settings import Settings
 
@@ -151,8 +151,8 @@ class MultitaskingParameters(TrustParameters):
     nufft: Literal["auto", "sparse", "finufft", "cufinufft", "sigpy"] = Field(
         Settings.nufft, description="NUFFT back end"
     )
-    images: Annotated[tuple[ImageKind, ...], BeforeValidator(as_list), AfterValidator(named_once)] = Field(
-        SENT, min_length=1, description="what is sent"
+    images: Annotated[tuple[ImageKind, ...], BeforeValidator(named_series), AfterValidator(named_once)] = Field(
+        SENT, min_length=1, description="what is sent; +NAME: this beside what is sent anyway"
     )
     bright_blood_ti_ms: float | None = Field(
         None, ge=0, le=10_000, description="inversion time of the bright-blood cine; default: the end of the recovery"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gadgets.configuration import as_list
 from gadgets.mrd.image_meta import COUNTER_LIMIT, window_of
 from gadgets.multitasking.pictures.picture import Choices, Picture, Series
 from gadgets.multitasking.pictures.quantitative_maps import b1_map, b1_uncertainty, t1_map, t1_uncertainty
@@ -183,6 +184,13 @@ SERIES = {
 
 SENT = tuple(kind for kind, one in SERIES.items() if not one.on_request)
 """Those that are sent unless others are named."""
+
+
+def named_series(value: Any) -> Any:
+    """Read names of series; those that all begin with a plus come beside what is sent anyway."""
+    names = as_list(value)
+    more = [str(name) for name in names or ()]
+    return [*SENT, *(name[1:] for name in more)] if more and all(name[:1] == "+" for name in more) else names
 
 
 def _inversion_time(time_ms: float) -> dict[str, str]:
