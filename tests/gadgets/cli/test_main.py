@@ -43,7 +43,7 @@ def test_simulate_info_replay_report(tmp_path: Path) -> None:
         "--report",
         folder,
     )
-    assert "110 images, research use only" in stdout  # 40 of them real-time frames of the back-projection
+    assert "115 images, research use only" in stdout  # 40 of them real-time frames of the back-projection
     assert "heartbeat could not be resolved" in " ".join(stderr.split())
     assert "back-projection" in stderr
     with h5py.File(images) as file:
@@ -58,6 +58,7 @@ def test_simulate_info_replay_report(tmp_path: Path) -> None:
         "singular_values.png",
         "temporal_basis.png",
         "report.html",
+        "explorer.html",
     }
     assert page.count("data:image/") == 12  # each GIF also stands still
     for stage in ("receive", "temporal basis", "T1 map", "coil maps", "back-projection", "network"):
@@ -68,6 +69,7 @@ def test_simulate_info_replay_report(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["info", "missing.h5"], "error: missing.h5 does not exist or is no file"),
+        (["view", "missing.h5", "-o", "x.html"], "error: missing.h5 does not exist or is no file"),
         (
             ["replay", "missing.h5", "-o", "x.h5", "--set", "rnak=4"],
             "error: unknown parameter 'rnak'; did you mean 'rank'?",
@@ -129,6 +131,7 @@ def test_help_is_worth_reading() -> None:
         "jobs",
         "info",
         "report",
+        "view",
         "parameters",
         "research use only",
         "Try it",
