@@ -1,15 +1,22 @@
 """Frames of any cell from the images of a replay alone: the tensor's factors as a series of their own."""
 
 from pathlib import Path
+from typing import Any
 
 import ismrmrd
 import numpy as np
 import pytest
 
+import malibu
 from gadgets.mrd.files import read_images
+from gadgets.multitasking.images import multitasking_images
+from gadgets.multitasking.parameters import shown_parameters
 from gadgets.multitasking.pictures.temporal_factors import FACTORS
+from gadgets.multitasking.readouts import bare_slice
 from gadgets.multitasking.series import SENT, SERIES
 from recon.multitasking import Result
+from recon.stages import StageClock
+from tests.support.replays import replay_here, rewrite_readouts
 
 Images = dict[int, list[ismrmrd.Image]]
 
@@ -69,3 +76,28 @@ def test_the_factors_are_sent_unless_others_are_named_and_the_maps_before_only_o
     assert "tensor" in SENT
     assert "basis_maps_before" not in SENT
     assert max(record.number for record in SERIES.values()) == 20
+
+
+def test_slices_with_longer_recoveries_share_one_size(explored: tuple[Result, Path], moving_file: Path) -> None:
+    """Readers of ISMRMRD files take one matrix size in a series."""
+    (scan,), result = malibu.read_scan(moving_file), explored[0]
+    choices, stated = shown_parameters({"images": ["tensor"]}, result.settings)
+    size = (result.settings.rank, len(scan.imaging), 900)
+    images = list(multitasking_images(result, bare_slice(scan), choices, stated, StageClock(), size=size))
+    assert {image.data.shape[-2:] for image in images} == {(32, 900)}
+    again = factors_of({SERIES["tensor"].number: images})
+    assert np.array_equal(again["recovery"], result.gated.tensor.recovery.T.astype(np.float32))
+
+
+def test_two_slices_come_back_with_factors_of_their_own(tiny_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "slices.h5"
+    path.write_bytes(tiny_file.read_bytes())
+
+    def second_slice(number: int, record: Any) -> None:
+        record["head"]["idx"]["slice"] = int(number >= 1200)
+
+    rewrite_readouts(path, second_slice)
+    images = replay_here(path, tmp_path / "i.h5", rank="4", skip_inversions="0", images="tensor basis_maps")
+    series = images[SERIES["tensor"].number]
+    assert [image.slice for image in series] == [0] * 5 + [1] * 5
+    assert not np.array_equal(series[0].data, series[5].data)
