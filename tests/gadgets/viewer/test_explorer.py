@@ -141,6 +141,21 @@ def test_the_curve_and_its_fit_are_python_s(tab: Any, explored: tuple[Result, Pa
     assert "No T1 here" in tab.inner_text("#fit-note")
 
 
+def test_curves_over_heartbeat_and_breathing_are_python_s(tab: Any, explored: tuple[Result, Path]) -> None:
+    result = explored[0]
+    tab.evaluate("malibu.set({cardiac: 3, respiratory: 4, pulse: 250, cross: [30, 28]})")
+    curve = "Array.from(malibu.explorer.curves.plots.{}.plot.shown.lines[0].y)"
+    for axis, cells in (("cardiac", (np.arange(20), 4, 250)), ("respiratory", (3, np.arange(6), 250))):
+        expected = np.abs(result.frames(*cells)[:, 28, 30])
+        assert np.abs(np.array(tab.evaluate(curve.format(axis))) - expected).max() < 2e-3 * expected.max() + 5e-3
+    recovery = np.abs(tab.evaluate(curve.format("recovery")))
+    expected = np.abs(result.frames(3, 4, np.unique(result.temporal.imaging.pulse))[:, 28, 30])
+    assert np.abs(recovery - expected).max() < 0.05 * expected.max()  # what of it is real
+    beat_ms = 60_000 / result.gated.gating.beats.rate_per_minute
+    x = tab.evaluate("malibu.explorer.curves.plots.cardiac.plot.shown.x")
+    assert x[1] == pytest.approx(beat_ms / 20)
+
+
 def test_the_label_and_what_was_scanned_are_seen_and_names_are_text(tab: Any, explored: tuple[Result, Path]) -> None:
     text = tab.inner_text("body")
     assert RESEARCH_LABEL in text
