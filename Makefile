@@ -13,7 +13,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 # Two workers with threads of their own would wait for each other.
 ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: demo test test-slow docs fuzz soak mutants gpu-check test-pythons weights sr-weights clean
+.PHONY: demo test test-slow docs screenshots fuzz soak mutants gpu-check test-pythons weights sr-weights clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
@@ -39,6 +39,12 @@ docs: $(VENV)/.installed-docs
 # What takes minutes.
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow
+
+# The pictures of pages in README and docs, of what `make demo` wrote; look at them.
+screenshots: $(VENV)/.installed-dev
+	test -f demo/report/explorer.html || $(MAKE) demo
+	test -f demo/benchmark.html || $(BIN)/malibu benchmark demo/scan.h5 --methods backprojection,mdcn,unrolled -o demo/benchmark.html
+	$(BIN)/python -m tests.support.screenshots
 
 # Spoiled streams, configurations, headers and files for ten minutes; the suite tries a few seconds of it.
 fuzz: $(VENV)/.installed-dev

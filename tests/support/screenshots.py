@@ -73,3 +73,26 @@ def small_png(picture: Image.Image, largest_bytes: int = LARGEST_BYTES) -> bytes
             if buffer.tell() <= largest_bytes:
                 return buffer.getvalue()
         picture = picture.resize([max(1, round(_SHRINKING * side)) for side in picture.size], Image.Resampling.LANCZOS)
+
+
+def main() -> None:
+    """Take those of README and docs, of what ``make demo`` and ``malibu benchmark`` wrote."""
+    report, volumes = Path("demo/report"), Path("demo/super_resolution")
+    explorer = (report / "explorer.html").resolve().as_uri()
+    restored = (volumes / "explorer.html").resolve().as_uri()
+    take_screenshots(
+        [
+            (explorer + EXPLORED, "explorer", DESK),
+            (explorer + EXPLORED, "explorer_phone", PHONE),
+            (restored + RESTORED, "explorer_volumes", DARK),
+            (report / "report.html", "report", DESK),
+            (report / "report.html", "report_dark", DARK),
+            (report / "report.html", "report_phone", PHONE),
+            (Path("demo/benchmark.html"), "benchmark_page", DESK),
+        ],
+        Path("docs"),
+    )
+
+
+if __name__ == "__main__":
+    main()
