@@ -156,7 +156,7 @@ def run_benchmark(scan: ScanFile, parameters: MultitaskingParameters, methods: l
     problem = encoded.problem
     coils, spokes, samples = problem.kspace.shape
     shape = {"matrix": problem.matrix, "rank": problem.rank, "coils": coils, "spokes": spokes, "samples": samples}
-    result = Benchmark(scan.path.name, str(device), shape, clock.seconds)
+    result = Benchmark(scan.path.name, "cpu" if device.id < 0 else f"cuda:{device.id}", shape, clock.seconds)
     factors: dict[str, NDArray] = {}
     for method in methods:
         result.rows.append(_run(method, problem, parameters, device, repeat, factors))

@@ -4,9 +4,11 @@
 """
 
 import io
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from PIL import Image
 
@@ -24,6 +26,21 @@ PHONE = {
     "reduced_motion": "reduce",
 }
 """Contexts in which pages are usually shown."""
+
+EXPLORED = "#" + urlencode(
+    {
+        "x": "[75,77]",
+        "p": "211",
+        "g": json.dumps(
+            [{"kind": "bullseye", "name": "short axis", "points": [[87, 77], [81, 64], [87, 66.5]]}],
+            separators=(",", ":"),
+        ),
+    }
+)
+"""The demo's heart: crosshair in the septum, half recovered, six segments around the left ventricle."""
+
+RESTORED = "#show=super_resolved&beside=zero_filled&mode=max&slab=12"
+"""The demo's volume: restored beside zero-filled, maximum over 12 mm."""
 
 # Fewer colours, then fewer pixels, until a picture is small enough.
 _COLOURS = (256, 128, 64)
@@ -82,7 +99,7 @@ def main() -> None:
     restored = (volumes / "explorer.html").resolve().as_uri()
     take_screenshots(
         [
-            (explorer + EXPLORED, "explorer", DESK),
+            (explorer + EXPLORED, "explorer", DESK | {"viewport": {"width": 1440, "height": 1180}}),
             (explorer + EXPLORED, "explorer_phone", PHONE),
             (restored + RESTORED, "explorer_volumes", DARK),
             (report / "report.html", "report", DESK),

@@ -74,7 +74,7 @@ def test_a_fit_takes_amplitude_phase_and_kind_of_spins() -> None:
         f" const f = fittedRecovery(t.real, given.pulses, {known}, given.pulses);"
         " return {...f, fit: [...f.fit], low: [...f.low], high: [...f.high]}; })()"
     )
-    for t1_ms, inflow in ((1100.0, 0.0), (1900.0, 0.8)):
+    for t1_ms, inflow in ((1100.0, 0.0), (1900.0, 0.8), (880.0, 0.8)):
         curve = sequence.curves([t1_ms], [0.95], [inflow], pulses)[0]
         turned = 7.0 * np.exp(2.1j) * curve
         given = {"re": turned.real.tolist(), "im": turned.imag.tolist(), "pulses": pulses.tolist(), "t1": t1_ms}
@@ -85,6 +85,13 @@ def test_a_fit_takes_amplitude_phase_and_kind_of_spins() -> None:
         for name, other in (("low", t1_ms - 50), ("high", t1_ms + 50)):
             model = sequence.curves([other], [0.95], [inflow], pulses)[0]
             assert np.allclose(found[name], 7 * (curve @ model) / (model @ model) * model, atol=1e-9)
+
+
+def test_a_pulse_between_those_that_were_measured_is_shown_as_the_nearest() -> None:
+    places = run(
+        ("explorer/place.js",), "given.map((wanted) => nearestIndex([1, 3, 5], wanted))", [-4, 1, 3.9, 4.5, 99]
+    )
+    assert places == [0, 0, 1, 2, 2]
 
 
 def test_regions_hold_the_pixels_whose_centres_lie_within() -> None:

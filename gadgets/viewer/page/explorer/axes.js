@@ -52,7 +52,7 @@ class Axes {
 
   placeOf(name) {
     const { state, model } = this.explorer;
-    if (name === "recovery") return model.pulses.indexOf(state.pulse);
+    if (name === "recovery") return nearestIndex(model.pulses, state.pulse);
     return name === "time" ? state.moment || 0 : state[name];
   }
 

@@ -38,6 +38,13 @@ function boundedIndex(value, size, otherwise) {
   return Math.max(0, Math.min(size - 1, Math.round(value)));
 }
 
+/** Where the value of a list lies that is nearest to a wanted one: an address may name a pulse between. */
+function nearestIndex(values, wanted) {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (Math.abs(values[i] - wanted) < Math.abs(values[best] - wanted)) best = i;
+  return best;
+}
+
 /** Letters of the patient's sides to which directions point (LPS): the right and the lower edge of an image. */
 function sideOf(direction) {
   const letters = [["L", "R"], ["P", "A"], ["H", "F"]];
@@ -53,4 +60,4 @@ function opposite(side) {
   return [...side].map((letter) => other[letter]).join("");
 }
 
-if (typeof module !== "undefined") module.exports = { hashOf, stateOf, boundedIndex, sideOf, opposite };
+if (typeof module !== "undefined") module.exports = { hashOf, stateOf, boundedIndex, nearestIndex, sideOf, opposite };

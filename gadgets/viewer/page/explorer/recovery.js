@@ -2,9 +2,6 @@
 // T1 recovery under inversion-recovery FLASH in the periodic steady state: recon/relaxometry/inversion_recovery.py in
 // JavaScript, and the fit of an amplitude to a measured curve.
 
-/** T1 in ms above which a voxel, fitted as tissue, may be flowing blood (recon/relaxometry/t1.py). */
-const LONGEST_TISSUE_T1_MS = 2600;
-
 /** Every fourth imaging pulse entered the fit of T1 (recon/multitasking/quantitative.py). */
 const FITTED_STEP = 4;
 
@@ -87,7 +84,7 @@ function fitAmplitude(curve, model) {
  */
 function fittedRecovery(curve, pulses, known, shown) {
   const { sequence, t1Ms, efficiency, scale } = known;
-  const shares = t1Ms > LONGEST_TISSUE_T1_MS / 2 && known.inflow > 0 ? [0, known.inflow] : [0];
+  const shares = known.inflow > 0 ? [0, known.inflow] : [0]; // the map does not say which it took
   const tried = shares.map((inflow) => ({
     inflow,
     ...fitAmplitude(curve, sequence.curve(t1Ms, efficiency, inflow, pulses, scale)),
