@@ -118,4 +118,16 @@ def _super_resolution() -> GadgetEntry:
     return GadgetEntry(SuperResolutionGadget, parse_super_resolution, inspect_volumes)
 
 
-GADGETS = {"MultitaskingGadget": _multitasking, "SuperResolutionGadget": _super_resolution}
+def _perfusion() -> GadgetEntry:
+    from gadgets.image_tasks.perfusion.gadget import AslGadget
+    from gadgets.image_tasks.perfusion.inspection import inspect_perfusion
+    from gadgets.image_tasks.perfusion.parameters import parse_perfusion
+
+    return GadgetEntry(AslGadget, parse_perfusion, inspect_perfusion)
+
+
+GADGETS = {
+    "MultitaskingGadget": _multitasking,
+    "SuperResolutionGadget": _super_resolution,
+    "AslGadget": _perfusion,
+}

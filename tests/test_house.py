@@ -25,6 +25,7 @@ ROLES = {
     "network": "networks of a gadget, found and loaded",
     "multitasking": "all that belongs to the method",
     "super_resolution": "all that belongs to the method",
+    "perfusion": "all that belongs to the method",
     "spatial_factor": "from the back-projection to U",
     "evaluation": "figures of merit: computed, or drawn",
     "volumes": "training volumes: made, read in batches; commands about them",

@@ -49,7 +49,7 @@ from gadgets.cli.packaging import install_gadgetron, package
 from gadgets.cli.pipes import convert, stream
 from gadgets.cli.serve import serve
 from gadgets.cli.view import view, write_explorer_beside_report
-from gadgets.cli.volumes import evaluate, prepare_volumes, simulate_volume
+from gadgets.cli.volumes import evaluate, prepare_perfusion, prepare_volumes, simulate_asl, simulate_volume
 from gadgets.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -226,7 +226,9 @@ def info(
 
 
 def parameters(
-    gadget: Annotated[str, typer.Argument(help="MultitaskingGadget or SuperResolutionGadget.")] = "MultitaskingGadget",
+    gadget: Annotated[
+        str, typer.Argument(help="MultitaskingGadget, SuperResolutionGadget or AslGadget.")
+    ] = "MultitaskingGadget",
 ) -> None:
     """List the parameters of a gadget with their defaults."""
     from gadgets.configuration import parameter_names
@@ -258,6 +260,7 @@ for _panel, _commands in {
     SCAN: (
         simulate_scan,
         simulate_volume,
+        simulate_asl,
         replay,
         serve,
         stream,
@@ -272,7 +275,7 @@ for _panel, _commands in {
         nifti,
     ),
     MEASURE: (benchmark,),
-    TRAIN: (prepare_pairs, prepare_courses, prepare_volumes, calibrate, nets),
+    TRAIN: (prepare_pairs, prepare_courses, prepare_volumes, prepare_perfusion, calibrate, nets),
     SET_UP: (install_gadgetron, parameters),
 }.items():
     for _command in _commands:

@@ -14,6 +14,7 @@ from gadgetron.types.image_array import ImageArray
 from gadgets.errors import StreamError
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.gadget import StreamGadget
+from gadgets.mrd.intake.image_arrays import unpacked
 from gadgets.mrd.intake.measurement import Measurement
 from gadgets.super_resolution.acceleration import check_acceleration
 from gadgets.super_resolution.images import volume_images
@@ -21,7 +22,7 @@ from gadgets.super_resolution.kinds import split_by_kind
 from gadgets.super_resolution.network import ArrayRestorer, load_restorer
 from gadgets.super_resolution.parameters import SuperResolutionParameters, parse_super_resolution
 from gadgets.super_resolution.readouts import volumes_of_readouts
-from gadgets.super_resolution.slices import MeasuredVolume, unpacked, volumes_of_images
+from gadgets.super_resolution.slices import MeasuredVolume, volumes_of_images
 from recon.errors import DataError
 from recon.stages import StageClock
 from recon.super_resolution import restore

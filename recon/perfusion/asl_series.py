@@ -19,7 +19,7 @@ class AslSeries:
     Attributes
     ----------
     frames : (t, z, y, x) float32
-        Magnitudes on one scale; slices in the order in which they are read.
+        Magnitudes on one scale; slices along the slice direction.
     is_control : (t,) bool
     labelling : Labelling
     voxel_mm : (3,) tuple of float

@@ -33,7 +33,8 @@ class Labelling:
     tr_s : float
         Repetition time of the images.
     slice_time_s : float
-        How much later each slice is read than the one before it: 2-D echo-planar slices; 0 for 3-D read-outs.
+        How much later each slice is read than the one before it along the slice direction: 2-D echo-planar slices;
+        negative where the last slice is read first; 0 for 3-D read-outs.
     efficiency : float
         Of the labelling, α: 0.85 for pCASL.
     blood_t1_s : float
@@ -73,8 +74,9 @@ class Labelling:
             )
 
     def delays_s(self, slices: int) -> NDArray[np.float64]:
-        """(slices,) post-labelling delay of each slice, in the order in which they are read."""
-        return np.asarray(self.pld_s + self.slice_time_s * np.arange(slices), dtype=np.float64)
+        """(slices,) post-labelling delay of each slice, along the slice direction."""
+        place = np.arange(slices) if self.slice_time_s >= 0 else np.arange(slices)[::-1]
+        return np.asarray(self.pld_s + abs(self.slice_time_s) * place, dtype=np.float64)
 
     @property
     def saturation(self) -> float:
@@ -90,7 +92,7 @@ def cbf_of(difference: NDArray, m0: NDArray, labelling: Labelling) -> NDArray[np
     Parameters
     ----------
     difference : (..., z, y, x) float
-        Control minus label; slices in the order in which they are read.
+        Control minus label; slices along the slice direction.
     m0 : (..., z, y, x) float
         Proton density on the same scale.
     labelling : Labelling

@@ -66,7 +66,7 @@ _NUMBERS = re.compile(
     r"readouts_per_inversion|golden_angle_deg|BitsStored|EmbeddedRefLinesE[12]|MaxwellCoefficient_\d{1,2}"
     r"|interleaves|fov_coefficients|SamplingTime_ns|MaxGradient_G_per_cm|MaxSlewRate_G_per_cm_per_s|FOVCoeff_1_cm"
     r"|krmax_per_cm|etl|numberOfNavigators|rampUpTime|rampDownTime|flatTopTime|echoSpacing|acqDelayTime|numSamples"
-    r"|dwellTime"
+    r"|dwellTime|pld_ms|tau_ms|slice_time_ms"
 )
 """Numeric user parameters that a reconstruction is known to read: malibu's simulator's, and those of Gadgetron's
 radial, spiral and echo-planar gadgets. Others go although they are numbers: a number may be a patient's, or a date."""

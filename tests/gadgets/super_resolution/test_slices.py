@@ -9,7 +9,8 @@ from gadgetron.types.image_array import ImageArray
 from hypothesis import given, settings, strategies as st
 
 from gadgets.errors import RemoteError
-from gadgets.super_resolution.slices import unpacked, volumes_of_images
+from gadgets.mrd.intake.image_arrays import unpacked
+from gadgets.super_resolution.slices import volumes_of_images
 from recon.cartesian import to_image, to_kspace, zero_fill
 from recon.errors import DataError
 from tests.support.volume_scans import (

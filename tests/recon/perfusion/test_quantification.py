@@ -21,6 +21,8 @@ def test_later_slices_have_decayed_longer() -> None:
     found = cbf_of(np.ones((2, 3, 1, 1)), np.full((3, 1, 1), 100.0), labelling)
     assert found.shape == (2, 3, 1, 1)
     assert found[1, 2, 0, 0] / found[1, 0, 0, 0] == pytest.approx(np.exp(0.1 / 1.65), rel=1e-6)
+    downwards = Labelling(1.5, 1.5, 4.0, slice_time_s=-0.05)
+    np.testing.assert_allclose(downwards.delays_s(3), [1.6, 1.55, 1.5])
 
 
 def test_air_has_no_blood_flow_and_a_short_tr_is_scaled_up() -> None:

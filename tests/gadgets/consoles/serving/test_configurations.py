@@ -8,6 +8,8 @@ import pytest
 from gadgets.consoles.serving.configurations import Configurations, with_our_names
 from gadgets.errors import ParameterError
 
+GADGETS = {"multitasking": "MultitaskingGadget", "asl": "AslGadget"}
+
 
 def parameters_of(message: bytes) -> dict[str, str]:
     return {
@@ -20,7 +22,7 @@ def test_shipped_configurations_are_known_by_their_names() -> None:
     assert {"multitasking", "super_resolution_coronary_images", "super_resolution_brain_4x"} <= set(known)
     for name in known:
         target, _ = Configurations().chosen(name, {})
-        assert target == ("MultitaskingGadget" if name == "multitasking" else "SuperResolutionGadget")
+        assert target == GADGETS.get(name, "SuperResolutionGadget")
 
 
 @pytest.mark.parametrize("name", ["", "openrecon", "default", "NULL"])
@@ -64,7 +66,7 @@ def test_names_may_lack_underscores_and_empty_text_sets_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["../multitasking", "/etc/passwd", "multitasking/", "..", "multi\0"])
 def test_names_are_no_paths(name: str) -> None:
-    with pytest.raises(ParameterError, match=r"is known here; known are multitasking, "):
+    with pytest.raises(ParameterError, match=r"is known here; known are asl, multitasking, "):
         Configurations().document(name)
 
 

@@ -1,0 +1,93 @@
+"""Results of a task become images of the stream: where the originals lie, in series of their own, with their Meta."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import ismrmrd
+import numpy as np
+from numpy.typing import NDArray
+
+from gadgets import RESEARCH_LABEL, __version__
+from gadgets.image_tasks.stacks import Stack
+from gadgets.image_tasks.task import OutputSeries
+from gadgets.mrd.image_meta import COUNTER_LIMIT, range_of, window_of
+
+_GENERATED = "a network made this image; it may have lost or invented detail: do not diagnose from it"
+
+
+def task_images(
+    voxels: NDArray, like: Stack, record: OutputSeries, meta: Mapping[str, Any], repetition: int = 0
+) -> Iterator[ismrmrd.Image]:
+    """Make the images of a result, as slices or as a volume, as the originals came.
+
+    Parameters
+    ----------
+    voxels : (z, y, x) float
+    like : Stack
+        Of the originals' matrix: gives places and counters.
+    record : OutputSeries
+    meta : mapping of str to object
+        What the task, and its network, say of it.
+    repetition : int
+        Counter of the images.
+
+    Yields
+    ------
+    ismrmrd.Image
+        float32.
+    """
+    typed = np.asarray(voxels, np.float32)
+    complete = task_meta(record, meta) | window_of(typed) | range_of([typed])
+    parts = [typed] if like.is_volume else typed[:, None]
+    for number, (part, original) in enumerate(zip(parts, like.images, strict=True)):
+        image = ismrmrd.Image.from_array(np.ascontiguousarray(part), transpose=False)
+        head = original.getHead()
+        head.data_type, head.channels = ismrmrd.DATATYPE_FLOAT, 1
+        head.image_type = ismrmrd.IMTYPE_REAL if record.is_signed else ismrmrd.IMTYPE_MAGNITUDE
+        head.image_series_index = int(head.image_series_index) + record.offset
+        head.image_index = min(COUNTER_LIMIT, repetition * len(parts) + number + 1)
+        head.repetition, head.set = repetition, 0
+        head.attribute_string_len = 0
+        image.setHead(head)
+        directions = {
+            "ImageRowDir": [f"{value:.9g}" for value in head.read_dir],
+            "ImageColumnDir": [f"{value:.9g}" for value in head.phase_dir],
+        }
+        image.meta = complete | directions
+        yield image
+
+
+def table_image(values: NDArray, like: Stack, record: OutputSeries, meta: Mapping[str, Any]) -> ismrmrd.Image:
+    """Make an image of a table (rows, columns), which lies nowhere in the patient."""
+    image = ismrmrd.Image.from_array(np.ascontiguousarray(values, np.float32)[None], transpose=False)
+    original, head = like.images[0].getHead(), image.getHead()
+    head.measurement_uid = original.measurement_uid
+    head.image_series_index = int(original.image_series_index) + record.offset
+    head.image_index, head.image_type = 1, ismrmrd.IMTYPE_MAGNITUDE
+    head.field_of_view[:] = original.field_of_view[:]
+    for name in ("position", "read_dir", "phase_dir", "slice_dir"):
+        getattr(head, name)[:] = getattr(original, name)[:]
+    image.setHead(head)
+    image.meta = task_meta(record, meta) | window_of(image.data)
+    return image
+
+
+def task_meta(record: OutputSeries, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Meta that all images of a series have."""
+    description = f"malibu {record.description}"
+    comment = f"{description}{f' in {record.unit}' if record.unit else ''}, {RESEARCH_LABEL}"
+    found: dict[str, Any] = {
+        "DataRole": record.role,
+        "ImageComments": comment,
+        "GADGETRON_ImageComment": comment,
+        "SeriesDescription": description,
+        "GADGETRON_SeqDescription": description,
+        "MalibuVersion": __version__,
+        "MalibuUse": RESEARCH_LABEL,
+        **meta,
+    }
+    if record.unit:
+        found["MalibuUnit"] = record.unit
+    if record.is_generated:
+        found["MalibuGeneratedDetail"] = _GENERATED
+    return found

@@ -1,0 +1,98 @@
+"""The networks of tasks: found, loaded, kept between scans, and what they tell of themselves."""
+
+import logging
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import sigpy
+from numpy.typing import NDArray
+
+from gadgets.device import ready_torch
+from gadgets.errors import ParameterError
+from recon.errors import DataError
+
+if TYPE_CHECKING:
+    from nets.inference.plane_networks import PlaneNetwork
+
+log = logging.getLogger(__name__)
+
+
+class ArrayPlanes:
+    """A network of planes as a function of arrays, on the scale of what came."""
+
+    def __init__(self, planes: "PlaneNetwork") -> None:
+        self._planes = planes
+
+    def __call__(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Apply the network to each plane of a volume (z, y, x).
+
+        Raises
+        ------
+        DataError
+            If the result is not finite.
+        """
+        import torch
+
+        result: NDArray[np.float32] = self._planes(torch.from_numpy(np.ascontiguousarray(volume))).numpy()
+        if not np.isfinite(result).all():
+            raise DataError(f"the network's result is not finite on {self._planes.device}; set device=cpu")
+        return result
+
+    @property
+    def meta(self) -> dict[str, str]:
+        """What the images' Meta say of it."""
+        card = self._planes.card
+        return {
+            "MalibuNetwork": card.architecture,
+            "MalibuWeightsSha256": self._planes.sha256,
+            "MalibuWeightsVersion": card.version,
+            "MalibuTrainingData": card.training_data,
+            "MalibuDevice": self._planes.device,
+        }
+
+
+def load_planes(weights: str, default: str, task: str, device: sigpy.Device) -> ArrayPlanes | None:
+    """Load a network of planes.
+
+    Parameters
+    ----------
+    weights : str
+        ``shipped``, ``none``, a file, or the name of shipped weights.
+    default : str
+        Name of the shipped weights of the task.
+    task : str
+        Of the registry of architectures: others are refused.
+    device : sigpy.Device
+
+    Returns
+    -------
+    ArrayPlanes or None
+        None for ``none``, and where malibu ships no weights of the task.
+
+    Raises
+    ------
+    ParameterError
+        If torch is missing, or the weights cannot be used.
+    """
+    if weights == "none":
+        return None
+    from nets.weights import shipped
+
+    if weights == "shipped" and not shipped(default).is_file():
+        log.warning("malibu ships no weights of %s: results come without a network", task)
+        return None
+    planes = _loaded(default if weights == "shipped" else weights, task, ready_torch(device))
+    log.info("%s is loaded on %s (weights %s)", planes.card.architecture, planes.device, planes.sha256[:12])
+    return ArrayPlanes(planes)
+
+
+@lru_cache(maxsize=2)
+def _loaded(weights: str, task: str, device: str) -> "PlaneNetwork":
+    from nets.inference.plane_networks import PlaneNetwork
+    from nets.weights import WeightsError, weights_path
+
+    try:
+        return PlaneNetwork(weights_path(weights), task, device)
+    except WeightsError as error:
+        raise ParameterError(f"weights: {error}") from error

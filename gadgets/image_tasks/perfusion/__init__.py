@@ -1,0 +1,1 @@
+"""The task of perfusion: control and label images become maps of blood flow, and denoised ones."""
