@@ -163,3 +163,39 @@ def evaluate_sr(
         out.print(f"wrote {write_picture(result, picture)} ({RESEARCH_LABEL})")
     if page:
         out.print(f"wrote {write_evaluation_page(result, page)} ({RESEARCH_LABEL})")
+
+
+@evaluate.command("asl")
+def evaluate_asl(
+    simulate: Annotated[int, typer.Option(min=1, help="Simulated held-out subjects.")] = 3,
+    weights: Annotated[list[str] | None, typer.Option(help="Networks to compare; default: the shipped one.")] = None,
+    shape: Annotated[str, typer.Option(help="Matrix as ZxYxX.")] = "12x64x64",
+    seed: FirstSeedOption = 1,
+    json_: JsonOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Denoise blood flow of ten pairs, and compare with truth and with all pairs: the figures of Xie 2020, and more."""
+    from gadgets.device import choose_device
+    from gadgets.evaluation.perfusion import COLUMNS, LEGEND, evaluate_perfusion
+    from gadgets.files import complete_file
+    from gadgets.image_tasks.network import load_planes
+    from gadgets.image_tasks.perfusion.work import TASK, WEIGHTS
+
+    z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
+    check_outputs([], json_)
+    chosen = choose_device(device or "auto")
+    loaded = {Path(name).stem: load_planes(name, WEIGHTS, TASK, chosen) for name in weights or ["shipped"]}
+    denoisers = {name: network for name, network in loaded.items() if network is not None}
+    with progress_bar() as progress:
+        task = progress.add_task("subjects", total=simulate)
+        result = evaluate_perfusion((z, y, x), seed, simulate, denoisers, lambda: progress.advance(task))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in ("", *COLUMNS):
+        table.add_column(name, no_wrap=True, justify="right" if name else "left")
+    for method, figures in result.summary().items():
+        table.add_row(method, *(figures[name] for name in COLUMNS))
+    print_table(table)
+    out.print(LEGEND, style="dim")
+    if json_:
+        with complete_file(json_) as partial:
+            partial.write_text(json.dumps(result.figures, indent=2))

@@ -33,6 +33,8 @@ from nets.architectures.discriminators import (
 from nets.architectures.dwan import Dwan, DwanConfig
 from nets.architectures.mdcn import Mdcn, MdcnConfig
 from nets.architectures.mdcsrn import Dcsrn, DcsrnConfig, Mdcsrn, MdcsrnConfig
+from nets.architectures.planar.dilated_net import DilatedNet, DilatedNetConfig
+from nets.architectures.planar.unet import UNet, UNetConfig
 from nets.architectures.rrdg import Rrdg, RrdgConfig
 from nets.architectures.unrolled import MdcnUnrolled, UnrolledConfig
 
@@ -77,6 +79,7 @@ class Architecture:
 
 
 _SR = "super-resolution"
+_ASL = "ASL denoising"
 
 _REGISTRATIONS = 4
 """How often a weight may be registered while a network is built, at most; torch does so once, wrappers twice."""
@@ -108,7 +111,9 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         "Chen 2021, ch. 5",
     ),
     "dcdensenet": Architecture(DcDenseNet, DcDenseNetConfig(), 3, "perivascular spaces", "Jung 2019"),
-    "dwan": Architecture(Dwan, DwanConfig(), 2, "ASL denoising", "Xie 2020"),
+    "dwan": Architecture(Dwan, DwanConfig(), 2, _ASL, "Xie 2020"),
+    "unet": Architecture(UNet, UNetConfig(), 2, f"{_ASL}, baseline", "Ronneberger 2015; Xie 2020, table 1"),
+    "dilated_net": Architecture(DilatedNet, DilatedNetConfig(), 2, f"{_ASL}, baseline", "Kim 2018; Xie 2020, table 1"),
     "alamo": Architecture(DenseUNet, alamo_config(), 2, "abdominal segmentation", "Chen 2021, ch. 7"),
 }
 

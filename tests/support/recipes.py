@@ -14,6 +14,7 @@ from nets.data.volume_files import Volume, write_volume
 from nets.training.__main__ import main
 from nets.weights import ModelCard, card_config, save_weights
 from tests.support.pairs import fill
+from tests.support.perfusion_slices import fill_slices
 from tests.support.replays import ROOT
 
 ALL_RECIPES = sorted((ROOT / "configs/train").glob("*.yaml"))
@@ -26,6 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "mdcsrn": {"blocks": 2, "units": 1, "growth": 2},
     "dcsrn": {"growth": 2, "units": 1},
     "rrdg": {"blocks": 1, "width": 4, "growth": 2},
+    "dwan": {"width": 4, "wide": 6, "dilations": [1, 2]},
 }
 JUDGES: dict[str, dict[str, Any]] = {
     "discriminator": {"patch": [32, 32, 32], "width": 2, "hidden": 4},
@@ -81,6 +83,9 @@ def shrunk(recipe: Path, folder: Path) -> list[str]:
     architecture = model.get("architecture", model.get("generator", "mdcsrn"))
     start = save_start(folder / "start.safetensors", architecture)
     arguments = [f"--config={recipe}", *QUIET, f"--model.weights={start}", "--data.batch_size=1"]
+    if settings["data"]["class_path"].endswith("PerfusionSlicesData"):
+        folder_of_slices = fill_slices(folder / "perfusion")
+        return [*arguments, f"--data.folder={folder_of_slices}", f"--model.network={SMALL[architecture]}"]
     if "folder" in data:
         fill(folder / "pairs")
         return [*arguments, "--data.rank=4", f"--model.network={SMALL[architecture]}"]

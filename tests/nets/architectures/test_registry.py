@@ -31,16 +31,18 @@ PAPERS = {
     "dragan_discriminator": DISCRIMINATOR | {"patch": (64, 80, 80), "norm": "batch"},
     "dcdensenet": {"blocks": 6, "layers": 6, "growth": 8, "bottleneck": 16},
     "dwan": {"width": 32, "wide": 128, "dilations": (2, 4, 8, 16)},
+    "unet": {"width": 32, "levels": 4},
+    "dilated_net": {"width": 64, "dilations": (1, 2, 4, 8, 16, 1)},
     "alamo": UNET | {"inputs": 20, "outputs": 220, "growth": 48, "units": 6, "keep_input": False, "compress": True},
 }
 PAPERS["mdcn_unrolled"] = {"rank": 32, "rounds": 3, "cg_steps": 2, "growth": 32, "blocks": 4, "dilations": (1, 4, 8, 1)}
 PAPERS["mdcn_unrolled"] |= {"refines": True, "shared": False}
-FLAT = {"mdcn", "mdcn_unrolled", "dense_unet", "dwan", "alamo"}
+FLAT = {"mdcn", "mdcn_unrolled", "dense_unet", "dwan", "unet", "dilated_net", "alamo"}
 WHO = {
     "Chen 2021": {"mdcn", "dense_unet", "dcsrn", "mdcsrn", "mdcsrn_attention", "srdensenet", "alamo"},
     "Wang 2020": {"rrdg", "fsrcnn", "srresnet", "patch_critic"},
     "Jung 2019": {"srcnn", "vdsr", "dcdensenet"},
-    "Xie 2020": {"dwan"},
+    "Xie 2020": {"dwan", "unet", "dilated_net"},
 }
 
 

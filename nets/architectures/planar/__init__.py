@@ -1,0 +1,1 @@
+"""Networks of planes that several tasks compare: U-Net and DilatedNet."""
