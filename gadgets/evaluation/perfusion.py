@@ -92,11 +92,11 @@ def evaluate_perfusion(
         truth, reference = maps[TRUTH], maps[REFERENCE]
         for method, found in maps.items():
             figures = figures_of(found, truth, healthy)
-            if method != TRUTH:
+            if method not in (TRUTH, REFERENCE):
                 held = reference.max(axis=(1, 2)) > 0
                 likeness = quality_by_slice(found[held], reference[held])
-                if method != REFERENCE:
-                    figures |= {"PSNR dB": likeness.psnr_db, "SSIM": likeness.ssim}
+                figures |= {"PSNR dB": likeness.psnr_db, "SSIM": likeness.ssim}
+            if method != TRUTH:
                 change = with_lesions[method] - found
                 figures["lesion kept %"] = 100 * lesion_kept(change, with_lesions[TRUTH] - truth, ill)
             result.figures.setdefault(method, []).append(figures)
@@ -134,4 +134,4 @@ def lesion_kept(change: NDArray, true_change: NDArray, subject: Subject) -> floa
         sign = np.sign(true_change[lesion.place].sum())
         found += sign * float(change[lesion.place].sum())
         true += sign * float(true_change[lesion.place].sum())
-    return found / true
+    return float(found / true)

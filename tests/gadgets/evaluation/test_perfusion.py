@@ -1,5 +1,8 @@
 """Figures of denoised blood flow: known by construction for a denoiser that halves, and one that knows nothing."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -42,8 +45,12 @@ def test_equal_seeds_give_equal_noise_whatever_the_lesions() -> None:
     assert np.abs(ill.maps.cbf - healthy.maps.cbf)[away].mean() < 0.05 * spread
 
 
-def test_the_command_prints_the_table_beside_the_printed_figures() -> None:
-    shown = CliRunner().invoke(app, ["evaluate", "asl", "--simulate", "1", "--shape", "3x48x48", "--weights", "none"])
+def test_the_command_prints_the_table_beside_the_printed_figures(tmp_path: Path) -> None:
+    arguments = ["--simulate", "1", "--shape", "3x48x48", "--weights", "none", "--json", str(tmp_path / "figures.json")]
+    shown = CliRunner().invoke(app, ["evaluate", "asl", *arguments])
     assert shown.exit_code == 0, shown.output
     assert "printed: DWAN from noise" in shown.output
     assert "GM bias %" in shown.output
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert set(figures) == {TRUTH, FIRST, REFERENCE}
+    assert all(isinstance(value, float) for row in figures[FIRST] for value in row.values())
