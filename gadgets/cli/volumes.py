@@ -171,6 +171,7 @@ def evaluate_asl(
     weights: Annotated[list[str] | None, typer.Option(help="Networks to compare; default: the shipped one.")] = None,
     shape: Annotated[str, typer.Option(help="Matrix as ZxYxX.")] = "12x64x64",
     seed: FirstSeedOption = 1,
+    picture: Annotated[Path | None, typer.Option(help="PNG of the last subject by each method.")] = None,
     json_: JsonOption = None,
     device: DeviceOption = None,
 ) -> None:
@@ -180,9 +181,10 @@ def evaluate_asl(
     from gadgets.files import complete_file
     from gadgets.image_tasks.network import load_planes
     from gadgets.image_tasks.perfusion.work import TASK, WEIGHTS
+    from gadgets.reports.perfusion import write_perfusion_picture
 
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
-    check_outputs([], json_)
+    check_outputs([], json_, picture)
     chosen = choose_device(device or "auto")
     loaded = {Path(name).stem: load_planes(name, WEIGHTS, TASK, chosen) for name in weights or ["shipped"]}
     denoisers = {name: network for name, network in loaded.items() if network is not None}
@@ -199,3 +201,5 @@ def evaluate_asl(
     if json_:
         with complete_file(json_) as partial:
             partial.write_text(json.dumps(result.figures, indent=2))
+    if picture:
+        out.print(f"wrote {write_perfusion_picture(result, picture)} ({RESEARCH_LABEL})")

@@ -61,6 +61,12 @@ RECON = {
     "recon/quality/stenosis.py": _tests("quality", "stenosis"),
     "recon/multitasking/sliding_window.py": _tests("multitasking", "sliding_window"),
     "recon/multitasking/selection.py": _tests("multitasking", "selection"),
+    "recon/perfusion/asl_series.py": _tests("perfusion", "perfusion_maps"),
+    "recon/perfusion/motion.py": _tests("perfusion", "motion", "perfusion_maps"),
+    "recon/perfusion/outliers.py": _tests("perfusion", "outliers", "perfusion_maps"),
+    "recon/perfusion/perfusion_maps.py": _tests("perfusion", "perfusion_maps"),
+    "recon/perfusion/quantification.py": _tests("perfusion", "quantification"),
+    "recon/perfusion/regression.py": _tests("perfusion", "regression", "perfusion_maps"),
     "recon/cartesian.py": ("tests/recon/test_cartesian.py",),
 }
 
@@ -94,9 +100,11 @@ TRAINING = {
     "nets/data/augmentation.py": (*_nets("data", "pairs"), *_nets("training", "defaults")),
     "nets/data/degradation.py": _nets("data", "volumes"),
     "nets/data/pairs.py": (*_nets("data", "pairs"), *_nets("training", "defaults")),
+    "nets/data/perfusion_slices.py": _nets("data", "perfusion_slices"),
     "nets/data/training_samples.py": (*_nets("data", "training_samples"), *_nets("training", "defaults")),
     "nets/data/volumes.py": (*_nets("data", "volumes"), *_nets("training", "defaults")),
     "nets/scaling.py": (*_nets("inference", "spatial_factor"), *_nets("data", "pairs", "volumes")),
+    "nets/inference/plane_networks.py": _nets("inference", "plane_networks"),
     "nets/inference/patches.py": _nets("inference", "super_resolution", "spatial_factor"),
     "nets/inference/super_resolution.py": _nets("inference", "super_resolution"),
     "nets/inference/spatial_factor.py": (*_nets("inference", "spatial_factor"), *_nets("training", "spatial_factor")),
@@ -104,6 +112,10 @@ TRAINING = {
 
 GROUPS = {
     "losses, training, export": TRAINING,
-    "architectures": _found("nets/architectures/*.py", "tests/nets/architectures"),
+    "architectures": _found(
+        "nets/architectures/*.py nets/architectures/planar/*.py",
+        "tests/nets/architectures",
+        "tests/nets/architectures/planar",
+    ),
     "recon maths": {module: tuple(test for test in tests if (ROOT / test).exists()) for module, tests in RECON.items()},
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.io
 from typer.testing import CliRunner
 
 from gadgets.cli.main import app
@@ -46,11 +47,14 @@ def test_equal_seeds_give_equal_noise_whatever_the_lesions() -> None:
 
 
 def test_the_command_prints_the_table_beside_the_printed_figures(tmp_path: Path) -> None:
-    arguments = ["--simulate", "1", "--shape", "3x48x48", "--weights", "none", "--json", str(tmp_path / "figures.json")]
+    picture = tmp_path / "maps.png"
+    arguments = ["--simulate", "1", "--shape", "3x48x48", "--weights", "none"]
+    arguments += ["--json", str(tmp_path / "figures.json"), "--picture", str(picture)]
     shown = CliRunner().invoke(app, ["evaluate", "asl", *arguments])
     assert shown.exit_code == 0, shown.output
     assert "printed: DWAN from noise" in shown.output
     assert "GM bias %" in shown.output
+    assert skimage.io.imread(picture).std() > 10
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert set(figures) == {TRUTH, FIRST, REFERENCE}
     assert all(isinstance(value, float) for row in figures[FIRST] for value in row.values())
