@@ -1,0 +1,1 @@
+"""Simulated abdomens: T1-VIBE volumes with the organs that ALAMO outlines (dissertation chapter 7)."""
