@@ -19,7 +19,7 @@ from nets.weights import ModelCard, card_config, load_weights, read_card, save_w
 log = logging.getLogger(__name__)
 
 _LOSSES = ("train_loss", "train_adversarial", "train_d", "train_f", "train_f_accuracy", "train_critic")
-_ERRORS = ("val_nrmse", "val_input_nrmse", "val_psnr", "val_input_psnr", "val_distance")
+_ERRORS = ("val_nrmse", "val_input_nrmse", "val_psnr", "val_input_psnr", "val_distance", "val_dice")
 
 
 class ExportWeights(lightning.Callback):

@@ -8,12 +8,17 @@ from torch import Tensor, nn
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from nets.data.degradation import measured_part
+from nets.training.organs.label_losses import class_error, mean_dice
 
 Entry = TypeVar("Entry")
 Measure = Callable[[Tensor, Tensor], Tensor]
 """Estimate and label → one number."""
 
-LOSSES: Mapping[str, Measure] = {"l1": nn.functional.l1_loss, "l2": nn.functional.mse_loss}
+LOSSES: Mapping[str, Measure] = {
+    "l1": nn.functional.l1_loss,
+    "l2": nn.functional.mse_loss,
+    "cross_entropy": class_error,
+}
 """What training may minimise."""
 
 
@@ -53,7 +58,7 @@ def peak_ratio(estimate: Tensor, label: Tensor) -> Tensor:
     return peak_signal_noise_ratio(estimate, label, data_range=float(label.max()))
 
 
-METRICS: Mapping[str, Measure] = {**LOSSES, "nrmse": relative_error, "psnr": peak_ratio}
+METRICS: Mapping[str, Measure] = {**LOSSES, "nrmse": relative_error, "psnr": peak_ratio, "dice": mean_dice}
 """What validation may measure."""
 
 

@@ -20,7 +20,9 @@ from tests.support.replays import ROOT
 ALL_RECIPES = sorted((ROOT / "configs/train").glob("*.yaml"))
 STREAMED = [path for path in ALL_RECIPES if "gadgets.datasets.streams" in path.read_text()]
 """Their pairs are made meanwhile: tests of streams run them."""
-RECIPES = [path for path in ALL_RECIPES if path not in STREAMED]
+ORGANS = [path for path in ALL_RECIPES if "nets.data.organs" in path.read_text()]
+"""Their data are labels: tests of organs run them."""
+RECIPES = [path for path in ALL_RECIPES if path not in STREAMED + ORGANS]
 SMALL: dict[str, dict[str, Any]] = {
     "mdcn": {"rank": 4, "growth": 4, "blocks": 2},
     "dense_unet": {"inputs": 8, "outputs": 8, "growth": 4, "units": 2, "levels": 2},

@@ -1,5 +1,7 @@
 """Simulated abdomens have all organs, of the sizes and in the places that people have."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -57,7 +59,7 @@ def test_organs_lie_where_they_belong(subjects: list[Abdomen]) -> None:
 def test_no_two_are_alike(subjects: list[Abdomen]) -> None:
     for organ, most in (("liver", 0.95), ("pancreas", 0.85), ("small intestine", 0.75)):
         number = LABEL[organ]
-        for one, other in zip(subjects, subjects[1:], strict=False):
+        for one, other in itertools.pairwise(subjects):
             found = label_agreement(one.labels == number, other.labels == number, one.spacing_mm)
             assert found.dice < most, organ
 

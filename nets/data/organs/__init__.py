@@ -1,0 +1,1 @@
+"""Volumes with their organs outlined, on disk and in stacks of slices."""

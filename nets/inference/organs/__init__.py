@@ -1,0 +1,1 @@
+"""Organs in volumes: stacks of slices in three views, and their vote."""
