@@ -16,6 +16,8 @@ from gadgets import RESEARCH_LABEL, __version__
 from gadgets.cli.benchmarks import benchmark
 from gadgets.cli.ending import one_line_errors
 from gadgets.cli.exchange import check_exchange, dicom, nifti, restore, write_exchange
+from gadgets.cli.gadgetron import install_gadgetron
+from gadgets.cli.image_tasks.segmentation import evaluate_segmentation, prepare_abdomens
 from gadgets.cli.job_list import jobs
 from gadgets.cli.networks import calibrate, nets, prepare_courses, prepare_pairs
 from gadgets.cli.options import (
@@ -276,11 +278,13 @@ for _panel, _commands in {
     ),
     MEASURE: (benchmark,),
     TRAIN: (prepare_pairs, prepare_courses, prepare_volumes, prepare_perfusion, calibrate, nets),
+    TRAIN: (prepare_pairs, prepare_courses, prepare_volumes, prepare_abdomens, calibrate, nets),
     SET_UP: (install_gadgetron, parameters),
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
 app.add_typer(jobs, name="jobs", rich_help_panel=SCAN)
+evaluate.command("segmentation")(evaluate_segmentation)
 app.add_typer(evaluate, rich_help_panel=MEASURE)
 app.add_typer(package, rich_help_panel=SET_UP)
 app.command("simulate", hidden=True)(simulate_scan)

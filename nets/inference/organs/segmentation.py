@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nets.architectures.dense_unet import DenseUNet
@@ -105,6 +106,11 @@ class OrganNetwork:
             found[-1] = found[-1][(slice(None), *(slice(size) for size in volume.shape))]
             progress(name)
         return Outlined(vote(found), disagreement(found))
+
+    def of_array(self, volume: NDArray) -> tuple[NDArray, NDArray]:
+        """As a call, of NumPy arrays: probabilities (classes, z, y, x) and disagreement (z, y, x), float32."""
+        found = self(torch.from_numpy(volume))
+        return found.probabilities.numpy(), found.disagreement.numpy()
 
     @property
     def _least(self) -> int:

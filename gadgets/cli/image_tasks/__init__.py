@@ -1,0 +1,1 @@
+"""Commands about tasks from image to image."""

@@ -1,0 +1,85 @@
+"""The commands of ``malibu`` that are about organs: training volumes, and evaluation."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from gadgets.cli.options import FirstSeedOption, JsonOption, check_outputs, numbers, out, print_table, progress_bar
+from gadgets.errors import ParameterError
+
+_SHAPE, _SPACING = "64x80x112", "3x3x3"
+_ShapeOption = Annotated[str, typer.Option("--shape", help="Matrix ZxYxX; z runs to the head, y back, x left.")]
+_SpacingOption = Annotated[str, typer.Option("--spacing", help="Voxel ZxYxX in mm; 1.2x1.2x1.2 is the paper's.")]
+
+
+def _grid(shape: str, spacing: str) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+    z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
+    dz, dy, dx = numbers(spacing, 3, "--spacing")
+    return (z, y, x), (dz, dy, dx)
+
+
+def prepare_abdomens(
+    folder: Annotated[Path, typer.Argument(help="Folder for the volumes.", show_default=False)],
+    count: Annotated[int, typer.Option(min=1, help="Simulated subjects.")] = 80,
+    shape: _ShapeOption = _SHAPE,
+    spacing: _SpacingOption = _SPACING,
+    seed: FirstSeedOption = 1000,
+) -> None:
+    """Make abdomens with labelled organs to train on, simulated, split by subject; run again, it goes on."""
+    from gadgets.datasets.abdomens import prepare_abdomens as prepare
+
+    size, spacing_mm = _grid(shape, spacing)
+    with progress_bar() as progress:
+        task = progress.add_task("abdomens", total=count)
+        prepare(folder, size, spacing_mm, seed, count, lambda: progress.advance(task))
+    out.print(f"{count} abdomens are in {folder}")
+
+
+def evaluate_segmentation(
+    volumes: Annotated[list[Path] | None, typer.Argument(help="Labelled volumes (.h5) of prepare-abdomens.")] = None,
+    weights: Annotated[str, typer.Option(help="Weights (.safetensors), or the name of shipped ones.")] = "alamo",
+    simulate: Annotated[int, typer.Option(min=0, help="Simulated held-out subjects instead.")] = 0,
+    shape: _ShapeOption = _SHAPE,
+    spacing: _SpacingOption = _SPACING,
+    seed: FirstSeedOption = 1,
+    json_: JsonOption = None,
+) -> None:
+    """Outline organs in one view and by the vote of three, and compare with the truth: a table like 7-5."""
+    from gadgets.evaluation.image_tasks.segmentation import (
+        COLUMNS,
+        LEGEND,
+        evaluate_organs,
+        loaded_subjects,
+        simulated_subjects,
+    )
+    from gadgets.files import complete_file
+    from nets.inference.organs.segmentation import OrganNetwork
+    from nets.weights import weights_path
+
+    if bool(volumes) == bool(simulate):
+        raise ParameterError("give volumes, or --simulate COUNT")
+    check_outputs(volumes or [], json_)
+    path = weights_path(weights)
+    networks = {"one view": OrganNetwork(path, views="one"), "three views": OrganNetwork(path, views="three")}
+    subjects = loaded_subjects(volumes) if volumes else simulated_subjects(*_grid(shape, spacing), seed, simulate)
+    with progress_bar() as progress:
+        task = progress.add_task("volumes", total=len(volumes or ()) or simulate)
+        result = evaluate_organs(subjects, networks, lambda: progress.advance(task))
+    for method in networks:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        for name in (method, *COLUMNS, "missed"):
+            table.add_column(name, no_wrap=True, justify="left" if name == method else "right")
+        for organ, figures in result.rows(method).items():
+            table.add_row(organ, *(figures[name] for name in (*COLUMNS, "missed")))
+        print_table(table)
+        out.print(f"{method}: {sum(result.seconds[method]) / len(result.seconds[method]):.1f} s per volume")
+    p = result.significance("one view", "three views")
+    out.print("one view against three: " + ("too few volumes for a test" if p is None else f"p = {p:.2g} (Wilcoxon)"))
+    out.print(LEGEND, style="dim")
+    if json_:
+        with complete_file(json_) as partial:
+            partial.write_text(json.dumps(result.to_json(), indent=2))

@@ -1,0 +1,90 @@
+"""Tables of outlined organs, and figures that mean what they say."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gadgets.datasets.abdomens import prepare_abdomens
+from gadgets.errors import ParameterError, ScanFileError
+from gadgets.evaluation.image_tasks.segmentation import (
+    MEAN,
+    Subject,
+    evaluate_organs,
+    loaded_subjects,
+    simulated_subjects,
+)
+from nets.data.organs.labelled_files import read_labelled
+
+ORGANS = ("background", "liver", "spleen")
+
+
+class Thresholds:
+    """A network of the test: labels are the rounded image, with errors that are asked for."""
+
+    def __init__(self, missed: int = -1, spacing: float = 2.0) -> None:
+        self.organs, self.spacing_mm, self.missed = ORGANS, (spacing,) * 3, missed
+
+    def of_array(self, volume: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        shares = np.stack([np.clip(1 - np.abs(volume - number), 0, 1) for number in range(3)])
+        if self.missed >= 0:
+            shares[self.missed] = 0
+            shares[0] = np.maximum(shares[0], 0.01)
+        return shares, np.zeros(volume.shape)
+
+
+def subject(number: int = 0) -> Subject:
+    labels = np.zeros((16, 20, 24), dtype=np.uint8)
+    labels[4:12, 4:16, 3 + number % 3 : 11] = 1
+    labels[5:10, 6:14, 14:20] = 2
+    return Subject(f"subject {number}", labels.astype(np.float32), labels, ORGANS, (2.0, 2.0, 2.0))
+
+
+def test_figures_per_organ_and_method() -> None:
+    networks = {"right": Thresholds(), "blind": Thresholds(missed=2)}
+    result = evaluate_organs([subject(number) for number in range(7)], networks)  # type: ignore[arg-type]
+    right, blind = result.rows("right"), result.rows("blind")
+    assert list(right) == ["liver", "spleen", MEAN]
+    assert list(right["liver"].values()) == ["1.000±0.000", "1.000±0.000", "0.00±0.00", "0.00±0.00", ""]
+    assert (blind["spleen"]["Dice"], blind["spleen"]["MSD mm"], blind["spleen"]["missed"]) == ("0.000±0.000", "-", "7")
+    np.testing.assert_allclose(result.means("blind"), 0.5)
+    np.testing.assert_allclose(result.means("blind", "MSD mm"), 0.0)
+    assert result.significance("right", "blind") == pytest.approx(2 / 2**7)
+    assert result.significance("right", "right") is None
+    text = json.dumps(result.to_json())
+    assert '"inf"' in text
+    assert len(result.seconds["right"]) == 7
+
+
+def test_volumes_of_another_spacing_are_judged_on_their_own_voxels() -> None:
+    result = evaluate_organs([subject()], {"coarse": Thresholds(spacing=3.0)})  # type: ignore[dict-item]
+    assert 0.85 < float(result.means("coarse")[0]) < 1
+    assert result.significance("coarse", "coarse") is None
+
+
+def test_other_organs_are_refused() -> None:
+    other = Subject("one", subject().image, subject().labels, ("background", "heart", "lung"), (2.0, 2.0, 2.0))
+    with pytest.raises(ParameterError, match="one list of organs"):
+        evaluate_organs([other], {"any": Thresholds()})  # type: ignore[dict-item]
+
+
+def test_abdomens_are_written_once_and_read_back(tmp_path: Path) -> None:
+    prepare_abdomens(tmp_path, (20, 24, 30), (10.0, 10.0, 12.0), 40, 10)
+    paths = sorted(tmp_path.glob("*/*.h5"))
+    splits = [path.parent.name for path in paths]
+    assert (splits.count("train"), splits.count("validation"), splits.count("test")) == (8, 1, 1)
+    before = [path.stat().st_mtime_ns for path in paths]
+    prepare_abdomens(tmp_path, (20, 24, 30), (10.0, 10.0, 12.0), 40, 10)
+    assert [path.stat().st_mtime_ns for path in paths] == before
+    (read,) = loaded_subjects([tmp_path / "train/simulated-abdomen-000041.h5"])
+    (drawn,) = simulated_subjects((20, 24, 30), (10.0, 10.0, 12.0), 41, 1)
+    assert read.organs == drawn.organs
+    assert read.spacing_mm == (10.0, 10.0, 12.0)
+    np.testing.assert_array_equal(read.labels, drawn.labels)
+    np.testing.assert_allclose(read.image, drawn.image, atol=2e-3)
+    assert torch.isfinite(read_labelled(paths[0]).voxels).all()
+    (tmp_path / "bad.h5").write_bytes(b"none")
+    with pytest.raises(ScanFileError, match=r"bad\.h5"):
+        list(loaded_subjects([tmp_path / "bad.h5"]))
