@@ -1,6 +1,6 @@
 """From a volume of any orientation to its organs on the same voxels; the network is a callable."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,13 +80,13 @@ def outline_organs(
     return OrganMap(labels, unsure, volumes_ml(labels, organs, grid.spacing_mm))
 
 
-def labels_on(probabilities: NDArray, source: PatientGrid, target: PatientGrid) -> NDArray:
+def labels_on(probabilities: Iterable[NDArray], source: PatientGrid, target: PatientGrid) -> NDArray:
     """The most probable class on another grid; class by class, so that one volume more is held, not all.
 
     Parameters
     ----------
-    probabilities : (classes, z, y, x) float
-        On the source.
+    probabilities : iterable of (z, y, x) float
+        Of each class, on the source.
     source, target : PatientGrid
 
     Returns

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 
+from tests.support import organ_faults
 from tests.support.network_faults import TABLE
 
 
@@ -255,7 +256,8 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
     ],
 }
 
-FAULTS = tuple(Fault(path, old, new) for path, changes in {**_TABLE, **TABLE}.items() for old, new in changes)
+_ALL = {**_TABLE, **TABLE, **organ_faults.TABLE}
+FAULTS = tuple(Fault(path, old, new) for path, changes in _ALL.items() for old, new in changes)
 
 WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
     # bounds of the memory: batches of another size give the same images

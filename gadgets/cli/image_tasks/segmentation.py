@@ -39,6 +39,21 @@ def prepare_abdomens(
     out.print(f"{count} abdomens are in {folder}")
 
 
+def import_labels(
+    image: Annotated[Path, typer.Argument(help="Magnitude volume (NIfTI).", show_default=False)],
+    labels: Annotated[Path, typer.Argument(help="Its labels (NIfTI), on the same voxels.", show_default=False)],
+    output: Annotated[Path, typer.Argument(help="Labelled volume (.h5) to write.", show_default=False)],
+    spacing: _SpacingOption = _SPACING,
+) -> None:
+    """Bring an own volume and its outlined organs to a network's grid, to train on or to evaluate with."""
+    from gadgets.datasets.labelled_nifti import import_labelled
+
+    check_outputs([image, labels], output)
+    z, y, x = numbers(spacing, 3, "--spacing")
+    grid = import_labelled(image, labels, output, (z, y, x))
+    out.print(f"wrote {output}: {'x'.join(map(str, grid.shape))} voxels (z, y, x)")
+
+
 def evaluate_segmentation(
     volumes: Annotated[list[Path] | None, typer.Argument(help="Labelled volumes (.h5) of prepare-abdomens.")] = None,
     weights: Annotated[str, typer.Option(help="Weights (.safetensors), or the name of shipped ones.")] = "alamo",

@@ -33,8 +33,8 @@ COLUMNS = {
 
 LEGEND = (
     "Mean±standard deviation over volumes. MSD: mean distance of both surfaces; 95HD: within so far of the other "
-    "surface lie 95 % of each. A missed organ has Dice and Jaccard 0 and no distance: missed counts them; an organ that "
-    "is in neither label map does not count. mean: of each volume's organs, then over volumes."
+    "surface lie 95 % of each. A missed organ has Dice and Jaccard 0 and no distance: missed counts them; an organ "
+    "that is in neither label map does not count. mean: of each volume's organs, then over volumes."
 )
 
 _FEWEST_PAIRS = 6

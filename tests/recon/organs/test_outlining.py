@@ -108,6 +108,12 @@ def test_thick_outer_slices_are_seen_to_their_ends_and_nothing_is_beyond() -> No
     assert not labels_on(np.full((3, *thick.shape), 1 / 3), thick, far).any()
 
 
+def test_the_most_probable_class_wins_though_it_is_below_a_half() -> None:
+    grid = patient_grid((3, 4, 5), np.zeros(3), TRANSVERSAL, (2.0, 2.0, 2.0))
+    shares = np.stack([np.full(grid.shape, share) for share in (0.3, 0.4, 0.3)])
+    assert (labels_on(shares, grid, upright_grid(grid, (1.0, 1.0, 1.0))) == 1).all()
+
+
 def test_fine_stripes_do_not_come_back_as_coarse_ones() -> None:
     fine = patient_grid((4, 4, 120), np.zeros(3), TRANSVERSAL, (1.0, 1.0, 1.0))
     coarse = patient_grid((4, 4, 34), np.zeros(3), TRANSVERSAL, (1.0, 1.0, 3.5))
