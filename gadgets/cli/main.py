@@ -16,7 +16,6 @@ from gadgets import RESEARCH_LABEL, __version__
 from gadgets.cli.benchmarks import benchmark
 from gadgets.cli.ending import one_line_errors
 from gadgets.cli.exchange import check_exchange, dicom, nifti, restore, write_exchange
-from gadgets.cli.gadgetron import install_gadgetron
 from gadgets.cli.image_tasks.segmentation import evaluate_segmentation, import_labels, prepare_abdomens
 from gadgets.cli.job_list import jobs
 from gadgets.cli.networks import calibrate, nets, prepare_courses, prepare_pairs
@@ -277,9 +276,16 @@ for _panel, _commands in {
         nifti,
     ),
     MEASURE: (benchmark,),
-    TRAIN: (prepare_pairs, prepare_courses, prepare_volumes, prepare_perfusion, calibrate, nets),
-    TRAIN: (prepare_pairs, prepare_courses, prepare_volumes, prepare_abdomens, calibrate, nets),
-    TRAIN: (prepare_pairs, prepare_courses, prepare_volumes, prepare_abdomens, import_labels, calibrate, nets),
+    TRAIN: (
+        prepare_pairs,
+        prepare_courses,
+        prepare_volumes,
+        prepare_perfusion,
+        prepare_abdomens,
+        import_labels,
+        calibrate,
+        nets,
+    ),
     SET_UP: (install_gadgetron, parameters),
 }.items():
     for _command in _commands:
