@@ -27,6 +27,7 @@ ROLES = {
     "super_resolution": "all that belongs to the method",
     "perfusion": "all that belongs to the method",
     "segmentation": "organs in volumes: a network learns to outline them, does, and is judged",
+    "perivascular": "all that belongs to the method",
     "spatial_factor": "from the back-projection to U",
     "evaluation": "figures of merit: computed, or drawn",
     "volumes": "training volumes: made, read in batches; commands about them",
