@@ -34,6 +34,13 @@ def conv(
     return layer(inputs, outputs, sizes, stride=stride, padding=padding, dilation=dilation, bias=bias)  # type: ignore[arg-type]
 
 
+def start_as_he(network: nn.Module) -> None:
+    """Draw the weights of all convolutions as He 2015 does, for ReLU: variance 2 over the inputs of a kernel."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+
+
 def norm(kind: Norm, dims: int, channels: int) -> list[nn.Module]:
     """A normalisation layer with learned scale and shift, or none.
 

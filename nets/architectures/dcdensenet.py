@@ -5,7 +5,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from nets.architectures.blocks import OwnDenseBlock, conv
+from nets.architectures.blocks import OwnDenseBlock, conv, start_as_he
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class DcDenseNetConfig:
 
 class DcDenseNet(nn.Module):
     """Densely connected dense blocks without biases: the last features go on, all features form the image.
+
+    It starts from the weights of He 2015, as in the paper.
 
     Parameters
     ----------
@@ -40,6 +42,7 @@ class DcDenseNet(nn.Module):
         self.combine = nn.Sequential(
             conv(3, features, config.bottleneck, kernel=1, bias=False), conv(3, config.bottleneck, 1, bias=False)
         )
+        start_as_he(self)
 
     @property
     def receptive_field(self) -> int:

@@ -103,6 +103,10 @@ class Training(lightning.LightningModule):
         """What inference must do, for the model card."""
         return data.preprocessing()
 
+    def error(self, estimate: Tensor, batch: Batch) -> Tensor:
+        """The loss of an estimate."""
+        return self.loss(estimate, batch[1])
+
     def penalty(self, estimate: Tensor, batch: Batch) -> Tensor | float:
         """What is minimised beside the loss."""
         return 0.0
@@ -110,7 +114,7 @@ class Training(lightning.LightningModule):
     def training_step(self, batch: Batch, number: int) -> Tensor:
         """Loss and penalty of a batch."""
         estimate = self.network(batch[0])
-        error = self.loss(estimate, batch[1])
+        error = self.error(estimate, batch)
         self.log("train_loss", error, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
         return error + self.penalty(estimate, batch)
 

@@ -44,13 +44,33 @@ SCHEDULES: Mapping[str, Callable[[int], Callable[[int], float]]] = {
     "constant": constant,
     "cosine": cosine,
     "tenths": tenths,
+def linear(total_steps: int, last: float = 0.0) -> Callable[[int], float]:
+    """Learning rate over its maximum: a straight line from 1 to ``last``, which the end of the training has.
+
+    Parameters
+    ----------
+    total_steps : int
+    last : float
+
+    Returns
+    -------
+    callable
+        Step → factor.
+    """
+    return lambda step: 1 - (1 - last) * min(1.0, step / total_steps)
+
+
+SCHEDULES: Mapping[str, Callable[..., Callable[[int], float]]] = {
+    "constant": constant,
+    "cosine": cosine,
+    "linear": linear,
 }
 """Steps of a training → step → factor on the learning rate."""
 
 
-def scheduled(optimizer: torch.optim.Optimizer, schedule: str, total_steps: int) -> dict[str, Any]:
-    """An optimiser with one of :data:`SCHEDULES`, counted in steps, as Lightning takes it."""
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, SCHEDULES[schedule](total_steps))
+def scheduled(optimizer: torch.optim.Optimizer, schedule: str, total_steps: int, **settings: float) -> dict[str, Any]:
+    """An optimiser with one of :data:`SCHEDULES` and its settings, counted in steps, as Lightning takes it."""
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, SCHEDULES[schedule](total_steps, **settings))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 

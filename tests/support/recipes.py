@@ -13,6 +13,7 @@ from nets.data import SPLITS
 from nets.data.volume_files import Volume, write_volume
 from nets.training.__main__ import main
 from nets.weights import ModelCard, card_config, save_weights
+from tests.support.masked_pairs import fill_masked_pairs
 from tests.support.pairs import fill
 from tests.support.perfusion_slices import fill_slices
 from tests.support.replays import ROOT
@@ -28,6 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "dense_unet": {"inputs": 8, "outputs": 8, "growth": 4, "units": 2, "levels": 2},
     "mdcsrn": {"blocks": 2, "units": 1, "growth": 2},
     "dcsrn": {"growth": 2, "units": 1},
+    "dcdensenet": {"blocks": 1, "layers": 2, "growth": 4, "bottleneck": 2},
     "rrdg": {"blocks": 1, "width": 4, "growth": 2},
     "dwan": {"width": 4, "wide": 6, "dilations": [1, 2]},
 }
@@ -91,6 +93,10 @@ def shrunk(recipe: Path, folder: Path) -> list[str]:
     if "folder" in data:
         fill(folder / "pairs")
         return [*arguments, "--data.rank=4", f"--model.network={SMALL[architecture]}"]
+    if "label" in data:
+        fill_masked_pairs(folder / "pairs/perivascular")
+        small = ["--data.patch=[16,16,16]", "--data.patches_per_volume=1"]
+        return [*arguments, *small, f"--model.network={SMALL[architecture]}"]
     fill_volumes(folder / "volumes")
     arguments += ["--data.patch=[32,32,32]", "--data.patches_per_volume=1"]
     if "gan" not in model:

@@ -7,6 +7,7 @@ import pytest
 
 from nets.data.augmentation import Flips, MapPhase
 from nets.data.degradation import MeasuredTexture, RandomPhase
+from nets.data.masked_pairs import MaskedPairs
 from nets.data.pairs import PairsData
 from nets.data.training_samples import Samples
 from nets.data.volumes import VolumesData
@@ -14,6 +15,7 @@ from nets.training.__main__ import Run
 from nets.training.adversarial import GanTraining
 from nets.training.base import Training
 from nets.training.export import ExportWeights
+from nets.training.image_tasks.masked_training import MaskedTraining
 from nets.training.schedules import Turns
 from nets.training.spatial_factor import SpatialFactorTraining
 from nets.training.super_resolution import SuperResolutionTraining
@@ -44,6 +46,24 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "vessel_weight": 0.0,
         "batch_statistics": "stored",
         "keep_statistics": False,
+    },
+    MaskedTraining: {
+        **SHARED,
+        "architecture": "dcdensenet",
+        "loss": "l2",
+        "metrics": ("l1", "psnr"),
+        "region": "patch",
+        "last_rate": None,
+    },
+    MaskedPairs: {
+        "label": "recipe",
+        "patch": (60, 60, 60),
+        "patches_per_volume": 1,
+        "augmentations": None,
+        "batch_size": 5,
+        "workers": 0,
+        "seed": 0,
+        "limit": None,
     },
     GanTraining: {
         "gan": "dragan",

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
-from nets.training.schedules import SCHEDULES, Turns, cosine, scheduled
+from nets.training.schedules import SCHEDULES, Turns, cosine, linear, scheduled
 
 
 def test_turns_of_wgan_gp_step_by_step() -> None:
@@ -71,7 +71,9 @@ def test_cosine_rises_over_two_percent_and_falls_to_zero(total: int) -> None:
 
 
 def test_schedules_act_on_the_rate_of_each_step() -> None:
-    for name, expected in (("constant", [0.5] * 4), ("cosine", [0.5 * cosine(4)(step) for step in range(4)])):
+    known = {"constant": [0.5] * 4, "cosine": [0.5 * cosine(4)(step) for step in range(4)]}
+    known["linear"] = [0.5, 0.375, 0.25, 0.125]
+    for name, expected in known.items():
         weight = torch.nn.Parameter(torch.zeros(1))
         made = scheduled(torch.optim.Adam([weight], lr=0.5), name, 4)
         assert made["lr_scheduler"]["interval"] == "step"
@@ -82,3 +84,13 @@ def test_schedules_act_on_the_rate_of_each_step() -> None:
             made["lr_scheduler"]["scheduler"].step()
         assert rates == pytest.approx(expected)
     assert {"constant", "cosine", "tenths"} <= set(SCHEDULES)
+    assert set(SCHEDULES) == {"constant", "cosine", "linear"}
+
+
+def test_linear_rate_is_that_of_jung_2019() -> None:
+    """1e-4 less 2e-7 in each of 70 epochs, 3,600 steps of which each has."""
+    factor = linear(70 * 3600, last=0.86)
+    for epoch in range(71):
+        assert 1e-4 * factor(epoch * 3600) == pytest.approx(1e-4 - epoch * 2e-7, abs=1e-12)
+    assert factor(10**9) == pytest.approx(0.86)
+    assert linear(10)(10) == 0

@@ -1,0 +1,1 @@
+"""Trainings of networks that change images for one task."""
