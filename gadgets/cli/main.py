@@ -17,6 +17,8 @@ from gadgets.cli.benchmarks import benchmark
 from gadgets.cli.ending import one_line_errors
 from gadgets.cli.exchange import check_exchange, dicom, nifti, restore, write_exchange
 from gadgets.cli.image_tasks.segmentation import evaluate_segmentation, import_labels, prepare_abdomens
+from gadgets.cli.gadgetron import install_gadgetron
+from gadgets.cli.image_tasks.perivascular import evaluate_pvs, prepare_perivascular
 from gadgets.cli.job_list import jobs
 from gadgets.cli.networks import calibrate, nets, prepare_courses, prepare_pairs
 from gadgets.cli.options import (
@@ -286,10 +288,12 @@ for _panel, _commands in {
         calibrate,
         nets,
     ),
+    TRAIN: (prepare_pairs, prepare_courses, prepare_volumes, prepare_perivascular, calibrate, nets),
     SET_UP: (install_gadgetron, parameters),
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+evaluate.command("pvs")(evaluate_pvs)
 app.add_typer(jobs, name="jobs", rich_help_panel=SCAN)
 evaluate.command("segmentation")(evaluate_segmentation)
 app.add_typer(evaluate, rich_help_panel=MEASURE)

@@ -99,7 +99,7 @@ def sharpen(volume: NDArray, mask: NDArray, strength: float = SHARPENING) -> NDA
         _scatter(total, count, corners, pywt.waverecn(levels, "haar", mode="periodization", axes=_AXES))
     sharp = volume.astype(np.float32, copy=True)
     covered = within & (count > 0)
-    sharp[box][covered] = total[covered] / count[covered]
+    sharp[box][covered] = np.maximum(total[covered] / count[covered], 0)  # a magnitude
     return sharp
 
 

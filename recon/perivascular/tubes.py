@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, distance_transform_edt, find_objects, label
+from scipy.ndimage import binary_dilation, binary_fill_holes, distance_transform_edt, find_objects, label
 from skimage.filters import sato
 
 from recon.perivascular.masked_volume import box_of, check_mask, check_volume, continued
@@ -20,7 +20,7 @@ _WIDTHS = (0.7, 1.0, 1.5)
 """Standard deviations of the filters in voxels: tubes of a radius of half a voxel to two."""
 _FEWEST = 5
 """Voxels of a space: fewer have no direction."""
-_SLENDER = 1.5
+_SLENDER = 2.0
 """Length over width below which a bright spot is a lacune or noise; a ball has 0.8."""
 _TOUCHING = np.ones((3, 3, 3), dtype=bool)
 _NEAR = np.ones((5, 5, 5), dtype=bool)
@@ -125,7 +125,7 @@ def find_spaces(
 
 def _is_slender(part: NDArray) -> bool:
     """Whether a part, in its own box, is much longer than it is wide anywhere; several tubes that meet are, too."""
-    padded = np.pad(part, 1)
+    padded = binary_fill_holes(np.pad(part, 1))  # the map of a lacune is a shell
     width = 2 * float(distance_transform_edt(padded).max())
     variances = np.linalg.eigvalsh(np.cov(np.argwhere(padded).T))
     return float(np.sqrt(12 * variances[-1])) >= _SLENDER * width  # of a rod: its length

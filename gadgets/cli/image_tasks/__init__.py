@@ -1,1 +1,2 @@
 """Commands about tasks from image to image."""
+"""Commands about tasks that change images."""

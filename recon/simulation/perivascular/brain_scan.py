@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from recon.errors import DataError
 from recon.simulation.angiogram.random_fields import Grid, smooth
 from recon.simulation.angiogram.vessels import coverage
 from recon.simulation.perivascular.brain import draw_brain, lookalikes
@@ -79,10 +80,17 @@ def simulate_perivascular(
     Returns
     -------
     PerivascularSubject
+
+    Raises
+    ------
+    DataError
+        If the volume is too small for white matter.
     """
     anatomy, growth, scan = (np.random.default_rng([seed, 22, part]) for part in range(3))
     grid = Grid(shape)
     brain = draw_brain(grid, anatomy)
+    if not brain.white_matter.any():
+        raise DataError(f"a brain of {shape} voxels has no white matter; simulate a larger one")
     background, where = lookalikes(grid, brain, anatomy)
     dark = coverage(dark_vessels(brain, anatomy), shape)
     background *= 1 - dark * anatomy.uniform(0.3, 0.7)

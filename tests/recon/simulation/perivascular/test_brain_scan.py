@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
+from recon.errors import DataError
 from recon.simulation.perivascular.brain_scan import TRUTH_GAIN, PerivascularSubject, simulate_perivascular
 
 SHAPE = (48, 64, 64)
@@ -117,3 +118,8 @@ def test_contrast_is_that_of_each_tube(subject: PerivascularSubject) -> None:
     assert added.min() == 0
     assert not subject.spaces.contrast(5 * background).any(), "fluid is not made darker"
     assert np.array_equal(added > 0, subject.spaces.share(SHAPE) > 0)
+
+
+def test_a_volume_without_room_for_white_matter_is_refused() -> None:
+    with pytest.raises(DataError, match="simulate a larger one"):
+        simulate_perivascular((12, 12, 12), 1)
