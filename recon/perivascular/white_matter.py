@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import (
     binary_closing,
+    binary_dilation,
     binary_fill_holes,
     binary_opening,
     distance_transform_edt,
@@ -24,6 +25,10 @@ _BODY = 0.35
 """Brightness over the Otsu threshold above which a voxel is of the head: white matter is darker than fluid by far."""
 _MIDDLE = 0.4
 """Depth below the scalp, over the greatest, beyond which most of a head is white matter."""
+_BRIGHTER = 1.05
+"""Brightness of what surrounds white matter, over its own: in T2-weighted images grey matter and fluid are brighter, in
+T1-weighted ones darker; in FLAIR the fluid is.
+"""
 _FEWEST = 500
 """Voxels in the middle of a head that statistics need."""
 _SPECK = 3
@@ -56,7 +61,8 @@ def find_white_matter(volume: NDArray) -> NDArray:
     Raises
     ------
     DataError
-        If the volume cannot be used, or what is found is no white matter: too little, or nearly all of the head.
+        If the volume cannot be used, or what is found is no white matter: too little, nearly all of the head, or not
+        darker than what surrounds it.
     """
     check_volume(volume)
     volume = median_filter(volume, _SPECK)
@@ -75,6 +81,10 @@ def find_white_matter(volume: NDArray) -> NDArray:
     mask = _without_holes(found)
     if mask.sum() > _MOST * head.sum():
         raise _unfound(f"it would be {mask.sum() / head.sum():.0%} of the head")
+    ring = binary_dilation(mask, _ROUND, iterations=3) & ~binary_dilation(mask, _ROUND) & head
+    around = float(np.median((volume / shading)[ring])) if ring.any() else 0.0
+    if around < _BRIGHTER * float(np.median((volume / shading)[mask])):
+        raise _unfound("what surrounds it is not brighter")
     return mask
 
 

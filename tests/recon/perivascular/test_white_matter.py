@@ -50,3 +50,10 @@ def test_a_strong_shading_is_followed() -> None:
 def test_what_is_no_head_is_refused_with_a_remedy(volume: np.ndarray, message: str) -> None:
     with pytest.raises(DataError, match=message):
         find_white_matter(volume.astype(np.float32))
+
+
+def test_other_contrasts_are_refused() -> None:
+    """Fluid and grey matter darker than white, as in T1-weighted images."""
+    image = simulate_perivascular(SHAPE, 2).image
+    with pytest.raises(DataError, match="what surrounds it is not brighter"):
+        find_white_matter(np.where(image > 0.6, image**-1.0, 0.05 * image).astype(np.float32))
