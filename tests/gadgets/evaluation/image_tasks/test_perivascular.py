@@ -75,6 +75,12 @@ def test_invented_spaces_and_changed_bits_are_told(result: PerivascularEvaluatio
         assert result.spaces[method]["outside equal"] == [1, 1]
 
 
+def test_changed_lookalikes_are_told(result: PerivascularEvaluation) -> None:
+    figures = {name: rows["lookalikes RMSE"] for name, rows in result.spaces.items()}
+    assert max(figures["oracle"]) < 1e-5
+    assert np.mean(figures["careless"]) > np.mean(figures[INPUT]) > 0.02
+
+
 def test_pairs_are_told_apart_until_they_are_blurred(result: PerivascularEvaluation) -> None:
     apart = result.spaces["oracle"]["pairs apart"]
     assert apart
@@ -102,7 +108,7 @@ def test_tables_and_json_hold_what_was_found(result: PerivascularEvaluation) -> 
     assert [row[0] for row in rows] == list(result.quality)
     assert "(" in rows[0][1]
     assert "(" not in rows[3][1]
-    assert len(result.spaces_rows()[0]) == 6
+    assert len(result.spaces_rows()[0]) == 7
     found = json.loads(json.dumps(result.to_json()))
     assert found["quality"]["oracle"]["recipe | white matter | SSIM"]
     assert found["p"]["input"]["truth | near PVS | PSNR dB"] == pytest.approx(0.5)
