@@ -33,6 +33,7 @@ ROLES = {
     "volumes": "training volumes: made, read in batches; commands about them",
     "pairs": "training pairs: made, read in batches",
     "networks": "commands about networks",
+    "brain": "a simulated brain",
     "scan": "a scan, simulated or measured, as arrays",
     "coils": "receive coils, estimated or simulated",
     "motion": "motion of the body: found, simulated or drawn",

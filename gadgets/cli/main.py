@@ -16,9 +16,8 @@ from gadgets import RESEARCH_LABEL, __version__
 from gadgets.cli.benchmarks import benchmark
 from gadgets.cli.ending import one_line_errors
 from gadgets.cli.exchange import check_exchange, dicom, nifti, restore, write_exchange
-from gadgets.cli.image_tasks.segmentation import evaluate_segmentation, import_labels, prepare_abdomens
-from gadgets.cli.gadgetron import install_gadgetron
 from gadgets.cli.image_tasks.perivascular import evaluate_pvs, prepare_perivascular
+from gadgets.cli.image_tasks.segmentation import evaluate_segmentation, import_labels, prepare_abdomens
 from gadgets.cli.job_list import jobs
 from gadgets.cli.networks import calibrate, nets, prepare_courses, prepare_pairs
 from gadgets.cli.options import (
@@ -51,7 +50,7 @@ from gadgets.cli.options import (
 from gadgets.cli.packaging import install_gadgetron, package
 from gadgets.cli.pipes import convert, stream
 from gadgets.cli.serve import serve
-from gadgets.cli.view import view, write_explorer_beside_report
+from gadgets.cli.view import report, view, write_explorer_beside_report
 from gadgets.cli.volumes import evaluate, prepare_perfusion, prepare_volumes, simulate_asl, simulate_volume
 from gadgets.errors import ParameterError
 
@@ -246,19 +245,6 @@ def parameters(
     print_table(table)
 
 
-def report(
-    images: Annotated[Path, typer.Argument(help="Image file that malibu replay wrote.", show_default=False)],
-    folder: Annotated[Path, typer.Argument(help=ReportFolder, show_default=False)],
-    group: GroupOption = "dataset",
-) -> None:
-    """Make a report with pictures of an image file."""
-    from gadgets.reports.multitasking import write_report
-
-    check_report(folder)
-    write_explorer_beside_report(images, folder, group)
-    out.print(f"wrote {write_report(images, folder, group)}")
-
-
 for _panel, _commands in {
     SCAN: (
         simulate_scan,
@@ -284,18 +270,18 @@ for _panel, _commands in {
         prepare_volumes,
         prepare_perfusion,
         prepare_abdomens,
+        prepare_perivascular,
         import_labels,
         calibrate,
         nets,
     ),
-    TRAIN: (prepare_pairs, prepare_courses, prepare_volumes, prepare_perivascular, calibrate, nets),
     SET_UP: (install_gadgetron, parameters),
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
-evaluate.command("pvs")(evaluate_pvs)
 app.add_typer(jobs, name="jobs", rich_help_panel=SCAN)
 evaluate.command("segmentation")(evaluate_segmentation)
+evaluate.command("pvs")(evaluate_pvs)
 app.add_typer(evaluate, rich_help_panel=MEASURE)
 app.add_typer(package, rich_help_panel=SET_UP)
 app.command("simulate", hidden=True)(simulate_scan)

@@ -1,4 +1,4 @@
-"""``malibu view``: the explorer of an image file."""
+"""To look at an image file: ``malibu view``, the explorer, and ``malibu report``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from gadgets import RESEARCH_LABEL
 from gadgets.cli.exchange import ImagesArgument
-from gadgets.cli.options import GroupOption, check_outputs, out
+from gadgets.cli.options import GroupOption, ReportFolder, check_outputs, check_report, out
 
 
 def view(
@@ -36,3 +36,16 @@ def write_explorer_beside_report(images: Path, folder: Path, group: str = "datas
     path = write_explorer_if_possible(images, folder, group)
     if path:
         out.print(f"wrote {path}", soft_wrap=True, highlight=False)
+
+
+def report(
+    images: Annotated[Path, typer.Argument(help="Image file that malibu replay wrote.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help=ReportFolder, show_default=False)],
+    group: GroupOption = "dataset",
+) -> None:
+    """Make a report with pictures of an image file."""
+    from gadgets.reports.multitasking import write_report
+
+    check_report(folder)
+    write_explorer_beside_report(images, folder, group)
+    out.print(f"wrote {write_report(images, folder, group)}")

@@ -40,10 +40,6 @@ def tenths(total_steps: int) -> Callable[[int], float]:
     return lambda step: 0.9 ** (step // each)
 
 
-SCHEDULES: Mapping[str, Callable[[int], Callable[[int], float]]] = {
-    "constant": constant,
-    "cosine": cosine,
-    "tenths": tenths,
 def linear(total_steps: int, last: float = 0.0) -> Callable[[int], float]:
     """Learning rate over its maximum: a straight line from 1 to ``last``, which the end of the training has.
 
@@ -64,6 +60,7 @@ SCHEDULES: Mapping[str, Callable[..., Callable[[int], float]]] = {
     "constant": constant,
     "cosine": cosine,
     "linear": linear,
+    "tenths": tenths,
 }
 """Steps of a training → step → factor on the learning rate."""
 

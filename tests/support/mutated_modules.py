@@ -110,7 +110,7 @@ TRAINING = {
     "nets/data/training_samples.py": (*_nets("data", "training_samples"), *_nets("training", "defaults")),
     "nets/data/volumes.py": (*_nets("data", "volumes"), *_nets("training", "defaults")),
     "nets/data/organs/projection.py": _nets("data/organs", "stacks"),
-    "nets/data/organs/stacks.py": _nets("data/organs", "stacks"),
+    "nets/data/organs/organ_stacks.py": _nets("data/organs", "stacks"),
     "nets/inference/organs/segmentation.py": _nets("training/organs", "segmentation"),
     "nets/inference/organs/three_views.py": _nets("inference/organs", "three_views"),
     "nets/training/organs/label_losses.py": _nets("training/organs", "segmentation"),

@@ -24,7 +24,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
         ("(ballot == winner).float()", "torch.ones_like(voters)"),
         ("counts[start : start + slices] += 1", "counts[start : start + slices] = 1"),
     ],
-    "nets/data/organs/stacks.py": [
+    "nets/data/organs/organ_stacks.py": [
         ("if other == LEFT_RIGHT else labels", "if other != LEFT_RIGHT else labels"),
         ("volume.movedim(axis - 3, -3)", "volume.transpose(axis - 3, -3)"),
     ],

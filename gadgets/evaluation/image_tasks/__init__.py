@@ -1,2 +1,1 @@
 """Figures of merit of tasks from image to image."""
-"""How good networks are that change images for one task."""

@@ -9,8 +9,8 @@ import torch
 
 from nets.data.formats.errors import VolumeError
 from nets.data.organs.labelled_files import LabelledVolume, read_labelled, write_labelled
+from nets.data.organs.organ_stacks import StacksData, stack_along, swapped
 from nets.data.organs.projection import Projection, projected
-from nets.data.organs.stacks import StacksData, stack_along, swapped
 
 ORGANS = ("background", "liver", "left kidney", "right kidney")
 
