@@ -102,6 +102,16 @@ def test_in_a_mirror_the_left_kidney_is_still_at_the_patients_left(tmp_path: Pat
     assert torch.equal(mirrored[1] == 1, (plain[1] == 1).flip(1, 2))
 
 
+@pytest.mark.parametrize("turned", [0, 1])
+def test_names_change_in_mirrors_from_left_to_right_alone(tmp_path: Path, turned: int) -> None:
+    data = StacksData([str(folder(tmp_path))], slices=6, patch=(20, 20), views=(1, 0, 0), mirrors=True)
+    sample = data.sample(data.files(tmp_path, "train")[0], 0)
+    flips = iter([int(turned == 0), int(turned == 1)])  # front to back, left to right
+    mirrored = data.cut(sample, lambda places: next(flips) if places == 2 else 0)
+    left, right = (torch.argwhere(mirrored[1] == kidney)[:, 2].float().mean() for kidney in (2, 3))
+    assert left > right
+
+
 def test_names_of_sides_are_swapped_where_there_are_two() -> None:
     labels = torch.tensor([0, 1, 2, 3])
     assert swapped(labels, ORGANS).tolist() == [0, 1, 3, 2]
