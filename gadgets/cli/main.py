@@ -16,6 +16,7 @@ from gadgets import RESEARCH_LABEL, __version__
 from gadgets.cli.benchmarks import benchmark
 from gadgets.cli.ending import one_line_errors
 from gadgets.cli.exchange import check_exchange, dicom, nifti, restore, write_exchange
+from gadgets.cli.image_tasks.perfusion import evaluate_asl, prepare_perfusion, simulate_asl
 from gadgets.cli.image_tasks.perivascular import evaluate_pvs, prepare_perivascular
 from gadgets.cli.image_tasks.segmentation import evaluate_segmentation, import_labels, prepare_abdomens
 from gadgets.cli.job_list import jobs
@@ -51,7 +52,7 @@ from gadgets.cli.packaging import install_gadgetron, package
 from gadgets.cli.pipes import convert, stream
 from gadgets.cli.serve import serve
 from gadgets.cli.view import report, view, write_explorer_beside_report
-from gadgets.cli.volumes import evaluate, prepare_perfusion, prepare_volumes, simulate_asl, simulate_volume
+from gadgets.cli.volumes import evaluate, prepare_volumes, simulate_volume
 from gadgets.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -280,6 +281,7 @@ for _panel, _commands in {
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
 app.add_typer(jobs, name="jobs", rich_help_panel=SCAN)
+evaluate.command("asl")(evaluate_asl)
 evaluate.command("segmentation")(evaluate_segmentation)
 evaluate.command("pvs")(evaluate_pvs)
 app.add_typer(evaluate, rich_help_panel=MEASURE)

@@ -54,46 +54,6 @@ def simulate_volume(
     out.print(f"wrote {scan} ({'images' if images else 'raw data'}) and {truth_path(scan)}")
 
 
-def simulate_asl(
-    scan: NewScanArgument,
-    pairs: Annotated[int, typer.Option(min=2, max=1000, help="Of control and label images.")] = 40,
-    shape: Annotated[str, typer.Option(help="Matrix as ZxYxX; voxels of 6x3.4x3.4 mm.")] = "20x64x64",
-    tsnr: Annotated[float, typer.Option(min=0, help="Signal over thermal noise; 0: no noise.")] = 120.0,
-    lesions: Annotated[int, typer.Option(min=0, max=20, help="Small ones, of 2x2 voxels.")] = 2,
-    outliers: Annotated[int, typer.Option(min=0, help="Pairs with a jerk of the head, or lost slices.")] = 4,
-    m0: Annotated[bool, typer.Option("--m0", help="Add a proton density as a series of its own.")] = False,
-    seed: SeedOption = 0,
-) -> None:
-    """Simulate perfusion: control and label images of a brain whose blood flow is known, and its truth beside it."""
-    from gadgets.simulated.perfusion import PerfusionScan, write_perfusion_scan
-    from gadgets.simulated.radial import truth_path
-    from recon.simulation.perfusion import AslProtocol
-
-    z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
-    if min(y, x) < 32:
-        raise ParameterError(f"--shape is {shape}; brains of 3.4 mm voxels need 32 rows and columns at least")
-    check_outputs([], scan, truth_path(scan))
-    protocol = AslProtocol(pairs=pairs, tsnr=tsnr, outliers=outliers)
-    write_perfusion_scan(PerfusionScan((z, y, x), protocol, lesions, m0), seed, scan)
-    out.print(f"wrote {scan} ({pairs} pairs of images) and {truth_path(scan)}")
-
-
-def prepare_perfusion(
-    folder: Annotated[Path, typer.Argument(help="Folder for the slices.", show_default=False)],
-    count: Annotated[int, typer.Option(min=1, help="Simulated subjects.")] = 60,
-    shape: Annotated[str, typer.Option(help="Matrix as ZxYxX; voxels of 6x3.4x3.4 mm.")] = "12x64x64",
-    seed: FirstSeedOption = 3000,
-) -> None:
-    """Make training slices of blood flow, simulated, split by subject; run again, it goes on where it was."""
-    from gadgets.datasets.perfusion import prepare_perfusion as prepare
-
-    z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
-    with progress_bar() as progress:
-        task = progress.add_task("subjects", total=count)
-        prepare(folder, (z, y, x), seed, count, lambda: progress.advance(task))
-    out.print(f"slices of {count} subjects are in {folder}")
-
-
 def prepare_volumes(
     folder: Annotated[Path, typer.Argument(help="Folder for the volumes.", show_default=False)],
     domain: DomainOption = DomainName.coronary,
@@ -163,43 +123,3 @@ def evaluate_sr(
         out.print(f"wrote {write_picture(result, picture)} ({RESEARCH_LABEL})")
     if page:
         out.print(f"wrote {write_evaluation_page(result, page)} ({RESEARCH_LABEL})")
-
-
-@evaluate.command("asl")
-def evaluate_asl(
-    simulate: Annotated[int, typer.Option(min=1, help="Simulated held-out subjects.")] = 3,
-    weights: Annotated[list[str] | None, typer.Option(help="Networks to compare; default: the shipped one.")] = None,
-    shape: Annotated[str, typer.Option(help="Matrix as ZxYxX.")] = "12x64x64",
-    seed: FirstSeedOption = 1,
-    picture: Annotated[Path | None, typer.Option(help="PNG of the last subject by each method.")] = None,
-    json_: JsonOption = None,
-    device: DeviceOption = None,
-) -> None:
-    """Denoise blood flow of ten pairs, and compare with truth and with all pairs: the figures of Xie 2020, and more."""
-    from gadgets.device import choose_device
-    from gadgets.evaluation.perfusion import COLUMNS, LEGEND, evaluate_perfusion
-    from gadgets.files import complete_file
-    from gadgets.image_tasks.network import load_planes
-    from gadgets.image_tasks.perfusion.work import TASK, WEIGHTS
-    from gadgets.reports.perfusion import write_perfusion_picture
-
-    z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
-    check_outputs([], json_, picture)
-    chosen = choose_device(device or "auto")
-    loaded = {Path(name).stem: load_planes(name, WEIGHTS, TASK, chosen) for name in weights or ["shipped"]}
-    denoisers = {name: network for name, network in loaded.items() if network is not None}
-    with progress_bar() as progress:
-        task = progress.add_task("subjects", total=simulate)
-        result = evaluate_perfusion((z, y, x), seed, simulate, denoisers, lambda: progress.advance(task))
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in ("", *COLUMNS):
-        table.add_column(name, no_wrap=True, justify="right" if name else "left")
-    for method, figures in result.summary().items():
-        table.add_row(method, *(figures[name] for name in COLUMNS))
-    print_table(table)
-    out.print(LEGEND, style="dim")
-    if json_:
-        with complete_file(json_) as partial:
-            partial.write_text(json.dumps(result.figures, indent=2))
-    if picture:
-        out.print(f"wrote {write_perfusion_picture(result, picture)} ({RESEARCH_LABEL})")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from gadgets.evaluation.perfusion import PerfusionEvaluation
+from gadgets.evaluation.image_tasks.perfusion import PerfusionEvaluation
 from gadgets.files import complete_file
 from recon.perfusion.quantification import UNIT
 

@@ -9,7 +9,7 @@ import skimage.io
 from typer.testing import CliRunner
 
 from gadgets.cli.main import app
-from gadgets.evaluation.perfusion import COLUMNS, FIRST, PRINTED, REFERENCE, TRUTH, evaluate_perfusion
+from gadgets.evaluation.image_tasks.perfusion import COLUMNS, FIRST, PRINTED, REFERENCE, TRUTH, evaluate_perfusion
 from gadgets.simulated.asl_subjects import measured_subject
 
 SHAPE = (3, 48, 48)
