@@ -9,6 +9,7 @@ from tests.support.golden import RECORD, everything, machine
 KNOWN = json.loads(RECORD.read_text())
 
 
+@pytest.mark.slow  # a minute and a half; for whoever moves code: `make test-slow`
 @pytest.mark.skipif(machine() != KNOWN["machine"], reason=f"the hashes are those of {KNOWN['machine']}")
 def test_everything_is_what_it_was(tmp_path_factory: pytest.TempPathFactory) -> None:
     found = dict(everything(tmp_path_factory.mktemp("golden")))

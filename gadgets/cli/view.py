@@ -47,5 +47,6 @@ def report(
     from gadgets.reports.multitasking import write_report
 
     check_report(folder)
-    write_explorer_beside_report(images, folder, group)
+    if images.is_file():  # else the report says what is wrong
+        write_explorer_beside_report(images, folder, group)
     out.print(f"wrote {write_report(images, folder, group)}")

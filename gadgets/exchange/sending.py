@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 CONNECT_S = 10.0
 """Longest wait for the archive to take up the connection and agree on an association."""
 
-_ANSWER_S = 60.0
+ANSWER_S = 60.0
 """Longest wait for the answer to one object; archives index while the sender waits."""
 
 _SHOWN = 5
@@ -143,7 +143,7 @@ def _associated(archive: Archive) -> Any:
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # what goes wrong is told once, by the errors below
     entity = AE(ae_title=archive.own)
     entity.connection_timeout, entity.acse_timeout = CONNECT_S, CONNECT_S
-    entity.dimse_timeout, entity.network_timeout = _ANSWER_S, _ANSWER_S
+    entity.dimse_timeout, entity.network_timeout = ANSWER_S, ANSWER_S
     entity.add_requested_context(Verification)
     for storage in (MRImageStorage, ParametricMapStorage):
         entity.add_requested_context(storage, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
@@ -193,7 +193,7 @@ def _store(association: Any, path: Path, number: int) -> str:
         return "the association is gone"
     code = getattr(status, "Status", None)
     if code is None:
-        return f"no answer within {_ANSWER_S:g} s"
+        return f"no answer within {ANSWER_S:g} s"
     if code == 0 or 0xB000 <= code <= 0xBFFF:
         if code:
             log.warning("object %d was taken with the remark 0x%04X", number, code)

@@ -152,7 +152,7 @@ class MultitaskingParameters(TrustParameters):
         Settings.nufft, description="NUFFT back end"
     )
     images: Annotated[tuple[ImageKind, ...], BeforeValidator(named_series), AfterValidator(named_once)] = Field(
-        SENT, min_length=1, description="what is sent; +NAME: this beside what is sent anyway"
+        SENT, min_length=1, description="what is sent; +NAME: NAME too"
     )
     bright_blood_ti_ms: float | None = Field(
         None, ge=0, le=10_000, description="inversion time of the bright-blood cine; default: the end of the recovery"

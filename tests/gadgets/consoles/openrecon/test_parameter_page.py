@@ -112,7 +112,7 @@ def test_numbers_that_floating_point_does_not_divide_become_text() -> None:
 def test_texts_are_short_and_whole(application: Application) -> None:
     for entry in parameter_page(application):
         assert len(entry["label"]["en"]) <= 30
-        assert len(entry["information"]["en"]) <= 240
+        assert len(entry["information"]["en"]) <= 280
     images = entry_of(parameter_page(application), "images")
     for kind in application.parameters.images:
         assert kind in images["information"]["en"]

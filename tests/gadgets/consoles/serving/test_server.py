@@ -30,7 +30,7 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Scan:
 
 def test_good_consoles_get_their_images_beside_every_kind_of_broken_one() -> None:
     """As many connections as there are ways to go wrong, and four good ones for each."""
-    assert main(100) == 0
+    assert main(50) == 0
 
 
 def test_side_by_side_and_after_a_worker_s_death(scan: Scan, tmp_path: Path) -> None:
