@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gadgets import __version__
-from gadgets.datasets.volumes import split_of
-from gadgets.files import complete_file
+from gadgets.datasets.volumes import write_subjects
 from recon.simulation.abdomen.organ_labels import ORGANS
 from recon.simulation.abdomen.subject import simulate_abdomen
 
@@ -36,12 +35,10 @@ def prepare_abdomens(
 
     from nets.data.organs.labelled_files import LabelledVolume, write_labelled
 
-    for number in range(count):
-        path = folder / split_of(number) / f"simulated-abdomen-{seed + number:06d}.h5"
-        if not path.exists():
-            abdomen = simulate_abdomen(seed + number, shape, spacing_mm)
-            attributes = {"domain": "abdomen", "seed": abdomen.seed, "version": __version__}
-            voxels, labels = torch.from_numpy(abdomen.image), torch.from_numpy(abdomen.labels)
-            with complete_file(path) as partial:
-                write_labelled(partial, LabelledVolume(voxels, labels, ORGANS, spacing_mm, attributes))
-        progress()
+    def write(subject: int, path: Path) -> None:
+        abdomen = simulate_abdomen(subject, shape, spacing_mm)
+        attributes = {"domain": "abdomen", "seed": abdomen.seed, "version": __version__}
+        voxels, labels = torch.from_numpy(abdomen.image), torch.from_numpy(abdomen.labels)
+        write_labelled(path, LabelledVolume(voxels, labels, ORGANS, spacing_mm, attributes))
+
+    write_subjects(folder, "abdomen", range(seed, seed + count), write, progress)

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gadgets import __version__
-from gadgets.datasets.volumes import split_of
-from gadgets.files import complete_file
+from gadgets.datasets.volumes import write_subjects
 from recon.perivascular.labels import recipe_label
 from recon.simulation.perivascular.brain_scan import simulate_perivascular
 
@@ -31,17 +30,15 @@ def prepare_perivascular(
     """
     from nets.data.masked_pairs import MaskedPair, write_masked_pair
 
-    for number in range(count):
-        path = folder / split_of(number) / f"simulated-perivascular-{seed + number:06d}.h5"
-        if not path.exists():
-            subject = simulate_perivascular(shape, seed + number)
-            recipe = recipe_label(subject.image, subject.white_matter, subject.present)
-            attributes: dict[str, str | int | float] = {
-                "voxel_mm": subject.voxel_mm,
-                "seed": seed + number,
-                "version": __version__,
-            }
-            labels = {"truth": subject.label, "recipe": recipe.label}
-            with complete_file(path) as partial:
-                write_masked_pair(partial, MaskedPair(subject.image, subject.white_matter, labels, attributes))
-        progress()
+    def write(number: int, path: Path) -> None:
+        subject = simulate_perivascular(shape, number)
+        recipe = recipe_label(subject.image, subject.white_matter, subject.present)
+        attributes: dict[str, str | int | float] = {
+            "voxel_mm": subject.voxel_mm,
+            "seed": number,
+            "version": __version__,
+        }
+        labels = {"truth": subject.label, "recipe": recipe.label}
+        write_masked_pair(path, MaskedPair(subject.image, subject.white_matter, labels, attributes))
+
+    write_subjects(folder, "perivascular", range(seed, seed + count), write, progress)

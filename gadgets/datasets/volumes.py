@@ -35,13 +35,35 @@ def prepare_volumes(
 
     from nets.data.volume_files import Volume, write_volume
 
-    for number in range(count):
-        path = folder / split_of(number) / f"simulated-{domain}-{seed + number:06d}.h5"
+    def write(subject: int, path: Path) -> None:
+        angiogram = simulate_angiogram(domain, shape, subject)
+        attributes: dict[str, str | int | float] = {"domain": domain, "seed": subject, "version": __version__}
+        write_volume(path, Volume(torch.from_numpy(angiogram.image), attributes))
+
+    write_subjects(folder, domain, range(seed, seed + count), write, progress)
+
+
+def write_subjects(
+    folder: Path, name: str, seeds: range, write: Callable[[int, Path], None], progress: Callable[[], None]
+) -> None:
+    """Write one file for each subject, ``SPLIT/simulated-NAME-SEED.h5``; those that are there already stay.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+    seeds : range
+        Each tenth is for the test, the one before it for validation.
+    write : callable
+        Simulates the subject of a seed into a file, which takes its name when it is complete.
+    progress : callable
+        Called after each subject.
+    """
+    for number, seed in enumerate(seeds):
+        path = folder / split_of(number) / f"simulated-{name}-{seed:06d}.h5"
         if not path.exists():
-            angiogram = simulate_angiogram(domain, shape, seed + number)
-            attributes: dict[str, str | int | float] = {"domain": domain, "seed": seed + number, "version": __version__}
             with complete_file(path) as partial:
-                write_volume(partial, Volume(torch.from_numpy(angiogram.image), attributes))
+                write(seed, partial)
         progress()
 
 

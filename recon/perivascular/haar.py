@@ -10,7 +10,7 @@ import numpy as np
 import pywt
 from numpy.typing import NDArray
 
-from recon.perivascular.masked_volume import box_of, check_mask, check_volume, continued
+from recon.perivascular.masked_volume import filtered_box
 
 _EDGE, _MEMBERS, _REACH, _STRIDE = 4, 8, 3, 2
 """Voxels along a block's axis, blocks of a group, how far they are sought, and distance of the blocks that seek."""
@@ -81,11 +81,7 @@ def sharpen(volume: NDArray, mask: NDArray, strength: float = SHARPENING) -> NDA
     DataError
         If volume or mask cannot be used.
     """
-    check_volume(volume)
-    check_mask(mask, volume)
-    box = box_of(mask, _EDGE + _REACH)
-    within = np.ascontiguousarray(mask[box])
-    inside = continued(volume[box], within)
+    box, inside, within = filtered_box(volume, mask, _EDGE + _REACH)
     noise = noise_deviation(inside, within)
     seekers = _seekers(within)
     total, count = np.zeros_like(inside), np.zeros_like(inside)

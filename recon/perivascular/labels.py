@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from skimage.restoration import denoise_nl_means
 
 from recon.perivascular.haar import noise_deviation, sharpen
-from recon.perivascular.masked_volume import box_of, check_mask, check_volume, continued
+from recon.perivascular.masked_volume import filtered_box
 
 _BRIGHT = 3.5
 """Robust standard deviations above the median of the sharp white matter: one of 4,000 voxels of plain noise is."""
@@ -53,14 +53,11 @@ def denoise(volume: NDArray, mask: NDArray) -> NDArray:
     DataError
         If volume or mask cannot be used.
     """
-    check_volume(volume)
-    check_mask(mask, volume)
-    box = box_of(mask, _DISTANCE + _PATCH)
-    inside = continued(volume[box], mask[box])
-    noise = noise_deviation(inside, mask[box])
+    box, inside, within = filtered_box(volume, mask, _DISTANCE + _PATCH)
+    noise = noise_deviation(inside, within)
     found = denoise_nl_means(inside, _PATCH, _DISTANCE, h=_STRENGTH * noise, sigma=noise, fast_mode=True)
     smooth = volume.astype(np.float32, copy=True)
-    smooth[box][mask[box]] = found[mask[box]]
+    smooth[box][within] = found[within]
     return smooth
 
 

@@ -89,3 +89,34 @@ def continued(volume: NDArray, mask: NDArray) -> NDArray:
     far = np.float32(np.median(volume[mask]))
     around = np.where(weight > 1e-3, total / np.maximum(weight, 1e-3), far)
     return np.where(mask, volume, around).astype(np.float32)
+
+
+def filtered_box(volume: NDArray, mask: NDArray, margin: int) -> tuple[tuple[slice, ...], NDArray, NDArray]:
+    """What a filter within a mask works on.
+
+    Parameters
+    ----------
+    volume : (z, y, x) float
+    mask : (z, y, x) bool
+    margin : int
+        How far the filter looks, in voxels.
+
+    Returns
+    -------
+    (3,) tuple of slice
+        From :func:`box_of`.
+    (z, y, x) float32
+        The volume there, from :func:`continued`.
+    (z, y, x) bool
+        The mask there.
+
+    Raises
+    ------
+    DataError
+        If volume or mask cannot be used.
+    """
+    check_volume(volume)
+    check_mask(mask, volume)
+    box = box_of(mask, margin)
+    within = np.ascontiguousarray(mask[box])
+    return box, continued(volume[box], within), within

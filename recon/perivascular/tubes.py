@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_fill_holes, distance_transform_edt, find_objects, label
 from skimage.filters import sato
 
-from recon.perivascular.masked_volume import box_of, check_mask, check_volume, continued
+from recon.perivascular.masked_volume import check_mask, filtered_box
 
 TUBENESS_THRESHOLD = 0.06
 """Response, over the brightness of white matter, above which a voxel is of a perivascular space.
@@ -75,14 +75,11 @@ def tubeness(volume: NDArray, mask: NDArray) -> NDArray:
     DataError
         If volume or mask cannot be used.
     """
-    check_volume(volume)
-    check_mask(mask, volume)
-    box = box_of(mask, _MARGIN)
+    box, inside, within = filtered_box(volume, mask, _MARGIN)
     level = float(np.median(volume[mask]))
-    inside = continued(volume[box], mask[box]) / np.float32(max(level, 1e-12))
+    response = sato(inside / np.float32(max(level, 1e-12)), sigmas=_WIDTHS, black_ridges=False)
     found = np.zeros(volume.shape, dtype=np.float32)
-    response = sato(inside, sigmas=_WIDTHS, black_ridges=False)
-    found[box] = np.where(mask[box], response, 0)
+    found[box] = np.where(within, response, 0)
     return found
 
 
