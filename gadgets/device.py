@@ -167,4 +167,9 @@ def ready_torch(device: sigpy.Device, instead: str = "") -> str:
     if device.id >= 0 and not torch.cuda.is_available():
         log.warning("this torch has no CUDA: the network runs on the CPU")
         return "cpu"
+    return device_name(device)
+
+
+def device_name(device: sigpy.Device) -> str:
+    """``cpu`` or ``cuda:N``."""
     return "cpu" if device.id < 0 else f"cuda:{device.id}"

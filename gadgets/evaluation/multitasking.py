@@ -13,7 +13,7 @@ import sigpy
 from numpy.typing import NDArray
 
 from gadgets import __version__
-from gadgets.device import choose_device
+from gadgets.device import choose_device, device_name
 from gadgets.errors import ParameterError
 from gadgets.evaluation.regions import block_medians, compare_regions
 from gadgets.evaluation.truth import Truth, cine_quality, known_truth
@@ -156,7 +156,7 @@ def run_benchmark(scan: ScanFile, parameters: MultitaskingParameters, methods: l
     problem = encoded.problem
     coils, spokes, samples = problem.kspace.shape
     shape = {"matrix": problem.matrix, "rank": problem.rank, "coils": coils, "spokes": spokes, "samples": samples}
-    result = Benchmark(scan.path.name, "cpu" if device.id < 0 else f"cuda:{device.id}", shape, clock.seconds)
+    result = Benchmark(scan.path.name, device_name(device), shape, clock.seconds)
     factors: dict[str, NDArray] = {}
     for method in methods:
         result.rows.append(_run(method, problem, parameters, device, repeat, factors))

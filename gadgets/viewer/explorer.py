@@ -3,7 +3,6 @@
 import itertools
 import logging
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from gadgets.errors import OPERATOR_ERRORS, ScanFileError
@@ -12,6 +11,7 @@ from gadgets.mrd.foreign_files import DEFAULT_GROUP
 from gadgets.pages.shell import write_page
 from gadgets.super_resolution.series import SERIES as VOLUME_SERIES
 from gadgets.viewer.explorer_packing import Packed, json_element, pack_slice
+from gadgets.viewer.page_files import page_file
 from gadgets.viewer.slice_factors import Images, Method, SliceFactors, slices_of
 
 log = logging.getLogger(__name__)
@@ -71,9 +71,9 @@ def page_parts(shown: Sequence[SliceFactors]) -> tuple[list[str], str, list[str]
     """Body, styles and scripts of the page of some slices, as :func:`gadgets.pages.shell.write_page` takes them."""
     packed = Packed()
     record = {"slices": [pack_slice(one, packed) for one in shown]}
-    parts = [_page_file("explorer/explorer.html"), *packed.elements, json_element("explored", record)]
-    script = "\n".join(_page_file(name) for name in SCRIPTS)
-    return parts, _page_file("explorer/explorer.css"), [script]
+    parts = [page_file("explorer/explorer.html"), *packed.elements, json_element("explored", record)]
+    script = "\n".join(page_file(name) for name in SCRIPTS)
+    return parts, page_file("explorer/explorer.css"), [script]
 
 
 def write_explorer_if_possible(images: Path, folder: Path, group: str = DEFAULT_GROUP) -> Path | None:
@@ -133,7 +133,3 @@ def _put_beside(shown: list[SliceFactors], others: list[SliceFactors], source: P
             numbered = (f"{method.name} ({count})" for count in itertools.count(2))
             name = method.name if method.name not in names else next(n for n in numbered if n not in names)
             one.methods.append(Method(name, method.maps, method.factors))
-
-
-def _page_file(name: str) -> str:
-    return files("gadgets.viewer").joinpath("page", *name.split("/")).read_text(encoding="utf-8")

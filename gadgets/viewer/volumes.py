@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import ismrmrd
 import numpy as np
 
 from gadgets.pages.shell import write_page
+from gadgets.viewer.page_files import page_file
 from gadgets.viewer.volumes_of_series import Volume, VolumeScan, volume_scans
 from gadgets.viewer.volumes_packed import PackedVoxels, how_to_store, pack
 
@@ -58,7 +58,7 @@ def write_volume_explorer(series: Mapping[int, list[ismrmrd.Image]], path: Path)
     scans = volume_scans(series)
     dtype, shown = how_to_store([sum(volume.voxels.size for volume in scan.volumes.values()) for scan in scans])
     told: dict[str, Any] = {"scans": [], "inFile": len(scans)}
-    parts = [_page_file("volumes/volumes.html")]
+    parts = [page_file("volumes/volumes.html")]
     for number, scan in enumerate(scans[:shown]):
         packed = {kind: pack(volume.voxels, dtype) for kind, volume in scan.volumes.items()}
         told["scans"].append(_scan_record(number, scan, packed))
@@ -66,12 +66,8 @@ def write_volume_explorer(series: Mapping[int, list[ismrmrd.Image]], path: Path)
     # A "<" in a text could end the element.
     text = json.dumps(told).replace("<", "\\u003c")
     parts.append(f'<script type="application/json" id="volumes">{text}</script>')
-    scripts = [_page_file(name) for name in _SCRIPTS]
-    return write_page(path, "Super-resolved volumes", parts, _page_file("volumes/volumes.css"), scripts)
-
-
-def _page_file(name: str) -> str:
-    return files("gadgets.viewer").joinpath("page", *name.split("/")).read_text(encoding="utf-8")
+    scripts = [page_file(name) for name in _SCRIPTS]
+    return write_page(path, "Super-resolved volumes", parts, page_file("volumes/volumes.css"), scripts)
 
 
 def _element(number: int, kind: str) -> str:

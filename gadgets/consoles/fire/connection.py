@@ -108,14 +108,10 @@ class FireConnection(GuardedConnection):
         Gives what is done for a console that said this at the beginning.
     opening_s, idle_s : float
         Longest pause before the header, and after it until a gadget sets its own.
-    keeps_images : bool
-        Whether images that went out are kept for a copy.
 
     Attributes
     ----------
     choice : Choice
-    sent : list of ismrmrd.Image
-        Images that went out, where they are kept.
 
     Raises
     ------
@@ -131,11 +127,9 @@ class FireConnection(GuardedConnection):
         choose: Callable[[Opening], Choice],
         opening_s: float = OPENING_S,
         idle_s: float = OPENING_S,
-        keeps_images: bool = False,
     ) -> None:
-        self._choose, self._keeps_images = choose, keeps_images
+        self._choose = choose
         self._writing, self._lines = threading.RLock(), deque[str](maxlen=100)
-        self.sent: list[ismrmrd.Image] = []
         self._count = 0
         self._failed = self._is_deaf = False
         with contextlib.ExitStack() as logging_here:
@@ -165,16 +159,12 @@ class FireConnection(GuardedConnection):
     def _item_reader(self) -> ItemReader:
         return FireReader(self.socket, {number: self.readers[number] for number in _ITEMS}, self.choice.before)
 
-    def send(self, image: ismrmrd.Image) -> None:
+    def _send(self, image: ismrmrd.Image) -> None:
         """Send an image, after the lines that wait."""
         with self._writing:
             self.say_lines()
             write_image(self.socket, image)
             self._count += 1
-            if self._keeps_images:
-                self.sent.append(image)
-        if self.shown is not None:
-            self.shown(image)
 
     def log_line(self, level: int, text: str) -> None:
         """Send a line to the console's log; from other threads than the main one it goes with what follows."""

@@ -166,16 +166,18 @@ def _serve_fire(sock: socket.socket, service: Service, turns: Turns) -> None:
 
     with (
         contextlib.ExitStack() as last,  # the console has everything before an explorer is made
-        FireConnection(sock, choose, _OPENING_S, service.idle_s, bool(service.copies)) as connection,
+        FireConnection(sock, choose, _OPENING_S, service.idle_s) as connection,
     ):
         connection.take_turn = turns.take
         _show(connection, service, last)
+        sent: list[Any] = []
+        if service.copies:
+            connection.watchers.append(sent.append)
         try:
             connection.choice.make().handle(connection)
         finally:
-            sent, header = connection.sent, connection.raw_bytes.header
             connection.end()
-            service.copies.write(header, sent)
+            service.copies.write(connection.raw_bytes.header, sent)
 
 
 def _serve_gadgetron(sock: socket.socket, service: Service, turns: Turns) -> None:
@@ -198,7 +200,7 @@ def _show(connection: GuardedConnection, service: Service, last: contextlib.Exit
     """Let who watches see the images; a header that is none is left to the gadget to refuse."""
     if service.watch is not None:
         with contextlib.suppress(DataError):
-            connection.shown = last.enter_context(service.watch.scan(connection.header))
+            connection.watchers.append(last.enter_context(service.watch.scan(connection.header)))
 
 
 def _load_what_takes_long(service: Service) -> None:

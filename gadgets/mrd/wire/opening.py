@@ -42,8 +42,8 @@ class GuardedConnection(Connection):
     ----------
     take_turn : callable or None
         Gives a context manager for a device: waits until a reconstruction may begin.
-    shown : callable or None
-        Called with each image that was sent.
+    watchers : list of callable
+        Each is called with each image that was sent.
     reader : ItemReader
     receiver : Receiver
         Takes the items from the moment on at which the header was read.
@@ -55,11 +55,11 @@ class GuardedConnection(Connection):
     """
 
     take_turn: Callable[[int], contextlib.AbstractContextManager[None]] | None = None
-    shown: Callable[[Any], None] | None = None
 
     def __init__(self, sock: socket.socket, opening_s: float = OPENING_S, idle_s: float = OPENING_S) -> None:
         self.socket = ExactSocket(sock, idle_timeout_s=opening_s)
         self._idle_s = idle_s
+        self.watchers: list[Callable[[Any], None]] = []
         self.readers = self._default_readers() | {
             constants.GADGET_MESSAGE_ISMRMRD_ACQUISITION: read_acquisition,
             constants.GADGET_MESSAGE_ISMRMRD_IMAGE: read_image,
@@ -85,9 +85,12 @@ class GuardedConnection(Connection):
 
     def send(self, image: Any) -> None:
         """Send an image, and show it to who watches."""
+        self._send(image)
+        for watch in self.watchers:
+            watch(image)
+
+    def _send(self, image: Any) -> None:
         super().send(image)
-        if self.shown is not None:
-            self.shown(image)
 
     def received(self, measurement: Any) -> None:
         """Look at a complete measurement before it is reconstructed: here nobody does."""

@@ -1,8 +1,7 @@
 """The page itself."""
 
-from importlib.resources import files
-
 from gadgets.pages.shell import page_html
+from gadgets.viewer.page_files import page_file
 
 _BODY = """
 <div id="live">
@@ -23,8 +22,6 @@ _BODY = """
 
 def live_page() -> str:
     """A page that asks its server for what is new, twice a second."""
-    folder = files("gadgets.viewer").joinpath("page")
     names = ("decode.js", "live/feed.js", "live/live.js")
-    scripts = "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
-    styles = folder.joinpath("live/live.css").read_text(encoding="utf-8")
-    return page_html("malibu: the scan that is running", _BODY, styles, [scripts], is_live=True)
+    scripts = "\n".join(page_file(name) for name in names)
+    return page_html("malibu: the scan that is running", _BODY, page_file("live/live.css"), [scripts], is_live=True)

@@ -37,7 +37,7 @@ _TOLD = (
 _GATING_COLUMNS = 1500
 # Scans whose items are kept: the running one and the last.
 _KEPT_SCANS = 2
-# Items of one scan; the next ones take the place of previews' oldest (100 s of previews and all default series fit).
+# Of 16 bits.
 _LARGEST_PIXEL = 65535
 
 
