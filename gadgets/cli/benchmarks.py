@@ -1,13 +1,10 @@
 """``malibu benchmark``: methods side by side, and how long a console waits."""
 
-import json
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from gadgets import RESEARCH_LABEL
 from gadgets.cli.options import (
@@ -21,12 +18,10 @@ from gadgets.cli.options import (
     configuration_text,
     out,
     overrides_of,
-    print_table,
+    print_figures,
+    write_json,
 )
 from gadgets.errors import ParameterError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def benchmark(
@@ -95,10 +90,10 @@ def _methods(
     with ScanFile(scan, group) as file:
         result = run_benchmark(file, parse_parameters(element, overrides), methods, repeat)
     for columns in COLUMN_GROUPS:
-        _print(
+        print_figures(
             [HEADER[column] for column in columns], [[cells(row)[column] for column in columns] for row in result.rows]
         )
-    _write_json(json_, result.to_json())
+    write_json(json_, result.to_json())
     out.print(f"wrote {write_benchmark_page(result, output)} ({RESEARCH_LABEL})")
 
 
@@ -133,9 +128,9 @@ def _latency(
             message = configuration_message(element, overrides | {"device": device})
             runs += measure_latency(file, message, speed, repeat)
     machine = f"{platform.machine()}, {available_cpus()} CPU cores"
-    _print(HEADER, [cells(run) for run in runs])
-    _print(("stage", *(f"{run.name} {run.device}" for run in runs)), stage_rows(runs))
-    _write_json(json_, {"machine": machine, "speed": speed, "runs": [asdict(run) for run in runs]})
+    print_figures(HEADER, [cells(run) for run in runs])
+    print_figures(("stage", *(f"{run.name} {run.device}" for run in runs)), stage_rows(runs))
+    write_json(json_, {"machine": machine, "speed": speed, "runs": [asdict(run) for run in runs]})
     out.print(f"wrote {write_latency_page(runs, scan.name, machine, output)} ({RESEARCH_LABEL})")
 
 
@@ -151,31 +146,14 @@ def _operators(
     table = measure_operators(Sizes(*sizes), wanted, repeat, iterations)
     for line in description(table):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
-    _print(HEADER, table_rows(table))
-    _write_json(json_, table.to_json())
+    print_figures(HEADER, table_rows(table))
+    write_json(json_, table.to_json())
     out.print(f"wrote {write_operators_page(table, output)} ({RESEARCH_LABEL})")
 
 
 def _devices() -> list[str]:
     """The CPU, and the first GPU if there is one."""
-    from gadgets.device import choose_device
+    from gadgets.device import choose_device, device_name
 
     found = choose_device("auto")
-    return ["cpu"] if found.id < 0 else ["cpu", f"cuda:{found.id}"]
-
-
-def _print(header: "Sequence[str]", rows: "Sequence[Sequence[str]]") -> None:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column, name in enumerate(header):
-        table.add_column(name, no_wrap=True, justify="right" if column else "left")
-    for row in rows:
-        table.add_row(*row)
-    print_table(table)
-
-
-def _write_json(path: Path | None, values: object) -> None:
-    from gadgets.files import complete_file
-
-    if path:
-        with complete_file(path) as partial:
-            partial.write_text(json.dumps(values, indent=2))
+    return ["cpu"] if found.id < 0 else ["cpu", device_name(found)]

@@ -1,11 +1,13 @@
 """What the commands of ``malibu`` share: panels, options, consoles, and how values are read."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import (
@@ -19,7 +21,7 @@ from rich.progress import (
 from rich.table import Table
 
 from gadgets.errors import ParameterError, ScanFileError, shortened
-from gadgets.files import check_output
+from gadgets.files import check_output, complete_file
 
 console = Console(stderr=True)
 out = Console()
@@ -184,3 +186,21 @@ def print_table(table: Table) -> None:
     plain = any(column.no_wrap for column in table.columns)
     needed = Measurement.get(out, out.options.update(max_width=_WIDEST), table).maximum if plain else 0
     Console(file=out.file, width=max(out.width, needed)).print(table)
+
+
+def print_figures(header: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
+    """Print a table of figures: the first column is text, the others are numbers."""
+    style: dict[str, Any] = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0), "pad_edge": False}
+    table = Table(title=title, title_justify="left", **style)
+    for column, name in enumerate(header):
+        table.add_column(name, no_wrap=True, justify="right" if column else "left")
+    for row in rows:
+        table.add_row(*row)
+    print_table(table)
+
+
+def write_json(path: Path | None, values: object) -> None:
+    """Write figures, where a file was named for them."""
+    if path:
+        with complete_file(path) as partial:
+            partial.write_text(json.dumps(values, indent=2))

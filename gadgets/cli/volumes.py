@@ -1,12 +1,9 @@
 """The commands of ``malibu`` that are about volumes: simulated scans, training volumes, and evaluation."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from gadgets import RESEARCH_LABEL
 from gadgets.cli.options import (
@@ -24,8 +21,9 @@ from gadgets.cli.options import (
     numbers,
     out,
     overrides_of,
-    print_table,
+    print_figures,
     progress_bar,
+    write_json,
 )
 from gadgets.errors import ParameterError
 
@@ -93,7 +91,6 @@ def evaluate_sr(
     """Degrade volumes in k-space, restore them, and compare with the originals: a table like 5-1."""
     from gadgets.evaluation.super_resolution import evaluate_volumes, loaded_subjects, simulated_subjects
     from gadgets.evaluation.volume_figures import COLUMN_GROUPS, LEGEND
-    from gadgets.files import complete_file
     from gadgets.reports.evaluation import write_evaluation_page, write_picture
     from gadgets.super_resolution.parameters import parse_super_resolution
 
@@ -109,16 +106,9 @@ def evaluate_sr(
         result = evaluate_volumes(subjects, (factors[0], factors[1]), parameters, lambda: progress.advance(task))
     summary = result.summary()
     for group in COLUMN_GROUPS:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-        for name in ("", *group):
-            table.add_column(name, no_wrap=True, justify="right" if name else "left")
-        for method, figures in summary.items():
-            table.add_row(method, *(figures[name] for name in group))
-        print_table(table)
+        print_figures(("", *group), ([method, *(f[name] for name in group)] for method, f in summary.items()))
     out.print(LEGEND, style="dim")
-    if json_:
-        with complete_file(json_) as partial:
-            partial.write_text(json.dumps(result.to_json(), indent=2))
+    write_json(json_, result.to_json())
     if picture:
         out.print(f"wrote {write_picture(result, picture)} ({RESEARCH_LABEL})")
     if page:

@@ -1,12 +1,9 @@
 """The commands of ``malibu`` that are about perfusion: simulated scans, training slices, and evaluation."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from gadgets import RESEARCH_LABEL
 from gadgets.cli.options import (
@@ -18,8 +15,9 @@ from gadgets.cli.options import (
     check_outputs,
     numbers,
     out,
-    print_table,
+    print_figures,
     progress_bar,
+    write_json,
 )
 from gadgets.errors import ParameterError
 
@@ -76,7 +74,6 @@ def evaluate_asl(
     """Denoise blood flow of ten pairs, and compare with truth and with all pairs: the figures of Xie 2020, and more."""
     from gadgets.device import choose_device
     from gadgets.evaluation.image_tasks.perfusion import COLUMNS, LEGEND, evaluate_perfusion
-    from gadgets.files import complete_file
     from gadgets.image_tasks.network import load_planes
     from gadgets.image_tasks.perfusion.work import TASK, WEIGHTS
     from gadgets.reports.perfusion import write_perfusion_picture
@@ -89,15 +86,9 @@ def evaluate_asl(
     with progress_bar() as progress:
         task = progress.add_task("subjects", total=simulate)
         result = evaluate_perfusion((z, y, x), seed, simulate, denoisers, lambda: progress.advance(task))
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in ("", *COLUMNS):
-        table.add_column(name, no_wrap=True, justify="right" if name else "left")
-    for method, figures in result.summary().items():
-        table.add_row(method, *(figures[name] for name in COLUMNS))
-    print_table(table)
+    summary = result.summary().items()
+    print_figures(("", *COLUMNS), ([method, *(figures[name] for name in COLUMNS)] for method, figures in summary))
     out.print(LEGEND, style="dim")
-    if json_:
-        with complete_file(json_) as partial:
-            partial.write_text(json.dumps(result.figures, indent=2))
+    write_json(json_, result.figures)
     if picture:
         out.print(f"wrote {write_perfusion_picture(result, picture)} ({RESEARCH_LABEL})")

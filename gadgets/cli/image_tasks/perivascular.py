@@ -1,12 +1,9 @@
 """The commands of ``malibu`` that are about perivascular spaces: training pairs, and evaluation."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
 from gadgets.cli.options import (
     DeviceOption,
@@ -16,8 +13,9 @@ from gadgets.cli.options import (
     check_outputs,
     numbers,
     out,
-    print_table,
+    print_figures,
     progress_bar,
+    write_json,
 )
 
 
@@ -58,7 +56,6 @@ def evaluate_pvs(
         evaluate_perivascular,
         loaded_enhancers,
     )
-    from gadgets.files import complete_file
 
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
     check_outputs(weights or [], json_)
@@ -68,18 +65,7 @@ def evaluate_pvs(
         result = evaluate_perivascular(networks, (z, y, x), seed, simulate, lambda: progress.advance(task))
     columns = [f"{region} {metric}" for region in REGIONS for metric in METRICS]
     for label in LABELS:
-        _print(f"against the {label}", columns, result.quality_rows(label))
-    _print("spaces", SPACES_COLUMNS, result.spaces_rows())
+        print_figures(["", *columns], result.quality_rows(label), f"against the {label}")
+    print_figures(["", *SPACES_COLUMNS], result.spaces_rows(), "spaces")
     out.print(LEGEND, style="dim")
-    if json_:
-        with complete_file(json_) as partial:
-            partial.write_text(json.dumps(result.to_json(), indent=2))
-
-
-def _print(title: str, columns: tuple[str, ...] | list[str], rows: list[list[str]]) -> None:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in ("", *columns):
-        table.add_column(name, no_wrap=True, justify="right" if name else "left")
-    for row in rows:
-        table.add_row(*row)
-    print_table(table)
+    write_json(json_, result.to_json())

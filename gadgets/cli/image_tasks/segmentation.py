@@ -1,14 +1,20 @@
 """The commands of ``malibu`` that are about organs: training volumes, and evaluation."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
-from gadgets.cli.options import FirstSeedOption, JsonOption, check_outputs, numbers, out, print_table, progress_bar
+from gadgets.cli.options import (
+    FirstSeedOption,
+    JsonOption,
+    check_outputs,
+    numbers,
+    out,
+    print_figures,
+    progress_bar,
+    write_json,
+)
 from gadgets.errors import ParameterError
 
 _SHAPE, _SPACING = "64x80x112", "3x3x3"
@@ -71,7 +77,6 @@ def evaluate_segmentation(
         loaded_subjects,
         simulated_subjects,
     )
-    from gadgets.files import complete_file
     from nets.inference.organs.segmentation import OrganNetwork
     from nets.weights import weights_path
 
@@ -85,16 +90,10 @@ def evaluate_segmentation(
         task = progress.add_task("volumes", total=len(volumes or ()) or simulate)
         result = evaluate_organs(subjects, networks, lambda: progress.advance(task))
     for method in networks:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-        for name in (method, *COLUMNS, "missed"):
-            table.add_column(name, no_wrap=True, justify="left" if name == method else "right")
-        for organ, figures in result.rows(method).items():
-            table.add_row(organ, *(figures[name] for name in (*COLUMNS, "missed")))
-        print_table(table)
+        columns, rows = (*COLUMNS, "missed"), result.rows(method).items()
+        print_figures((method, *columns), ([organ, *(figures[name] for name in columns)] for organ, figures in rows))
         out.print(f"{method}: {sum(result.seconds[method]) / len(result.seconds[method]):.1f} s per volume")
     p = result.significance("one view", "three views")
     out.print("one view against three: " + ("too few volumes for a test" if p is None else f"p = {p:.2g} (Wilcoxon)"))
     out.print(LEGEND, style="dim")
-    if json_:
-        with complete_file(json_) as partial:
-            partial.write_text(json.dumps(result.to_json(), indent=2))
+    write_json(json_, result.to_json())
