@@ -15,6 +15,9 @@ from recon.simulation.perfusion import true_cbf
 SEGMENTS = 4
 """Parts of a scan, each a mean of ten successive pairs (Xie 2020)."""
 
+_LESIONS = 3
+"""Small ones: every fifth subject is healthy, the others have 3 to 12, since a network keeps only what it has seen."""
+
 _LEAST_BRAIN = 300
 """Voxels of brain in a slice that is worth learning from: a third of the largest slices'."""
 
@@ -41,7 +44,7 @@ def prepare_perfusion(
         place = folder / split_of(number - seed)
         done = place / f".simulated-{number:06d}.done"
         if not done.exists():
-            subject = measured_subject(shape, number, lesions=number % 7)
+            subject = measured_subject(shape, number, lesions=_LESIONS * (number % 5))
             brain, protocol, maps = subject.brain, subject.protocol, subject.maps
             edges = np.linspace(0, maps.pairs, SEGMENTS + 1).astype(int)
             segments = np.stack([maps.mean_of(a, b) for a, b in itertools.pairwise(edges)], axis=1)

@@ -24,9 +24,6 @@ from recon.simulation.pairs.maker import PairMaker
 
 log = logging.getLogger(__name__)
 
-_SNR = (6.0, 60.0)
-"""Time-averaged body over noise; logarithmically even."""
-
 _CHANGES = (QuarterTurns(), Flips(2))
 """Of pairs for a network that sees no data; operators would have to turn with them."""
 
@@ -57,6 +54,8 @@ class StreamedPairs(TrainingData):
         Pairs between validations.
     kept, shown : int
         Pairs that stay in memory, and how often each is shown.
+    snr : (float, float)
+        Range of the time-averaged body over the noise; logarithmically even.
     """
 
     def __init__(
@@ -72,12 +71,13 @@ class StreamedPairs(TrainingData):
         samples_per_epoch: int = 500,
         kept: int = 100,
         shown: int = 2,
+        snr: tuple[float, float] = (6.0, 60.0),
     ) -> None:
         super().__init__(seed)
         self.kinds, self.workers, self.samples_per_epoch = tuple(kinds or TRAINED_ON), workers, samples_per_epoch
         self.folder, self.single_images, self.single_share = Path(courses), single_images, single_share
         self.device, self.limit = sigpy.Device(-1 if device == "cpu" else int(device.split(":")[1])), limit
-        self.kept, self.shown = kept, shown
+        self.kept, self.shown, self.snr = kept, shown, snr
         self._makers: list[PairMaker] = []
         self._singles: list[PairMaker] = []
 
@@ -157,7 +157,7 @@ class StreamedPairs(TrainingData):
         singles = [maker for maker in fits if maker.course.sequence is None]
         among = singles if singles and (not fitting or rng.random() < self.single_share) else fitting
         maker = among[int(rng.integers(len(among)))]
-        return self.made(maker, content, float(np.exp(rng.uniform(*np.log(_SNR)))), rng)
+        return self.made(maker, content, float(np.exp(rng.uniform(*np.log(self.snr)))), rng)
 
     def made(self, maker: PairMaker, content: Content, snr: float, rng: np.random.Generator) -> tuple[Any, ...]:
         """Make a pair, and hand it to torch without a copy."""
