@@ -95,6 +95,7 @@ class DomainName(str, Enum):
     shapes = "shapes"
     limb = "limb"
     fruit = "fruit"
+    head_parts = "head_parts"
 
 
 DomainOption = Annotated[DomainName, typer.Option(help="What the volumes look like.")]

@@ -69,6 +69,15 @@ def prepare_volumes(
     out.print(f"{count} volumes are in {folder}")
 
 
+def _brain_network(weights: str | None) -> Any:
+    if weights is None:
+        return None
+    from nets.inference.organs.brain_network import BrainNetwork
+    from nets.weights import weights_path
+
+    return BrainNetwork(weights_path(weights))
+
+
 @evaluate.callback()
 def _measures() -> None:
     """Measure image quality against references."""
@@ -82,6 +91,9 @@ def evaluate_sr(
     shape: ShapeOption = "64x112x112",
     seed: FirstSeedOption = 1,
     acceleration: AccelerationOption = "4x4",
+    anatomy: Annotated[
+        str | None, typer.Option(help="Of heads: weights of highres3dnet, for anatomical fidelity.", show_default=False)
+    ] = None,
     picture: Annotated[Path | None, typer.Option(help="PNG like figure 5.2 of the dissertation.")] = None,
     page: Annotated[Path | None, typer.Option("--output", "-o", help="HTML page with tables and picture.")] = None,
     json_: JsonOption = None,
@@ -103,7 +115,9 @@ def evaluate_sr(
     subjects: Any = loaded_subjects(volumes) if volumes else simulated_subjects(domain.value, (z, y, x), seed, simulate)
     with progress_bar() as progress:
         task = progress.add_task("volumes", total=len(volumes or ()) or simulate)
-        result = evaluate_volumes(subjects, (factors[0], factors[1]), parameters, lambda: progress.advance(task))
+        result = evaluate_volumes(
+            subjects, (factors[0], factors[1]), parameters, lambda: progress.advance(task), _brain_network(anatomy)
+        )
     summary = result.summary()
     for group in COLUMN_GROUPS:
         print_figures(("", *group), ([method, *(f[name] for name in group)] for method, f in summary.items()))

@@ -3,16 +3,21 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.errors import ScanFileError
 from gadgets.evaluation.restorations import ORIGINAL, restorations, with_phase
-from gadgets.evaluation.volume_figures import COLUMN_GROUPS, NATURAL, Subject, judge, statistics_of
+from gadgets.evaluation.volume_figures import ANATOMY, COLUMN_GROUPS, NATURAL, Subject, judge, statistics_of
 from gadgets.super_resolution.parameters import SuperResolutionParameters
+from recon.quality.anatomical_fidelity import fidelity_distance, level_weights, overlap_of_parts
 from recon.quality.natural_statistics import NaturalModel
 from recon.simulation.angiogram.volume import Domain, simulate_angiogram
+
+if TYPE_CHECKING:
+    from nets.inference.organs.brain_network import BrainNetwork, Compared
 
 # Pixels of SSIM's boxes.
 _SMALLEST_PLANE = 7
@@ -93,6 +98,7 @@ def evaluate_volumes(
     factors: tuple[float, float],
     parameters: SuperResolutionParameters,
     progress: Callable[[], None] = lambda: None,
+    anatomy: "BrainNetwork | None" = None,
 ) -> Evaluation:
     """Cut each volume's k-space, restore it by every method, and compare with the original.
 
@@ -106,6 +112,8 @@ def evaluate_volumes(
     parameters : SuperResolutionParameters
     progress : callable
         Called after each volume.
+    anatomy : BrainNetwork, optional
+        For heads: what sees whether their parts are still there.
 
     Returns
     -------
@@ -119,6 +127,7 @@ def evaluate_volumes(
         If the networks were trained for another acceleration, unless ``mismatch=warn``.
     """
     result, statistics = Evaluation(), dict[str, list[NDArray]]()
+    compared: dict[str, list[Compared]] = {}
     for number, subject in enumerate(subjects):
         if min(subject.image.shape[:2]) < _SMALLEST_PLANE:
             size = "x".join(map(str, subject.image.shape))
@@ -132,10 +141,23 @@ def evaluate_volumes(
                 figures["seconds"] = seconds[method]
             result.figures.setdefault(method, []).append(figures)
             statistics.setdefault(method, []).append(statistics_of(volume, subject))
+            if anatomy is not None:
+                compared.setdefault(method, []).append(anatomy.compare(volume, subject.image))
         result.last_volumes, result.last_vessels = restored, list(subject.courses)
         progress()
     _add_naturalness(result.figures, statistics)
+    if anatomy is not None:
+        _add_anatomy(result.figures, compared, len(anatomy.parts))
     return result
+
+
+def _add_anatomy(figures: dict[str, list[dict[str, float]]], compared: "dict[str, list[Compared]]", parts: int) -> None:
+    """Distance of features, whose levels weigh alike over all originals, and overlap of parts."""
+    weights = level_weights(np.array([each.magnitudes for each in compared[ORIGINAL]]))
+    for method, found in compared.items():
+        for row, each in zip(figures[method], found, strict=True):
+            distance = fidelity_distance(each.differences, weights)
+            row.update(zip(ANATOMY, (distance, *overlap_of_parts(each.found, each.true, parts)), strict=True))
 
 
 def _add_naturalness(figures: dict[str, list[dict[str, float]]], statistics: dict[str, list[NDArray]]) -> None:

@@ -33,6 +33,7 @@ from nets.architectures.discriminators import (
 from nets.architectures.dwan import Dwan, DwanConfig
 from nets.architectures.mdcn import Mdcn, MdcnConfig
 from nets.architectures.mdcsrn import Dcsrn, DcsrnConfig, Mdcsrn, MdcsrnConfig
+from nets.architectures.parcellation.highres3dnet import HighRes3DNet, HighRes3DNetConfig
 from nets.architectures.planar.dilated_net import DilatedNet, DilatedNetConfig
 from nets.architectures.planar.unet import UNet, UNetConfig
 from nets.architectures.rrdg import Rrdg, RrdgConfig
@@ -114,6 +115,9 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "dwan": Architecture(Dwan, DwanConfig(), 2, _ASL, "Xie 2020"),
     "unet": Architecture(UNet, UNetConfig(), 2, f"{_ASL}, baseline", "Ronneberger 2015; Xie 2020, table 1"),
     "dilated_net": Architecture(DilatedNet, DilatedNetConfig(), 2, f"{_ASL}, baseline", "Kim 2018; Xie 2020, table 1"),
+    "highres3dnet": Architecture(
+        HighRes3DNet, HighRes3DNetConfig(), 3, "brain parts, anatomical fidelity", "Li 2017; Wang 2020, ch. 2.4"
+    ),
     "alamo": Architecture(DenseUNet, alamo_config(), 2, "abdominal segmentation", "Chen 2021, ch. 7"),
 }
 

@@ -45,6 +45,22 @@ def prepare_abdomens(
     out.print(f"{count} abdomens are in {folder}")
 
 
+def prepare_brains(
+    folder: Annotated[Path, typer.Argument(help="Folder for the volumes.", show_default=False)],
+    count: Annotated[int, typer.Option(min=1, help="Simulated subjects.")] = 70,
+    shape: Annotated[str, typer.Option(help="Matrix ZxYxX, 180 mm from front to back.")] = "56x72x56",
+    seed: FirstSeedOption = 1000,
+) -> None:
+    """Make heads with labelled parts to train on, simulated, split by subject; run again, it goes on."""
+    from gadgets.datasets.labelled.brains import prepare_brains as prepare
+
+    z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
+    with progress_bar() as progress:
+        task = progress.add_task("heads", total=count)
+        prepare(folder, (z, y, x), seed, count, lambda: progress.advance(task))
+    out.print(f"{count} heads are in {folder}")
+
+
 def import_labels(
     image: Annotated[Path, typer.Argument(help="Magnitude volume (NIfTI).", show_default=False)],
     labels: Annotated[Path, typer.Argument(help="Its labels (NIfTI), on the same voxels.", show_default=False)],

@@ -15,9 +15,20 @@ from recon.simulation.angiogram.objects import fruit, limb, shapes
 from recon.simulation.angiogram.random_fields import Grid, any_direction, any_turn, paint
 from recon.simulation.angiogram.trunks import abdomen, heart
 from recon.simulation.angiogram.vessels import Branching, Tree, Vessel, coverage, on_ellipsoid
+from recon.simulation.labelled_brain.labelled_head import head_in_parts
 
 Domain = Literal[
-    "coronary", "brain", "heart", "head", "head_slices", "head_vessels", "abdomen", "shapes", "limb", "fruit"
+    "coronary",
+    "brain",
+    "heart",
+    "head",
+    "head_slices",
+    "head_vessels",
+    "abdomen",
+    "shapes",
+    "limb",
+    "fruit",
+    "head_parts",
 ]
 DOMAINS: tuple[Domain, ...] = (
     "coronary",
@@ -30,6 +41,7 @@ DOMAINS: tuple[Domain, ...] = (
     "shapes",
     "limb",
     "fruit",
+    "head_parts",
 )
 """What can be simulated; the place of a name is part of the seed."""
 HELD_OUT: tuple[Domain, ...] = ("limb", "fruit")
@@ -103,6 +115,7 @@ _BODIES: dict[Domain, _Draw] = {
     "shapes": _without_vessels(shapes),
     "limb": _without_vessels(limb),
     "fruit": _without_vessels(fruit),
+    "head_parts": _without_vessels(head_in_parts),
 }
 
 

@@ -32,6 +32,7 @@ PAPERS = {
     "dcdensenet": {"blocks": 6, "layers": 6, "growth": 8, "bottleneck": 16},
     "dwan": {"width": 32, "wide": 128, "dilations": (2, 4, 8, 16)},
     "unet": {"width": 32, "levels": 4},
+    "highres3dnet": {"classes": 160, "width": 16, "wide": 80},
     "dilated_net": {"width": 64, "dilations": (1, 2, 4, 8, 16, 1)},
     "alamo": UNET | {"inputs": 20, "outputs": 220, "growth": 48, "units": 6, "keep_input": False, "compress": True},
 }
@@ -101,7 +102,7 @@ for name in PAPERS:
     LEAST[name].pop("dims", None)
 LEAST["vdsr"]["layers"] = LEAST["dcdensenet"]["layers"] = 2
 LEAST["srdensenet"]["layers"] = LEAST["patch_critic"]["layers"] = 0
-LEAST["mdcsrn_attention"]["blocks"] = 2
+LEAST["mdcsrn_attention"]["blocks"] = LEAST["highres3dnet"]["classes"] = 2
 
 
 @pytest.mark.parametrize("name", PAPERS)

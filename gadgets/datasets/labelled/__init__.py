@@ -1,0 +1,1 @@
+"""Simulated volumes whose parts are labelled."""

@@ -1,0 +1,1 @@
+"""Networks that divide a volume into labelled parts."""

@@ -1,0 +1,1 @@
+"""Heads whose brain is divided into labelled parts."""
