@@ -19,6 +19,7 @@ from gadgets.cli.exchange import check_exchange, dicom, nifti, restore, write_ex
 from gadgets.cli.image_tasks.perfusion import evaluate_asl, prepare_perfusion, simulate_asl
 from gadgets.cli.image_tasks.perivascular import evaluate_pvs, prepare_perivascular
 from gadgets.cli.image_tasks.segmentation import evaluate_segmentation, import_labels, prepare_abdomens, prepare_brains
+from gadgets.cli.image_tasks.stenosis_reading import evaluate_reading
 from gadgets.cli.job_list import jobs
 from gadgets.cli.networks import calibrate, nets, prepare_courses, prepare_pairs
 from gadgets.cli.options import (
@@ -284,6 +285,7 @@ for _panel, _commands in {
 app.add_typer(jobs, name="jobs", rich_help_panel=SCAN)
 evaluate.command("asl")(evaluate_asl)
 evaluate.command("segmentation")(evaluate_segmentation)
+evaluate.command("reading")(evaluate_reading)
 evaluate.command("pvs")(evaluate_pvs)
 app.add_typer(evaluate, rich_help_panel=MEASURE)
 app.add_typer(package, rich_help_panel=SET_UP)

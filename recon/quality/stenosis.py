@@ -27,13 +27,28 @@ def apparent_depth(volume: NDArray, centreline: NDArray, throat: int, reference:
     float
         0: as wide as the reference; 1: closed. Not a number if the reference shows no blood.
     """
-    areas = [_blood(volume, centreline, point, reach) for point in (throat, reference)]
+    areas = [blood_in_section(volume, centreline, point, reach) for point in (throat, reference)]
     if areas[1] <= 0:
         return float("nan")
     return float(1 - np.sqrt(max(areas[0], 0) / areas[1]))
 
 
-def _blood(volume: NDArray, centreline: NDArray, point: int, reach: float) -> float:
+def blood_in_section(volume: NDArray, centreline: NDArray, point: int, reach: float) -> float:
+    """Signal over the surroundings in a cross-section, summed: the lumen's area times the signal of blood.
+
+    Parameters
+    ----------
+    volume : (z, y, x) float32
+    centreline : (points, 3) float64
+        (z, y, x) in voxels.
+    point : int
+    reach : float
+        Radius in voxels within which the lumen and its blur lie.
+
+    Returns
+    -------
+    float
+    """
     radii = ring_radii(reach)
     signal = signal_on_rings(volume, centreline, point, reach)
     surroundings = np.median(signal[radii > reach])

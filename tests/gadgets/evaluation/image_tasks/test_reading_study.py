@@ -1,0 +1,47 @@
+"""The reading study's stand-in: thresholds, references, what is printed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gadgets.cli.main import app
+from gadgets.evaluation.image_tasks.reading_study import PRINTED, Study
+from tests.support.replays import needs_torch
+
+
+def study() -> Study:
+    apparent = {"zero-filled": [0.2, 0.6, 0.7, 0.1], "original": [0.2, 0.45, 0.8, 0.6]}
+    return Study([0.0, 0.2, 0.8, 0.55], ["LM", "pLAD", "mLAD", "dLAD"], apparent)
+
+
+def test_against_the_truth_and_against_the_original() -> None:
+    assert study().rows()["zero-filled"] == ["0.50", "0.50", "0.50", "0.50"]
+    assert study().rows()["original"] == ["1.00", "1.00", "1.00", "1.00"]
+    assert study().rows("original")["zero-filled"] == ["0.50", "0.50", "0.50", "0.50"]
+    assert study().curve("original")[2] == 1
+    assert study().curve("zero-filled")[2] == pytest.approx(0.5)
+    grades = study().grades("zero-filled")
+    assert (grades[0, 0], grades[0, 3], grades[3, 3], grades[2, 0]) == (1, 1, 1, 1)
+
+
+def test_printed_figures_are_those_of_table_5_2() -> None:
+    assert PRINTED == {"zero-filled": (0.73, 0.70, 0.71, 0.75), "L1 then GAN": (0.78, 0.80, 0.80, 0.82)}
+
+
+@needs_torch
+def test_command_reads_all_methods(tmp_path: Path) -> None:
+    path = tmp_path / "reading.json"
+    command = ["evaluate", "reading", "--simulate", "1", "--shape", "32x36x32", "--set", "stages=two"]
+    result = CliRunner().invoke(app, [*command, "--json", str(path)])
+    assert result.exit_code == 0, result.output
+    found = json.loads(path.read_text())
+    assert list(found["apparent"]) == [
+        "nearest", "zero-filled", "bicubic", "L1", "L1 then GAN", "L1 then GAN, data consistent", "original",
+    ]  # fmt: skip
+    lengths = {len(depths) for depths in found["apparent"].values()}
+    assert lengths == {len(found["true"])} == {len(found["segments"])}
+    assert np.min([min(depths) for depths in found["apparent"].values()]) >= 0
+    assert "0.78 0.80 0.80 0.82" in result.stdout
