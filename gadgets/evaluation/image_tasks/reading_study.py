@@ -23,7 +23,7 @@ PRINTED = {
     "zero-filled": (0.73, 0.70, 0.71, 0.75),
     "L1 then GAN": (0.78, 0.80, 0.80, 0.82),
 }
-"""Sensitivity, specificity, F1 and accuracy of table 5-2, against the reading of the original: low resolution, DRAGAN."""
+"""Sensitivity, specificity, F1, accuracy of table 5-2, against the reading of the original: low resolution, DRAGAN."""
 
 COLUMNS = ("sensitivity", "specificity", "F1", "accuracy")
 LEGEND = (

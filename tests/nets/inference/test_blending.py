@@ -7,7 +7,7 @@ import torch
 
 from nets.architectures.registry import build
 from nets.inference.super_resolution import SuperResolution
-from nets.weights import ModelCard, WeightsError, card_config, save_weights
+from nets.weights import ModelCard, WeightsError, card_config, load_weights, save_weights
 
 CONFIG = {"blocks": 1, "units": 1, "growth": 2, "start": "random"}
 
@@ -53,3 +53,25 @@ def test_two_of_one_layout_are_needed(tmp_path: Path) -> None:
         SuperResolution([one, saved(tmp_path / "3.safetensors", 2, statistics="patch")], blending=0.5)
     with pytest.raises(WeightsError, match="weights of two networks, not of 1"):
         SuperResolution([one], blending=0.5)
+
+
+def test_from_one_end_to_the_other_the_output_goes_its_way_without_turning(tmp_path: Path) -> None:
+    """In steps of 0.1, of a second stage near its first, as fine-tuning leaves it: one forward pass for each."""
+    first = saved(tmp_path / "1.safetensors", 1)
+    network = load_weights(first).network
+    torch.manual_seed(4)
+    for weight in network.parameters():
+        weight.data += 0.1 * weight.data.std() * torch.randn_like(weight) if weight.numel() > 1 else 0.0
+    second = tmp_path / "2.safetensors"
+    save_weights(second, network, load_weights(first).card)
+    volume = torch.rand(8, 10, 12)
+    found = [SuperResolution([first, second], blending=tenth / 10)(volume) for tenth in range(11)]
+    assert {len(stages) for stages in found} == {1}
+    outputs = torch.stack([stages[0] for stages in found]).flatten(1)
+    way = outputs[-1] - outputs[0]
+    assert float(way.norm()) > 1e-3
+    gone = (outputs - outputs[0]) @ way / way.norm() ** 2
+    assert (gone.diff() > 0).all()
+    for end in (0, -1):
+        away = (outputs - outputs[end]).norm(dim=1)
+        assert (away.diff() > 0).all() or (away.diff() < 0).all()

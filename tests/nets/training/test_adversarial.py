@@ -135,6 +135,31 @@ def test_a_step_of_the_generator_raises_the_judges_verdict(gan: str) -> None:
     assert float(verdicts(training, training.generate(REAL)).mean()) > float(before)
 
 
+@pytest.mark.parametrize("columns", ["thin", "srgan"])
+def test_a_step_of_wangs_second_stage_goes_down_the_slope_of_its_patch_critic(columns: str) -> None:
+    """By as much as the slope says. Wang's D is minus this critic, which gives real patches more; so D falls."""
+    torch.manual_seed(2)
+    critic = {"width": 2, "columns": columns}
+    training = GanTraining(
+        "wgan_gp", "rrdg", SMALL["rrdg"], discriminator="patch_critic", discriminator_config=critic,
+        adversarial_weight=1e6,
+    )  # fmt: skip
+    for weight in (*training.discriminator.parameters(), *training.network.parameters()):
+        if weight.ndim > 1:
+            nn.init.kaiming_normal_(weight, 0.2)
+    training.log_dict = lambda *_, **__: None  # type: ignore[method-assign,assignment]
+    training.manual_backward = lambda loss: loss.backward()  # type: ignore[method-assign]
+    weights = list(training.network.parameters())
+    before = -training.discriminator(training.generate(REAL)).mean()
+    slope = torch.autograd.grad(before, weights)
+    steep = sum(float(part.square().sum()) for part in slope)
+    rate = 1e-3 * abs(float(before)) / steep
+    training.generator_step(torch.optim.SGD(weights, lr=rate / 1e6), training.generate(REAL), GENERATED)
+    after = -verdicts(training, training.generate(REAL)).mean()
+    assert float(after) < float(before)
+    assert float(before - after) == pytest.approx(rate * steep, rel=0.2)
+
+
 def test_generator_step_leaves_the_discriminator_alone_and_keeps_batch_statistics() -> None:
     training = training_of("vanilla", norm="batch")
     before = {name: value.clone() for name, value in training.state_dict().items()}
