@@ -39,7 +39,8 @@ def blended(stages: Sequence[LoadedNetwork], alpha: float) -> LoadedNetwork:
     )
     if first.card.architecture != second.card.architecture:
         differing = [f"architecture {first.card.architecture} and {second.card.architecture}"]
-    if first.card.preprocessing.get("batch_statistics") != second.card.preprocessing.get("batch_statistics"):
+    kinds = {stage.card.preprocessing.get("batch_statistics", "stored") for stage in stages}
+    if len(kinds) > 1:  # a GAN's card names none: its generator keeps the stored ones
         differing.append("batch statistics")
     if differing:
         raise WeightsError(f"only two networks of one layout can be blended; these differ in {', '.join(differing)}")

@@ -19,7 +19,7 @@ def saved(path: Path, seed: int, config: dict = CONFIG, statistics: str = "store
         if isinstance(layer, torch.nn.BatchNorm3d):
             layer.running_mean.normal_()
             layer.running_var.uniform_(0.5, 2)
-    preprocessing = {"factors": [(4, 4, 1)], "batch_statistics": statistics}
+    preprocessing = {"factors": [(4, 4, 1)]} | ({"batch_statistics": statistics} if statistics else {})
     card = ModelCard("mdcsrn", card_config("mdcsrn", config), "tests", f"data {seed}", 0, preprocessing=preprocessing)
     save_weights(path, network, card)
     return path
@@ -32,6 +32,16 @@ def test_ends_are_the_two_networks_bit_for_bit(tmp_path: Path) -> None:
         (found,) = SuperResolution(paths, blending=alpha)(volume)
         (alone,) = SuperResolution([path])(volume)
         assert torch.equal(found, alone)
+
+
+def test_a_second_stage_whose_card_names_no_batch_statistics_has_stored_ones(tmp_path: Path) -> None:
+    """As trained by the GAN recipes."""
+    first, second = saved(tmp_path / "1.safetensors", 1), saved(tmp_path / "2.safetensors", 2, statistics="")
+    (stage,) = SuperResolution([first, second], blending=0.5).stages
+    assert stage.card.training_data == "0.5 of: data 1; 0.5 of: data 2"
+    patch = saved(tmp_path / "3.safetensors", 3, statistics="patch")
+    with pytest.raises(WeightsError, match="differ in batch statistics"):
+        SuperResolution([patch, second], blending=0.5)
 
 
 def test_weights_and_statistics_between_are_their_mean_by_share(tmp_path: Path) -> None:
