@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import ttest_rel
 
 from gadgets.datasets.volumes import prepare_volumes
 from gadgets.evaluation.restorations import ORIGINAL, restorations, with_phase
@@ -35,6 +36,9 @@ BEST = {"PSNR": 1, "SSIM": 1, "NRMSE": -1, "NIQE": -1, "M_h": -1, "Dice": 1}
 """Whether more of a figure is better."""
 _OTHERS = 500
 """First seed of the originals that NIQE's model is fitted to."""
+
+_FEWEST = 3
+"""Subjects below which a t-test says nothing."""
 
 
 @dataclass(frozen=True)
@@ -305,6 +309,17 @@ def ordering(rows: Sequence[Row], column: str, means: dict[str, float]) -> tuple
     return same, other
 
 
+def significance(rows: Sequence[Row], column: str, figures: dict[str, list[dict[str, float]]]) -> list[str]:
+    """Two-tailed paired t-tests of the row that is printed as the best against all others, as Wang 2020 has them."""
+    printed = [row for row in rows if column in row.printed and row.key != ORIGINAL]
+    if len(printed) < 2 or len(figures[printed[0].key]) < _FEWEST:
+        return []
+    best = max(printed, key=lambda row: BEST[column] * row.printed[column])
+    values = {row.key: [each[column] for each in figures[row.key] if column in each] for row in printed}
+    found = {row.name: ttest_rel(values[best.key], values[row.key]).pvalue for row in printed if row is not best}
+    return [f"{column}: {best.name} against the others, paired t-test: p ≤ {max(found.values()):.2g}"]
+
+
 def report(
     table: Table, rows: Sequence[Row], figures: dict[str, list[dict[str, float]]], why: str, say: Callable[[str], None]
 ) -> None:
@@ -321,6 +336,8 @@ def report(
         seconds = means["seconds"][row.key]
         say(f"{row.name:{width}}  " + "  ".join(cells) + f"  {seconds:16.1f}".replace("nan", "  -"))
     for column in table.columns:
+        for line in significance(rows, column, figures):
+            say(line)
         same, other = ordering(rows, column, means[column])
         if same or other:
             say(f"{column}: {same} of {same + len(other)} pairs of rows are in the printed order")

@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 
-from tests.support import organ_faults
+from tests.support import fidelity_faults, organ_faults
 from tests.support.network_faults import TABLE
 
 
@@ -247,7 +247,7 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
     "recon/quality/metrics.py": [("1.96 * spread", "spread"), ("np.linalg.norm(reference))", "reference.max())")],
     "recon/quality/stenosis.py": [
         ("1 - np.sqrt(max(areas[0], 0) / areas[1])", "1 - max(areas[0], 0) / areas[1]"),
-        ("2 * np.pi * radii[inside] * _STEP", "_STEP"),
+        ("2 * np.pi * radii[inside] * RING_STEP", "RING_STEP"),
     ],
     "recon/quality/plausibility.py": [("(time_s[-1] - time_s[0]) / 60", "(time_s[-1] - time_s[0])")],
     "recon/multitasking/selection.py": [
@@ -256,7 +256,7 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
     ],
 }
 
-_ALL = {**_TABLE, **TABLE, **organ_faults.TABLE}
+_ALL = {**_TABLE, **TABLE, **organ_faults.TABLE, **fidelity_faults.TABLE}
 FAULTS = tuple(Fault(path, old, new) for path, changes in _ALL.items() for old, new in changes)
 
 WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {

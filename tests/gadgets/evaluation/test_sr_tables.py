@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.sr_tables import BEST, TABLES, Row, main, ordering
+from tests.benchmarks.sr_tables import BEST, TABLES, Row, main, ordering, significance
 from tests.support.replays import needs_torch
 
 TINY = ["--patch=16x16x16", "--volumes=10", "--simulate=1", "--shape=32x32x24", "--accelerator=cpu"]
@@ -35,6 +35,16 @@ def test_pairs_that_stand_in_another_order_are_named() -> None:
     rows = [Row("a", "A", {"PSNR": 30}), Row("b", "B", {"PSNR": 20})]
     assert ordering(rows, "PSNR", {"a": 3.0, "b": 2.0}) == (1, [])
     assert ordering(rows, "PSNR", {"a": 2.0, "b": float("nan")}) == (0, [])
+
+
+def test_the_best_row_is_tested_against_the_others_in_pairs() -> None:
+    rows = [Row("a", "A", {"SSIM": 0.9}), Row("b", "B", {"SSIM": 0.8}), Row("c", "C", {"SSIM": 0.7})]
+    values = {"a": [0.5, 0.7, 0.6], "b": [0.4, 0.6, 0.51], "c": [0.1, 0.2, 0.1]}
+    figures = {key: [{"SSIM": value} for value in found] for key, found in values.items()}
+    (line,) = significance(rows, "SSIM", figures)
+    assert line == "SSIM: A against the others, paired t-test: p ≤ 0.0051"
+    assert significance(rows, "SSIM", {key: found[:2] for key, found in figures.items()}) == []
+    assert significance(rows[:1], "SSIM", figures) == []
 
 
 @needs_torch

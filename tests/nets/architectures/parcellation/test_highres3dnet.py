@@ -46,7 +46,7 @@ def test_highres3dnet_and_its_six_levels() -> None:
 
 
 def test_weights_are_those_that_li_prints() -> None:
-    """0.81 million: the convolutions; 3,520 of the norms and 160 biases come on top."""
+    """0.81 million: the convolutions; 1,440 of the norms and 160 biases come on top."""
     convolutions = 27 * (16 + 6 * 16**2 + 16 * 32 + 5 * 32**2 + 32 * 64 + 5 * 64**2) + 64 * 80 + 80 * 160
     norms = 2 * (16 + 6 * 16 + 16 + 5 * 32 + 32 + 5 * 64 + 80)
     assert weight_count(outline("highres3dnet")) == convolutions + norms + 160
