@@ -60,3 +60,7 @@ class LabelledPatchesData(StacksData):
         """Scale, grid and names, for the model card."""
         found = super().preprocessing()
         return {"normalisation": found["normalisation"], "spacing_mm": found["spacing_mm"], "parts": found["organs"]}
+
+    def describe(self) -> str:
+        """Say what is trained on, without naming anyone."""
+        return super().describe().partition("; transversal")[0]

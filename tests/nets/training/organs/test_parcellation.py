@@ -38,6 +38,7 @@ def test_batches_are_cubes_with_a_label_for_each_voxel(tmp_path: Path) -> None:
     told = data.preprocessing()
     assert (told["parts"], told["spacing_mm"]) == (list(PARTS), [2.5, 2.5, 2.5])
     assert "slices" not in told
+    assert data.describe().endswith("voxels of 2.5x2.5x2.5 mm")
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.7])
