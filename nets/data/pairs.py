@@ -115,7 +115,9 @@ class PairsData(Samples):
         return normalised(pair, known)
 
     def label_statistics(self) -> LabelStatistics:
-        """How the label's scale differs from the input's, on average over the training pairs."""
+        """How the label's scale differs from the input's, where it has its own: on average over the training pairs."""
+        if not self.own_label_statistics:
+            return LabelStatistics()
         files = self.files(self.folders[0], "train")
         known = [self.sample(path, number).known for number, path in enumerate(files)]
         return LabelStatistics.mean_of(known)

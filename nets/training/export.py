@@ -103,21 +103,32 @@ class ExportWeights(lightning.Callback):
 
     def _card(self, trainer: lightning.Trainer, training: Training, chosen: str, step: int) -> ModelCard:
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        judge = lightning.Trainer(
-            accelerator=data.accelerator, logger=False, enable_progress_bar=False, enable_checkpointing=False
-        )
-        (found,) = judge.validate(training, datamodule=data, verbose=False)
-        return ModelCard(
-            architecture=training.architecture,
-            config=card_config(training.architecture, training.network_config),
-            intended_input=training.intended_input,
-            training_data=_lineage(data.describe(), training.started_from),
-            seed=int(data.seed),
-            metrics={"step": float(step), **found},
-            preprocessing=training.preprocessing(data),
-            chosen=chosen,
-            version=__version__,
-        )
+        metrics = {"step": float(step), **figures_of(training, data)}
+        return card_of(training, data, metrics, chosen, _lineage(data.describe(), training.started_from))
+
+
+def figures_of(training: Training, data: Any) -> dict[str, float]:
+    """Judge a training's network on its validation samples."""
+    judge = lightning.Trainer(
+        accelerator=data.accelerator, logger=False, enable_progress_bar=False, enable_checkpointing=False
+    )
+    (found,) = judge.validate(training, datamodule=data, verbose=False)
+    return dict(found)
+
+
+def card_of(training: Training, data: Any, metrics: dict[str, float], chosen: str, trained_on: str) -> ModelCard:
+    """What a user must know about the network of a training."""
+    return ModelCard(
+        architecture=training.architecture,
+        config=card_config(training.architecture, training.network_config),
+        intended_input=training.intended_input,
+        training_data=trained_on,
+        seed=int(data.seed),
+        metrics=metrics,
+        preprocessing=training.preprocessing(data),
+        chosen=chosen,
+        version=__version__,
+    )
 
 
 def _lineage(described: str, started_from: str | None) -> str:

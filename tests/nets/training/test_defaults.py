@@ -11,7 +11,7 @@ from nets.data.masked_pairs import MaskedPairs
 from nets.data.pairs import PairsData
 from nets.data.training_samples import Samples
 from nets.data.volumes import VolumesData
-from nets.training.__main__ import Run
+from nets.training.command import Run
 from nets.training.adversarial import GanTraining
 from nets.training.base import Training
 from nets.training.export import ExportWeights
