@@ -21,6 +21,7 @@ from gadgets.cli.image_tasks.perivascular import evaluate_pvs, prepare_perivascu
 from gadgets.cli.image_tasks.segmentation import evaluate_segmentation, import_labels, prepare_abdomens, prepare_brains
 from gadgets.cli.image_tasks.stenosis_reading import evaluate_reading
 from gadgets.cli.job_list import jobs
+from gadgets.cli.machines.federate import federate
 from gadgets.cli.networks import calibrate, nets, prepare_courses, prepare_pairs
 from gadgets.cli.options import (
     LOOK,
@@ -289,6 +290,7 @@ evaluate.command("reading")(evaluate_reading)
 evaluate.command("pvs")(evaluate_pvs)
 app.add_typer(evaluate, rich_help_panel=MEASURE)
 app.add_typer(package, rich_help_panel=SET_UP)
+app.add_typer(federate, name="federate", rich_help_panel=TRAIN)
 app.command("simulate", hidden=True)(simulate_scan)
 app.command("prepare", hidden=True)(prepare_pairs)
 

@@ -9,6 +9,7 @@ from flwr.serverapp import Grid, ServerApp
 from nets.data.formats.errors import VolumeError
 from nets.federated.averaging import Averaging
 from nets.federated.local_training import RoundCommand, made
+from nets.federated.outcome import Outcome, logged, write_outcome
 from nets.federated.records import CHOSEN, Round, bytes_record
 from nets.federated.rounds_on_disk import last_round, name_of
 from nets.federated.settings import Federation, settings_of_process
@@ -24,7 +25,15 @@ app = ServerApp()
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Coordinate, with the settings of this process."""
-    coordinated(grid, settings_of_process(Federation))
+    federation = settings_of_process(Federation)
+    folder = Path(federation.folder)
+    with logged(folder):
+        try:
+            outcome = Outcome(str(coordinated(grid, federation)))
+        except (Exception, SystemExit) as error:
+            log.exception("the coordinator ends")
+            outcome = Outcome(error=f"the coordinator ended: {error}")
+    write_outcome(folder, outcome)
 
 
 def coordinated(grid: Grid, federation: Federation) -> Path:

@@ -9,6 +9,7 @@ from flwr.clientapp import ClientApp
 from safetensors.torch import load_file, save_file
 
 from nets.federated.local_training import FromAllSites, before, command_of_round, forget, learned, made
+from nets.federated.outcome import Outcome, logged, write_outcome
 from nets.federated.records import CHOSEN, WEIGHTS, Round, asked_of, bytes_of, reply
 from nets.federated.settings import Site, settings_of_process
 from nets.federated.updates import Tensors, Update, distance_squared, state_of, unpacked
@@ -26,13 +27,21 @@ FAILED = 1000
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Answer a round, with the settings of this process."""
-    return answered(message, settings_of_process(Site), trained)
+    site = settings_of_process(Site)
+    with logged(Path(site.folder)):
+        return answered(message, site, trained)
 
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
     """Keep the final network, with the settings of this process."""
-    return answered(message, settings_of_process(Site), kept)
+    site = settings_of_process(Site)
+    with logged(Path(site.folder)):
+        answer = answered(message, site, kept)
+    failed = "the final network came, but could not be kept" if answer.has_error() else ""
+    found = sorted(Path(site.folder).glob("*.safetensors"), key=lambda path: path.stat().st_mtime)
+    write_outcome(Path(site.folder), Outcome(str(found[-1]) if found else "", failed))
+    return answer
 
 
 def answered(message: Message, site: Site, answer: Callable[[RecordDict, Site], RecordDict]) -> Message:

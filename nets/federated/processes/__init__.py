@@ -1,0 +1,1 @@
+"""Coordinator and sites as processes of Flower: keys, certificates, ports, and what may run."""

@@ -1,0 +1,49 @@
+"""``python -m nets.federated.processes.launch PARENT PROGRAM …``: one of Flower's programs, which ends when its parent does.
+
+At sites, ``flwr-clientapp`` runs malibu's own app alone, whatever a coordinator sends.
+"""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+from flwr.supercore.app_utils import start_parent_process_monitor
+
+from nets.federated.processes.flower_app import check_bundle
+
+_PROGRAMS = {
+    "flower-superlink": ("flwr.superlink.cli", "flower_superlink"),
+    "flower-supernode": ("flwr.supernode.cli", "flower_supernode"),
+    "flwr-clientapp": ("flwr.supernode.cli", "flwr_clientapp"),
+}
+
+
+def guard_client_app() -> None:
+    """Check each app before Flower unpacks it.
+
+    Flower's own check takes apps that are signed for its hub; here, none but malibu's is to run.
+    """
+    from flwr.supernode.runtime import run_clientapp
+
+    install = run_clientapp.install_from_fab
+
+    def checked(fab: bytes, *arguments: Any, **options: Any) -> Any:
+        check_bundle(fab)
+        return install(fab, *arguments, **options)
+
+    run_clientapp.install_from_fab = checked
+
+
+def main() -> None:
+    """Run the program."""
+    parent, program, *arguments = sys.argv[1:]
+    module, function = _PROGRAMS[program]
+    start_parent_process_monitor(int(parent))
+    if program == "flwr-clientapp":
+        guard_client_app()
+    sys.argv = [program, *arguments]
+    getattr(import_module(module), function)()
+
+
+if __name__ == "__main__":
+    main()
