@@ -1,22 +1,26 @@
 """What the data of all tasks have in common: files of subjects become cut, changed and shuffled samples."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from nets.data import SPLITS
 from nets.data.augmentation import Augmentation
 from nets.data.formats.errors import VolumeError
+from nets.data.shuffled_epochs import ShuffledEpochs
 from nets.data.training_data import TrainingData
 
 # Of the subjects of a folder that nobody split: for validation, and as many for the test.
 _HELD_OUT = 0.1
+# Batches that each worker has ready: one that takes four times as long as the others holds nobody up.
+_AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -183,16 +187,23 @@ class Samples(TrainingData):
 
     def _shuffled(self, files: list[Path]) -> DataLoader:
         patches = Patches(self, files)
-        order = ShuffledEpochs(len(patches), self.seed, lambda: self.trainer.current_epoch if self.trainer else 0)
-        full = len(patches) >= self.batch_size
+        rank, ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        full = len(patches) >= self.batch_size * ranks
+        order = ShuffledEpochs(
+            len(patches), self.seed, lambda: self.trainer.current_epoch if self.trainer else 0, rank, ranks
+        )
+        return self._loader(patches, self.batch_size, sampler=order, drop_last=full, collate_fn=_together)
+
+    def _loader(self, samples: Dataset, batch_size: int, **options: Any) -> DataLoader:
+        """Load ahead of the training; into memory from which a GPU copies while it computes."""
+        working = {"persistent_workers": True, "prefetch_factor": _AHEAD} if self.workers else {}
         return DataLoader(
-            patches,
-            self.batch_size,
-            sampler=order,
+            samples,
+            batch_size,
             num_workers=self.workers,
-            drop_last=full,
-            collate_fn=_together,
-            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            **working,
+            **options,
         )
 
     def val_dataloader(self) -> DataLoader:
@@ -205,7 +216,7 @@ class Samples(TrainingData):
 
     def _judged(self, split: str) -> DataLoader:
         middles = Middles(self, self.files(self.folders[0], split))
-        return DataLoader(middles, 1, num_workers=self.workers, persistent_workers=self.workers > 0)
+        return self._loader(middles, 1)
 
 
 def _together(samples: list[tuple[Tensor, ...]]) -> list[Tensor]:
@@ -261,32 +272,3 @@ class Middles(Dataset):
         whole = self.samples.judged_whole
         pair = sample.pair if whole else self.samples.cut(sample, lambda places: (places - 1) // 2)
         return self.samples.finish(pair, sample.known)
-
-
-class ShuffledEpochs(Sampler):
-    """(epoch, number) of each patch in an order that seed and epoch fix, so that a resumed training goes on alike.
-
-    Within an epoch, a loader that is shorter than another one starts again; its numbers then go on, for other patches.
-
-    Parameters
-    ----------
-    length, seed : int
-    epoch : callable
-        Asked when an epoch starts.
-    """
-
-    def __init__(self, length: int, seed: int, epoch: Callable[[], int]) -> None:
-        self.length, self.seed, self.epoch = length, seed, epoch
-        self._started: tuple[int, int] = (-1, 0)
-
-    def __len__(self) -> int:
-        """Count the patches of an epoch."""
-        return self.length
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Shuffle."""
-        epoch = self.epoch()
-        rounds = self._started[1] + 1 if self._started[0] == epoch else 0
-        self._started = (epoch, rounds)
-        for number in np.random.default_rng((self.seed, epoch)).permutation(self.length):
-            yield epoch, int(number) + rounds * self.length

@@ -1,4 +1,4 @@
-"""``python -m nets.federated.processes.launch PARENT PROGRAM …``: one of Flower's programs, which ends when its parent does.
+"""``python -m nets.federated.processes.launch PARENT PROGRAM …``: one of Flower's programs; it ends with its parent.
 
 At sites, ``flwr-clientapp`` runs malibu's own app alone, whatever a coordinator sends.
 """

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from nets.data.augmentation import Augmentation
-from nets.data.training_samples import Sample, Samples, ShuffledEpochs
+from nets.data.shuffled_epochs import ShuffledEpochs
+from nets.data.training_samples import Sample, Samples
 
 
 class Numbered(Samples):
@@ -201,3 +202,11 @@ def test_samples_go_to_workers_without_their_trainer(tmp_path: Path) -> None:
 def test_a_subject_is_the_name_up_to_the_first_dot(tmp_path: Path) -> None:
     samples = Numbered([str(tmp_path)])
     assert Samples.subject_of(samples, tmp_path / "sub-01.nii.gz") == "sub-01"
+
+
+def test_processes_share_an_epoch_so_that_their_batches_together_are_those_of_one() -> None:
+    whole = list(ShuffledEpochs(12, 1, lambda: 3))
+    shares = [list(ShuffledEpochs(12, 1, lambda: 3, rank, 3)) for rank in range(3)]
+    assert [patch for together in zip(*shares, strict=True) for patch in together] == whole
+    assert [len(list(ShuffledEpochs(11, 1, lambda: 3, rank, 3))) for rank in range(3)] == [3, 3, 3]
+    assert len(list(ShuffledEpochs(1, 1, lambda: 3, 2, 3))) == 1, "too few for all: some take the same"

@@ -11,9 +11,9 @@ from nets.data.masked_pairs import MaskedPairs
 from nets.data.pairs import PairsData
 from nets.data.training_samples import Samples
 from nets.data.volumes import VolumesData
-from nets.training.command import Run
 from nets.training.adversarial import GanTraining
 from nets.training.base import Training
+from nets.training.command import Run
 from nets.training.export import ExportWeights
 from nets.training.image_tasks.masked_training import MaskedTraining
 from nets.training.schedules import Turns
