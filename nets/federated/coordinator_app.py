@@ -8,6 +8,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from nets.data.formats.errors import VolumeError
 from nets.federated.averaging import Averaging
+from nets.federated.lease import end_with_lease
 from nets.federated.local_training import RoundCommand, made
 from nets.federated.outcome import Outcome, logged, write_outcome
 from nets.federated.records import CHOSEN, Round, bytes_record
@@ -25,6 +26,7 @@ app = ServerApp()
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Coordinate, with the settings of this process."""
+    end_with_lease()  # two of them, of which one was to be dead, would write the same rounds
     federation = settings_of_process(Federation)
     folder = Path(federation.folder)
     with logged(folder):

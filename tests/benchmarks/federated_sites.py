@@ -15,12 +15,10 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from gadgets.datasets.pairs import simulated_pair
-from gadgets.multitasking.parameters import MultitaskingParameters
-from gadgets.simulated.radial import PRESETS
 from nets.data.pair_files import write_pair
 from nets.data.pairs import PairsData
 from nets.federated.coordinator_app import coordinated
@@ -28,20 +26,21 @@ from nets.federated.local_training import made
 from nets.federated.settings import Federation, Site
 from nets.training.export import figures_of
 from tests.support.federation import HereGrid
-from tests.support.replays import ROOT
 
+RECIPE = Path(__file__).parents[2] / "configs/train/multitasking_mdcn.yaml"
 _RANK = 8
-PROTOCOLS = {
-    "A": replace(PRESETS["tiny"], matrix=64, samples=128, snr=20.0, duration_s=8.0),
-    "B": replace(PRESETS["tiny"], matrix=48, samples=96, snr=8.0, duration_s=8.0, flip_angle_deg=8.0),
-    "C": replace(
-        PRESETS["tiny"], matrix=80, samples=160, snr=40.0, duration_s=8.0, flip_angle_deg=3.5, inversion_efficiency=0.8
-    ),
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "A": {"matrix": 64, "samples": 128, "snr": 20.0, "duration_s": 8.0},
+    "B": {"matrix": 48, "samples": 96, "snr": 8.0, "duration_s": 8.0, "flip_angle_deg": 8.0},
+    "C": {
+        **{"matrix": 80, "samples": 160, "snr": 40.0, "duration_s": 8.0, "flip_angle_deg": 3.5},
+        "inversion_efficiency": 0.8,
+    },
 }
 """Matrix, SNR and contrast (flip angle, inversion) differ; undersampling follows the matrix."""
 
 COUNTS = {"train": 12, "validation": 1, "test": 5}
-ROUNDS, EPOCHS, MU = 15, 2, 0.01
+ROUNDS, EPOCHS, MU = 8, 2, 0.01
 STEPS = ROUNDS * EPOCHS * COUNTS["train"]
 """Of one site: 2 crops of each pair, in batches of 2."""
 
@@ -50,10 +49,14 @@ def make(folder: Path, name: str, number: int, split: str) -> None:
     path = folder / name / split / f"simulated-{name}{number}-0.h5"
     if path.exists():
         return
+    from gadgets.datasets.pairs import simulated_pair
+    from gadgets.multitasking.parameters import MultitaskingParameters
+    from gadgets.simulated.radial import PRESETS
+
     torch.set_num_threads(1)
     path.parent.mkdir(parents=True, exist_ok=True)
     given = {"rank": _RANK, "temporal_model": "realtime", "images": ("basis_maps",)}
-    pair = simulated_pair(PROTOCOLS[name], number, MultitaskingParameters(**given))
+    pair = simulated_pair(replace(PRESETS["tiny"], **PROTOCOLS[name]), number, MultitaskingParameters(**given))
     partial = path.with_name(f".{path.name}")
     write_pair(partial, replace(pair, attributes={**pair.attributes, "subject": f"{name}{number}"}))
     partial.rename(path)
@@ -81,7 +84,7 @@ def make_pairs(folder: Path) -> None:
 
 def recipe(folder: Path, pairs: str, steps: int) -> tuple[str, ...]:
     return (
-        f"--config={ROOT / 'configs/train/multitasking_mdcn.yaml'}",
+        f"--config={RECIPE}",
         f"--model.network={{rank: {_RANK}, growth: 16, blocks: 2}}",
         f"--model.steps={steps}",
         f"--data.folder={folder / pairs}",

@@ -35,10 +35,11 @@ def one_line() -> Iterator[None]:
             "'malibu[federated]', in an environment of its own"
         ) from error
     except (ValueError, RuntimeError) as error:
+        from nets.federated.lease import FolderInUseError
         from nets.federated.processes.credentials import CredentialsError
         from nets.federated.processes.deployment import FederationError
 
-        if isinstance(error, CredentialsError | FederationError):
+        if isinstance(error, CredentialsError | FederationError | FolderInUseError):
             raise ParameterError(str(error)) from error
         raise
 

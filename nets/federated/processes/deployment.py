@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nets.federated.lease import leased
 from nets.federated.outcome import LOG, Outcome, read_outcome
 from nets.federated.processes.credentials import AUTHORITY, CERTIFICATE, KEY, CredentialsError
 from nets.federated.processes.flower_app import write_app
@@ -108,7 +109,7 @@ def coordinate(
         *("--host", _LOOPBACK, "--port", str(ports.control_port), "--database", str(folder / "flower" / "state.db")),
     ]
     keys = [_existing(site_key) for site_key in site_keys]
-    with _running(server, folder, environment) as process:
+    with leased(folder) as lease, _running(server, folder, environment | lease) as process:
         for site_key in keys:
             _register(site_key, folder, environment, process)
         _flower(["run", str(folder / "flower" / "app"), _CONNECTION], folder, environment)
@@ -155,7 +156,7 @@ def take_part(
     end = time.monotonic() + _START_S
     while True:
         try:
-            with _running(node, folder, environment) as process:
+            with leased(folder) as lease, _running(node, folder, environment | lease) as process:
                 outcome = _awaited(folder, process, tell)
                 time.sleep(_FAREWELL_S)
                 return Path(outcome.path)
@@ -195,7 +196,7 @@ def _own_programs(folder: Path) -> Path:
     launch = shlex.join([sys.executable, "-m", "nets.federated.processes.launch"])
     scripts = {
         "flower-superexec": f'exec {shlex.quote(str(superexec))} "$@"',
-        "flwr-clientapp": f'exec {launch} $PPID flwr-clientapp "$@"',
+        "flwr-clientapp": f'exec {launch} flwr-clientapp "$@"',
     }
     for name, text in scripts.items():
         (folder / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
@@ -206,7 +207,7 @@ def _own_programs(folder: Path) -> Path:
 @contextmanager
 def _running(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """One of Flower's programs, which ends with this process, however that ends."""
-    launch = [sys.executable, "-m", "nets.federated.processes.launch", str(os.getpid()), *command]
+    launch = [sys.executable, "-m", "nets.federated.processes.launch", *command]
     with (folder / "flower.log").open("ab") as output:
         process = subprocess.Popen(launch, env=dict(environment), stdout=output, stderr=output)  # noqa: S603
         try:

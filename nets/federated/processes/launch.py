@@ -1,4 +1,4 @@
-"""``python -m nets.federated.processes.launch PARENT PROGRAM …``: one of Flower's programs; it ends with its parent.
+"""``python -m nets.federated.processes.launch PROGRAM …``: one of Flower's programs; it ends with malibu.
 
 At sites, ``flwr-clientapp`` runs malibu's own app alone, whatever a coordinator sends.
 """
@@ -7,8 +7,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from flwr.supercore.app_utils import start_parent_process_monitor
-
+from nets.federated.lease import end_with_lease
 from nets.federated.processes.flower_app import check_bundle
 
 _PROGRAMS = {
@@ -36,9 +35,9 @@ def guard_client_app() -> None:
 
 def main() -> None:
     """Run the program."""
-    parent, program, *arguments = sys.argv[1:]
+    program, *arguments = sys.argv[1:]
     module, function = _PROGRAMS[program]
-    start_parent_process_monitor(int(parent))
+    end_with_lease()
     if program == "flwr-clientapp":
         guard_client_app()
     sys.argv = [program, *arguments]
