@@ -89,7 +89,7 @@ def recipe(folder: Path, pairs: str, steps: int) -> tuple[str, ...]:
         f"--model.steps={steps}",
         f"--data.folder={folder / pairs}",
         f"--data.rank={_RANK}",
-        "--data.size=64",
+        "--data.size=48",
         "--trainer.accelerator=cpu",
         "--trainer.enable_progress_bar=false",
         "--trainer.enable_model_summary=false",

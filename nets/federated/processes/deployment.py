@@ -7,6 +7,7 @@ loopback alone. Nothing is told to Flower's makers (telemetry, updates).
 import json
 import logging
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -227,7 +228,7 @@ def _flower(arguments: Sequence[str], folder: Path, environment: Mapping[str, st
     Raises
     ------
     FederationError
-        If it fails, with the last line of what it said.
+        If it fails, with what it said at the end, without the frames that Flower draws.
     """
     command = [str(Path(sys.executable).with_name("flwr")), *arguments]
     done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=False)  # noqa: S603
@@ -235,7 +236,8 @@ def _flower(arguments: Sequence[str], folder: Path, environment: Mapping[str, st
     with (folder / "flower.log").open("a", encoding="utf-8") as output:
         output.write(said + "\n")
     if done.returncode:
-        raise FederationError(f"flwr {' '.join(arguments)} failed: {said.splitlines()[-1] if said else 'no reason'}")
+        lines = [line.strip(" │") for line in said.splitlines() if re.search(r"\w", line)]
+        raise FederationError(f"flwr {arguments[0]} failed: {lines[-1] if lines else 'it gave no reason'}")
 
 
 def _register(key: Path, folder: Path, environment: Mapping[str, str], process: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ Sites run nothing else: :func:`check_bundle` compares what came with what this v
 """
 
 import io
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -51,11 +52,10 @@ def check_bundle(bundle: bytes) -> None:
     ForeignAppError
         If it holds any code, or other settings.
     """
-    import tomli
 
     with zipfile.ZipFile(io.BytesIO(bundle)) as file:
         names = sorted(file.namelist())
-        own = names == [".info/CONTENT", _FILE] and tomli.loads(file.read(_FILE).decode()) == tomli.loads(PROJECT)
+        own = names == [".info/CONTENT", _FILE] and tomllib.loads(file.read(_FILE).decode()) == tomllib.loads(PROJECT)
     if not own:
         raise ForeignAppError(
             f"the coordinator sent another app than malibu {__version__} does (of {', '.join(names)[:200]}); it is not "
