@@ -11,9 +11,10 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,18 +140,32 @@ class TestPairs(PairsData):
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args(arguments).folder.resolve()
+    parser.add_argument("--only", nargs="+", help="Some of the trainings, to run them side by side.")
+    given = parser.parse_args(arguments)
+    folder = given.folder.resolve()
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     make_pairs(folder)
+    makers: dict[str, Callable[[], torch.nn.Module]] = {
+        **{f"only {name}": partial(trained, folder, name, STEPS) for name in PROTOCOLS},
+        "pooled": lambda: trained(folder, "pooled", STEPS * len(PROTOCOLS)),
+        "FedAvg": lambda: federated(folder, "fedavg", 0.0),
+        "FedProx": lambda: federated(folder, "fedprox", MU),
+    }
     results = {}
-    for name in PROTOCOLS:
-        results[f"only {name}"] = judged(folder, trained(folder, name, STEPS))
-    results["pooled"] = judged(folder, trained(folder, "pooled", STEPS * len(PROTOCOLS)))
-    results["FedAvg"] = judged(folder, federated(folder, "fedavg", 0.0))
-    results[f"FedProx {MU:g}"] = judged(folder, federated(folder, "fedprox", MU))
+    for name, maker in makers.items():
+        path = folder / f"{name}.json"
+        if not path.exists():
+            if given.only and name not in given.only:
+                continue
+            path.write_text(json.dumps(judged(folder, maker())))
+        results[name] = json.loads(path.read_text())
+    if len(results) == len(makers):
+        tell(results)
+
+
+def tell(results: dict[str, dict[str, float]]) -> None:
     inputs = {name: results["pooled"][f"{name} input"] for name in PROTOCOLS}
     results["back-projection"] = {**inputs, "all": sum(inputs.values()) / len(inputs)}
-    (folder / "nrmse.json").write_text(json.dumps(results, indent=1))
     print(f"{'NRMSE of U':16}" + "".join(f"{name:>10}" for name in (*PROTOCOLS, "all", "/ pooled")))
     for name, row in results.items():
         values = [row[column] for column in (*PROTOCOLS, "all")] + [row["all"] / results["pooled"]["all"]]

@@ -4,7 +4,6 @@ Sites run nothing else: :func:`check_bundle` compares what came with what this v
 """
 
 import io
-import tomllib
 import zipfile
 from pathlib import Path
 
@@ -52,6 +51,7 @@ def check_bundle(bundle: bytes) -> None:
     ForeignAppError
         If it holds any code, or other settings.
     """
+    import tomllib  # of Python 3.11, as Flower is
 
     with zipfile.ZipFile(io.BytesIO(bundle)) as file:
         names = sorted(file.namelist())
