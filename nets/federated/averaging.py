@@ -12,9 +12,9 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import Strategy
 from torch import Tensor
 
-from nets.federated.records import Round, bytes_record, task, update_of
+from nets.federated.instructions import Federation
+from nets.federated.messages import Round, bytes_record, task, update_of
 from nets.federated.rounds_on_disk import write_round
-from nets.federated.settings import Federation
 from nets.federated.updates import Tensors, Update, UpdateError, averaged, distance_squared, packed
 
 log = logging.getLogger(__name__)

@@ -8,12 +8,12 @@ from flwr.serverapp import Grid, ServerApp
 
 from nets.data.formats.errors import VolumeError
 from nets.federated.averaging import Averaging
+from nets.federated.instructions import Federation, settings_of_process
 from nets.federated.lease import end_with_lease
 from nets.federated.local_training import RoundCommand, made
+from nets.federated.messages import CHOSEN, Round, bytes_record
 from nets.federated.outcome import Outcome, logged, write_outcome
-from nets.federated.records import CHOSEN, Round, bytes_record
 from nets.federated.rounds_on_disk import last_round, name_of
-from nets.federated.settings import Federation, settings_of_process
 from nets.federated.updates import packed, state_of, unpacked
 from nets.training.export import card_of
 from nets.weights import ModelCard, save_weights

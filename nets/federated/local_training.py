@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger
 from torch import Tensor
 
-from nets.federated.records import Round
+from nets.federated.messages import Round
 from nets.federated.updates import Tensors, Update, state_of
 from nets.training.command import TrainingCommand, parsed
 

@@ -8,10 +8,10 @@ from flwr.app import Context, Error, Message, RecordDict
 from flwr.clientapp import ClientApp
 from safetensors.torch import load_file, save_file
 
+from nets.federated.instructions import Site, settings_of_process
 from nets.federated.local_training import FromAllSites, before, command_of_round, forget, learned, made
+from nets.federated.messages import CHOSEN, WEIGHTS, Round, asked_of, bytes_of, reply
 from nets.federated.outcome import Outcome, logged, write_outcome
-from nets.federated.records import CHOSEN, WEIGHTS, Round, asked_of, bytes_of, reply
-from nets.federated.settings import Site, settings_of_process
 from nets.federated.updates import Tensors, Update, distance_squared, state_of, unpacked
 from nets.training.export import card_of, figures_of
 from nets.weights import save_weights

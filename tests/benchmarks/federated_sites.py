@@ -23,8 +23,8 @@ import torch
 from nets.data.pair_files import write_pair
 from nets.data.pairs import PairsData
 from nets.federated.coordinator_app import coordinated
+from nets.federated.instructions import Federation, Site
 from nets.federated.local_training import made
-from nets.federated.settings import Federation, Site
 from nets.training.export import figures_of
 from tests.support.federation import HereGrid
 

@@ -10,7 +10,7 @@ from flwr.proto.recorddict_pb2 import RecordDict as RecordDictProto
 from flwr.serverapp import Grid
 from flwr.supercore.task_identity import TaskIdentity
 
-from nets.federated.settings import Site
+from nets.federated.instructions import Site
 from nets.federated.site_app import answered, kept, trained
 
 

@@ -108,8 +108,8 @@ def coordinator(
 ) -> None:
     """Average what the sites learn, round by round, and write the network."""
     with one_line():
+        from nets.federated.instructions import Federation
         from nets.federated.processes.deployment import CoordinatorPorts, coordinate
-        from nets.federated.settings import Federation
 
         told = Federation(
             recipe=recipe_of(config, set_),
@@ -142,8 +142,8 @@ def site(
 ) -> None:
     """Train on this site's data; only weights and the count of samples leave it."""
     with one_line():
+        from nets.federated.instructions import Site
         from nets.federated.processes.deployment import take_part
-        from nets.federated.settings import Site
 
         told = Site(recipe_of(config, set_), str(folder.resolve()))
         out.print(f"wrote {take_part(told, address, authority, key, local_port, log.info)}", soft_wrap=True)

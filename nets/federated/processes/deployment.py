@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nets.federated.instructions import VARIABLE, Federation, Site, write_settings
 from nets.federated.lease import leased
 from nets.federated.outcome import LOG, Outcome, read_outcome
 from nets.federated.processes.credentials import AUTHORITY, CERTIFICATE, KEY, CredentialsError
 from nets.federated.processes.flower_app import write_app
-from nets.federated.settings import VARIABLE, Federation, Site, write_settings
 
 log = logging.getLogger(__name__)
 

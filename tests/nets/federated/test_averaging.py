@@ -10,9 +10,9 @@ pytest.importorskip("flwr", reason="the extra federated is not installed")
 from flwr.app import Message, RecordDict
 
 from nets.federated.averaging import Averaging
-from nets.federated.records import Round, reply
+from nets.federated.instructions import Federation
+from nets.federated.messages import Round, reply
 from nets.federated.rounds_on_disk import last_round, name_of, write_round
-from nets.federated.settings import Federation
 from tests.support.federation import HereGrid, answer
 
 START = {"a": torch.full((4,), 1.0), "statistics": torch.full((2,), 5.0)}

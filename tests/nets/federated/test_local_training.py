@@ -12,9 +12,9 @@ from flwr.app import RecordDict
 from torch import Tensor
 
 from nets.federated.coordinator_app import coordinated
+from nets.federated.instructions import Federation
 from nets.federated.local_training import FromAllSites, made
-from nets.federated.records import COUNTS, asked_of
-from nets.federated.settings import Federation
+from nets.federated.messages import COUNTS, asked_of
 from nets.federated.updates import state_of
 from nets.training.base import Batch
 from nets.training.spatial_factor import SpatialFactorTraining
@@ -163,7 +163,7 @@ def test_the_proximal_term_is_that_of_the_paper(tmp_path: Path) -> None:
 
 
 def test_a_round_says_what_it_asks(tmp_path: Path) -> None:
-    from nets.federated.records import Round, bytes_record, task
+    from nets.federated.messages import Round, bytes_record, task
 
     asked = Round("a" * 32, 4, 2, 0.5, 1e-3, True)
     content = task(bytes_record(b"x"), asked)

@@ -10,7 +10,7 @@ pytest.importorskip("flwr", reason="the extra federated is not installed")
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
-from nets.federated.records import COUNTS, DIFFERENCE, WEIGHTS, bytes_of, bytes_record, reply, update_of
+from nets.federated.messages import COUNTS, DIFFERENCE, WEIGHTS, bytes_of, bytes_record, reply, update_of
 from nets.federated.updates import Update, UpdateError, averaged, packed, packed_difference, unpacked
 
 REFERENCE = {"a.weight": torch.tensor([[1.0, -2.0], [3.0, 0.5]]), "a.count": torch.tensor(7)}
