@@ -15,6 +15,9 @@ Parameters = TypeVar("Parameters", bound=BaseModel)
 LONGEST_TIMEOUT_S = 86_400.0
 """A day: a scanner does not pause for longer, and a socket takes no infinite time."""
 
+_WHOLE = {"SharingGadget": "MultitaskingGadget"}
+"""What takes a whole stream, where one process is asked for what a Gadgetron would distribute over several."""
+
 # However many things are wrong, an error names this many of them.
 _NAMED_AT_ONCE = 5
 
@@ -203,7 +206,7 @@ def configuration_of(document: str, gadget: str) -> ElementTree.Element | None:
         return root
     for external in root.iter("external"):
         execute = external.find("execute")
-        if execute is not None and execute.get("target") == gadget:
+        if execute is not None and _whole(execute.get("target")) == gadget:
             return external.find("configuration")
     raise ParameterError(f"the configuration has no <external> that executes {shortened(gadget)}")
 
@@ -226,7 +229,11 @@ def executed_gadget(document: str) -> str | None:
         If the document is no XML.
     """
     execute = _parsed(document).find(".//external/execute")
-    return None if execute is None else execute.get("target")
+    return None if execute is None else _whole(execute.get("target"))
+
+
+def _whole(target: str | None) -> str | None:
+    return target if target is None else _WHOLE.get(target, target)
 
 
 def _parsed(document: str) -> ElementTree.Element:

@@ -162,6 +162,11 @@ class GadgetStream:
                 raise CancelledError
             self._connection.send(image)
 
+    def pass_on(self, message: bytes) -> None:
+        """Send a whole message on to what stands behind this gadget."""
+        with self._sending:
+            self._socket.write(message)
+
     def later(self, job: Job) -> None:
         """Run a job beside what still comes; the stream ends after it, and with its error if it fails."""
         self._later.add(job)

@@ -40,7 +40,8 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
             On bad parameters, streams or data; the client has received the text as an ERROR message.
         """
         with few_blas_threads(), GadgetStream(connection, type(self).__name__) as stream:
-            parameters = self.parse(stream.configuration)
+            configuration, number = self.opened(stream)
+            parameters = self.parse(configuration)
             stream.set_timeouts(parameters.message_timeout_s, parameters.idle_timeout_s)
             stream.receive_ahead()
             check_rescue_folder(parameters.rescue_folder)
@@ -51,7 +52,7 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
                 lambda: self.load(parameters, device, stream.header), keep_error=parameters.rescue_folder is not None
             )
             limit_bytes = memory_limit_bytes(parameters.receive_gb)
-            measurement, goes_on = Measurement(counter_limits(stream.header), limit_bytes=limit_bytes), True
+            measurement, goes_on = Measurement(counter_limits(stream.header), number, limit_bytes=limit_bytes), True
             while goes_on:
                 clock = StageClock()
                 with rescued(measurement, stream.header, parameters.rescue_folder):
@@ -63,6 +64,10 @@ class StreamGadget(ABC, Generic[Parameters, Network]):
                         with stream.turn(device.id):
                             self.serve(stream, measurement, parameters, device, network(), clock)
                 measurement = measurement.following()
+
+    def opened(self, stream: GadgetStream) -> tuple[Element | None, int]:
+        """Give the ``<configuration>``, and the position in the stream of the measurement that comes first."""
+        return stream.configuration, 0
 
     def _accepting(self, attend: Callable[[], None]) -> Callable[[Measurement, Any], None]:
         def accept(measurement: Measurement, item: Any) -> None:

@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.header import ScanHeader, read_header
 from gadgets.mrd.headers.places import check_one_place, geometry_of, oriented
-from gadgets.mrd.headers.roles import is_flagged
 from gadgets.mrd.intake.measurement import Measurement
 from gadgets.mrd.intake.store import StoredReadouts
-from gadgets.multitasking.feasibility import check_wishes, given_basis, inverts, remarks_on, settled
+from gadgets.multitasking.feasibility import check_wishes, given_basis, remarks_on
 from gadgets.multitasking.given.b1_file import given_b1
-from gadgets.multitasking.navigators import find_navigators
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.samples import finite_samples, kept_samples, trajectory_of
-from gadgets.multitasking.timing import Timing, log_passed_over, timing_of
+from gadgets.multitasking.slices.sorting import sorted_readouts, starting_slice
+from gadgets.multitasking.timing import Timing, log_passed_over
 from gadgets.multitasking.waveforms import waveform
 from recon.errors import DataError
 from recon.multitasking.scan import LeadingSpokes, NoiseScan, RadialScan, Readouts, Signal, Timeline
@@ -80,8 +79,8 @@ def slices_of(measurement: Measurement, header: ScanHeader, parameters: Multitas
     if noise is None:
         log.warning("no noise scan: coils are not prewhitened, and pixel values are in the receiver's units")
     log_passed_over(header, parameters)
-    # the others were inverted before
-    starting = min(selected.slices, key=lambda number: selected.slices[number].rows[0])
+    whole = measurement.whole
+    starting = starting_slice(selected) if whole is None else whole.starting_slice
     return [
         _slice(
             number,
@@ -115,23 +114,16 @@ def _slice(
     starts_scan: bool,
 ) -> MeasuredSlice:
     heads = readouts.heads
-    _check_two_dimensional(heads, number)
-    is_navigator = find_navigators(readouts, parameters)
-    is_imaging = ~is_navigator & ~_passed_over(heads, is_navigator, parameters)
-    timing = timing_of(heads, header, parameters, counter)
-    has_navigators, is_inverting = bool(is_navigator.any()), inverts(timing, bool(is_navigator.any()))
+    sort = sorted_readouts(number, readouts, counter, header, parameters)
+    timing, has_navigators, is_inverting = sort.timing, bool(sort.is_navigator.any()), sort.is_inverting
     check_wishes(number, len(readouts), has_navigators, is_inverting, parameters)
     if not has_navigators:
         log.info("slice %d: no readout is a navigator: the scan is taken for one without", number)
-    if is_inverting or (has_navigators and parameters.temporal_model != "tensor"):
-        keep = _steady_state(timing.period, parameters.skip_inversions)
-    else:
-        keep = settled(timing.time_s, parameters)
-    imaging, navigators = np.flatnonzero(keep & is_imaging), np.flatnonzero(keep & is_navigator)
-    leading = np.flatnonzero(~keep & is_imaging & (timing.period == 0) & is_inverting & starts_scan)
+    imaging, navigators, keep = sort.imaging, sort.navigators, sort.keep
+    leading = np.flatnonzero(~keep & sort.is_imaging & (timing.period == 0) & is_inverting & starts_scan)
     if not len(imaging):
         raise DataError(f"slice {number}: all {len(readouts)} readouts are navigators; check the navigator rule")
-    kept, spokes = kept_samples(heads), np.flatnonzero(is_imaging)
+    kept, spokes = kept_samples(heads), np.flatnonzero(sort.is_imaging)
     missing = max(timing.missing, timing.placed.jumps)
     trajectory, unit = trajectory_of(readouts.at(spokes), heads[spokes], missing, parameters, header)
     check_one_place(heads[imaging], f"slice {number}")
@@ -139,8 +131,7 @@ def _slice(
     _orient(headers)
 
     def kind(rows: NDArray) -> Readouts:
-        timeline = Timeline(timing.time_s[rows], timing.excitation[rows], timing.period[rows])
-        return Readouts(finite_samples(readouts.at(rows), kept), timeline, rows)
+        return Readouts(finite_samples(readouts.at(rows), kept), sort.timeline(rows), rows)
 
     def path(rows: NDArray) -> NDArray:
         return trajectory[np.searchsorted(spokes, rows)][:, kept]
@@ -172,14 +163,6 @@ def header_like(head: np.void) -> ismrmrd.AcquisitionHeader:
     return ismrmrd.AcquisitionHeader.from_buffer_copy(head.tobytes())
 
 
-def _passed_over(heads: NDArray, is_navigator: NDArray, parameters: MultitaskingParameters) -> NDArray[np.bool_]:
-    """Readouts flagged as navigators that the rule does not take for such: they are no imaging spokes either."""
-    others = is_flagged(heads, "ACQ_IS_NAVIGATION_DATA") & ~is_navigator
-    if others.any():
-        log.warning("%d flagged navigators are not used: navigator=%s", np.count_nonzero(others), parameters.navigator)
-    return others
-
-
 def _remarks(measurement: Measurement, timing: Timing) -> list[str]:
     remarks = []
     if measurement.received and not measurement.complete:
@@ -187,16 +170,6 @@ def _remarks(measurement: Measurement, timing: Timing) -> list[str]:
     if timing.missing:
         remarks.append(f"{timing.missing} readouts are missing by the {timing.placed_by}")
     return remarks
-
-
-def _check_two_dimensional(heads: NDArray, number: int) -> None:
-    partitions = np.unique(heads["idx"]["kspace_encode_step_2"])
-    if len(partitions) > 1:
-        raise DataError(
-            f"slice {number} has {len(partitions)} partitions (idx.kspace_encode_step_2): a stack of stars is "
-            "three-dimensional, and malibu reconstructs radial slices; transform along the partitions upstream, and "
-            "count them in idx.slice"
-        )
 
 
 def _orient(headers: list[ismrmrd.AcquisitionHeader]) -> None:
@@ -248,18 +221,3 @@ def _signals(
         signal = waveform(measurement.waveforms, waveform_id, name, remedy, stamps, timeline.time_s) if wanted else None
         signals.append(signal)
     return signals[0], signals[1]
-
-
-def _steady_state(repetition: NDArray, skip_inversions: int) -> NDArray:
-    """Readouts after the leading periods, of which no more are dropped than leave half of the readouts."""
-    periods = np.unique(repetition)
-    for skipped in range(min(skip_inversions, len(periods) - 1), 0, -1):
-        keep = repetition >= periods[skipped]
-        if 2 * np.count_nonzero(keep) >= len(keep):
-            log.info("%d readouts of %d leading inversion periods are dropped", np.count_nonzero(~keep), skipped)
-            break
-    else:
-        skipped, keep = 0, np.ones(len(repetition), dtype=bool)
-    if skipped < skip_inversions:
-        log.warning("the scan is short: %d instead of %d leading inversion periods dropped", skipped, skip_inversions)
-    return keep

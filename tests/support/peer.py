@@ -117,16 +117,16 @@ def series_of(header: bytes) -> int:
 
 
 class Peer:
-    """Starts the gadget as Gadgetron does, and talks to it."""
+    """Starts the gadget as Gadgetron does, behind ``<distributed>`` without a target, and talks to it."""
 
     def __init__(
-        self, gadget: str = "MultitaskingGadget", module: str = "gadgets.multitasking", **environment: str
+        self, gadget: str | None = "MultitaskingGadget", module: str = "gadgets.multitasking", **environment: str
     ) -> None:
         server = socket.create_server(("127.0.0.1", 0))
         server.settimeout(20)
         port = str(server.getsockname()[1])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gadgetron", port, module, gadget],
+            [sys.executable, "-m", "gadgetron", port, module, *([] if gadget is None else [gadget])],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             preexec_fn=_as_a_server_starts_it,

@@ -15,6 +15,7 @@ from gadgets.errors import StreamError
 from gadgets.mrd.headers.roles import NOT_IMAGING, DefaultRules, Rules
 from gadgets.mrd.intake.selected import Selected, check_shape, selected_readouts
 from gadgets.mrd.intake.store import ReadoutStore
+from gadgets.mrd.wire.packed_items import WholeScan
 from recon.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class Measurement:
         Position in the stream, from 0.
     ahead : object
         What a gadget has computed of the readouts while they came.
+    whole : WholeScan or None
+        What is known of the scan of which only some slices came here; None where all did.
     volumes, volumes_before : int
         Volumes that were made of this measurement, and of those before it.
 
@@ -69,6 +72,7 @@ class Measurement:
     ) -> None:
         self.number = number
         self.ahead: Any = None
+        self.whole: WholeScan | None = None
         self.volumes_before, self.volumes = volumes_before, 0
         self.images: list[ismrmrd.Image] = []
         self.maps: list[ismrmrd.Image] = []
@@ -172,6 +176,8 @@ class Measurement:
                 self._following = [item]
                 return True
             accept(self, item)
+            if self.whole is not None:
+                return True
             if self.complete and (self._has_everything() or not more(self._grace_s())):
                 log.info("received %d readouts; the last in measurement is flagged", self.received)
                 return True
@@ -192,6 +198,10 @@ class Measurement:
                 raise
             log.warning("the stream broke after the last readout: the scan is reconstructed all the same")
             self._broken = error
+
+    def end(self, whole: WholeScan) -> None:
+        """Take the word of who saw all slices that the measurement has ended, and how."""
+        self.whole, self.complete = whole, whole.complete
 
     def _has_everything(self) -> bool:
         """Whether nothing can follow: the last of several slices or averages is not told by the largest counters."""

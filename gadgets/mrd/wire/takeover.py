@@ -15,6 +15,10 @@ from types import ModuleType
 _NEXT = "gadgetron.external.listen"
 
 
+SLICE_GADGET = "SliceGadget"
+"""What a Gadgetron behind ``<distributed>`` means that names no target: the serialised configuration has lost it."""
+
+
 class _Watch(MetaPathFinder):
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name == _NEXT and self in sys.meta_path:
@@ -39,5 +43,12 @@ def runs_a_gadget_of_malibu(arguments: Sequence[str]) -> bool:
     return False
 
 
+def lacks_its_target(arguments: Sequence[str]) -> bool:
+    """Whether the command line of a gadget of malibu ends with its module."""
+    return arguments[-1].partition(".")[0] == "gadgets"
+
+
 if runs_a_gadget_of_malibu(sys.orig_argv) and _NEXT not in sys.modules:
+    if lacks_its_target(sys.orig_argv):
+        sys.argv.append(SLICE_GADGET)
     sys.meta_path.insert(0, _Watch())

@@ -11,6 +11,7 @@ from gadgets.multitasking.images import FOLLOWING_SERIES, multitasking_images
 from gadgets.multitasking.network import ArrayNetwork
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.readouts import MeasuredSlice
+from gadgets.multitasking.slices.survey import shared_size
 from gadgets.multitasking.trust.unlike_training import checked_result
 from recon.errors import DataError
 from recon.multitasking import EncodedScan, Result, solve
@@ -50,8 +51,7 @@ class Answers:
     ) -> None:
         self._stream, self._measurement = stream, measurement
         self._parameters, self._network, self._following = parameters, network, following
-        spokes = max(len(measured.scan.imaging) for measured in slices)
-        self._size = (parameters.rank, spokes, _pulses(slices)) if len(slices) > 1 else None
+        self._size = _size_for_all(slices, measurement, parameters.rank)
 
     def answer(self, measured: MeasuredSlice, encoded: EncodedScan, clock: StageClock) -> None:
         """Send the images of a slice; where slower ones are to follow, they are made beside what comes next.
@@ -92,11 +92,20 @@ class Answers:
             self._stream.send(image)
 
 
-def _pulses(slices: Sequence[MeasuredSlice]) -> int:
-    """Longest train of excitation pulses after an inversion; 1 without inversions."""
-    scans = [measured.scan for measured in slices if measured.scan.sequence.ti_ms is not None]
-    parts = [part for scan in scans for part in (scan.imaging, scan.navigators) if part is not None]
-    return 1 + max((int(part.timeline.pulse.max()) for part in parts), default=0)
+def _size_for_all(slices: Sequence[MeasuredSlice], measurement: Measurement, rank: int) -> tuple[int, int, int] | None:
+    """Size that series of several slices share, those that are reconstructed elsewhere included."""
+    if measurement.whole is not None:
+        return measurement.whole.size
+    if len(slices) == 1:
+        return None
+    scans = [measured.scan for measured in slices]
+    return shared_size(
+        rank,
+        (
+            (scan.sequence, scan.imaging.timeline, None if scan.navigators is None else scan.navigators.timeline)
+            for scan in scans
+        ),
+    )
 
 
 def _solved(
