@@ -32,7 +32,11 @@ class StreamParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda:\d+)$", description="auto, cpu, or cuda:N")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda:\d+)$",
+        description="auto, cpu, or cuda:N; auto: of several GPUs the one that fewest use",
+    )
     message_timeout_s: float = Field(
         30.0, gt=0, le=LONGEST_TIMEOUT_S, allow_inf_nan=False, description="longest pause inside a message"
     )

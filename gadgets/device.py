@@ -10,6 +10,7 @@ from pathlib import Path
 import sigpy
 
 from gadgets.errors import ParameterError
+from gadgets.gpu_seats import own_gpu
 from recon.threads import available_cpus
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,8 @@ def choose_device(name: str) -> sigpy.Device:
     Parameters
     ----------
     name : str
-        ``cpu``, ``cuda:N``, or ``auto``: the first GPU where CuPy finds one, else the CPU.
+        ``cpu``, ``cuda:N``, or ``auto``: where CuPy finds GPUs, the one that the fewest processes of malibu on this
+        host have (:mod:`gadgets.gpu_seats`), else the CPU.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def choose_device(name: str) -> sigpy.Device:
         return sigpy.cpu_device
     count = _gpu_count()
     if name == "auto":
-        return sigpy.Device(0 if count else -1)
+        return sigpy.Device(own_gpu(count) if count else -1)
     number = int(name.partition(":")[2])
     if number >= count:
         remedy = "install malibu[gpu-cuda12] or malibu[gpu-cuda13]" if count == 0 else "choose another"

@@ -1,0 +1,99 @@
+"""Which of a host's GPUs a process takes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import sigpy
+
+from gadgets import device, gpu_seats
+from gadgets.gpu_seats import RANK_VARIABLES, own_gpu
+from tests.support.replays import ROOT
+
+SIT = """
+import sys
+from pathlib import Path
+from gadgets.gpu_seats import own_gpu
+print(own_gpu(int(sys.argv[1]), Path(sys.argv[2])), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*RANK_VARIABLES, "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(gpu_seats, "_TAKEN", gpu_seats._Taken())
+
+
+class Sitting:
+    """A process that took its place."""
+
+    def __init__(self, stack: ExitStack, folder: Path, count: int = 2, **environment: str) -> None:
+        command = [sys.executable, "-c", SIT, str(count), str(folder)]
+        own = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=own, text=True)
+        stack.callback(self.end)
+        self.gpu = int(self.process.stdout.readline())
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_processes_spread_over_the_gpus_and_a_killed_one_leaves_its_place(tmp_path: Path, stack: ExitStack) -> None:
+    sitting = [Sitting(stack, tmp_path / "seats") for _ in range(3)]
+    assert [one.gpu for one in sitting] == [0, 1, 0]
+    sitting[1].end()
+    assert Sitting(stack, tmp_path / "seats").gpu == 1
+    assert Sitting(stack, tmp_path / "seats").gpu == 1
+
+
+def test_a_gpu_is_known_by_its_place_in_the_host(tmp_path: Path, stack: ExitStack) -> None:
+    first = Sitting(stack, tmp_path / "seats", CUDA_VISIBLE_DEVICES="3,1")
+    other_order = Sitting(stack, tmp_path / "seats", CUDA_VISIBLE_DEVICES="1,3")
+    assert (first.gpu, other_order.gpu) == (0, 0)
+    assert Sitting(stack, tmp_path / "seats", CUDA_VISIBLE_DEVICES="3,2").gpu == 1
+
+
+def test_a_process_keeps_its_gpu_however_often_it_asks(tmp_path: Path) -> None:
+    assert [own_gpu(4, tmp_path / "seats") for _ in range(5)] == [0] * 5
+    assert len(list((tmp_path / "seats").iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", RANK_VARIABLES)
+def test_a_launcher_s_number_decides(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "7")
+    assert own_gpu(4, tmp_path / "seats") == 3
+    assert not (tmp_path / "seats").exists()
+
+
+def test_one_gpu_needs_no_seats(tmp_path: Path) -> None:
+    assert own_gpu(1, tmp_path / "seats") == 0
+    assert not (tmp_path / "seats").exists()
+
+
+def test_a_folder_of_somebody_else_is_not_trusted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "seats").symlink_to(tmp_path / "real")
+    assert own_gpu(2, tmp_path / "seats") == 0
+    assert "no seats can be locked" in caplog.text
+    assert not list((tmp_path / "real").iterdir())
+
+
+def test_auto_asks_and_a_number_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "_gpu_count", lambda: 4)
+    monkeypatch.setattr(sigpy, "Device", lambda number: number)
+    monkeypatch.setenv("LOCAL_RANK", "6")
+    assert device.choose_device("auto") == 2
+    assert device.choose_device("cuda:1") == 1
