@@ -1,0 +1,1 @@
+"""What scans cost, and what many of them need."""
