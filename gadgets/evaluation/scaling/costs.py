@@ -70,16 +70,16 @@ WORK: dict[str, Callable[[ScanSizes], tuple[float, ...]]] = {
     # d → the fan's lines, L·C·P·S; their gridding, L·C transforms
     "back-projection": lambda s: (s.rank * s.coils * s.imaging * s.samples, _transforms(s, s.rank * s.coils)),
     # L² products of basis functions on the fan, and as many transforms
-    "normal operator": lambda s: (s.rank**2 * s.imaging, _transforms(s, s.rank**2)),
+    "Toeplitz kernel": lambda s: (s.rank**2 * s.imaging, _transforms(s, s.rank**2)),
     # a product with the kernel, L² at each frequency; L·C transforms; convolutions, L at each pixel
     "network": lambda s: (s.kernel_bytes, _transforms(s, s.rank * s.coils), s.rank * s.matrix**2),
-    "misfit of the data": lambda s: (s.rank * s.coils * s.imaging * s.samples, _transforms(s, s.rank * s.coils)),
+    "data misfit": lambda s: (s.rank * s.coils * s.imaging * s.samples, _transforms(s, s.rank * s.coils)),
     "T1 map": lambda s: (s.matrix**2,),
     "make images": lambda s: (s.rank * s.matrix**2,),
 }
 """What the seconds of each stage grow with, beside what it always takes; another stage always takes the same."""
 
-OPERATORS = {"back-projection": "back-projection", "Toeplitz kernel": "normal operator"}
+OPERATORS = ("back-projection", "Toeplitz kernel")
 """Rows of ``malibu benchmark --operators`` that are a stage of a scan."""
 
 
@@ -230,7 +230,7 @@ def from_operators(table: Mapping[str, Any], cores: float, sizes: ScanSizes) -> 
     )
     found = {}
     for row in table["rows"]:
-        if stage := OPERATORS.get(row["name"]):
+        if (stage := row["name"]) in OPERATORS:
             times = np.mean(
                 [mine / theirs for mine, theirs in zip(WORK[stage](sizes), WORK[stage](measured), strict=True)]
             )
