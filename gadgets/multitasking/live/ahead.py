@@ -42,6 +42,7 @@ class Ahead:
     ) -> None:
         self._measurement, self._parameters, self._read_header = measurement, parameters, read_header
         self._sums: ProfileSums | None = None
+        self._slice: int | None = None
         self._looked_at, self._period, self._counter = 0, 0, -1
         self._waiting = np.zeros(0, dtype=int)
         self._summed: list[NDArray] = []
@@ -72,7 +73,9 @@ class Ahead:
         rows = np.arange(self._looked_at, len(self._measurement.stored))
         self._looked_at = len(self._measurement.stored)
         heads = self._measurement.stored.at(rows).heads
-        if np.ptp(heads["idx"]["slice"]) or heads["idx"]["slice"][0] != 0:
+        slices = heads["idx"]["slice"]
+        self._slice = int(slices[0]) if self._slice is None else self._slice
+        if np.any(slices != self._slice):
             raise DataError("there are several slices")
         roles = roles_of(heads, self._parameters)
         counter = heads["idx"][self._parameters.inversion_counter].astype(int)

@@ -64,6 +64,14 @@ def test_sums_that_were_made_on_the_way_are_those_of_the_whole_scan(
     assert np.array_equal(measured.scan.profiles.to_coils, expected.to_coils)
 
 
+def test_a_slice_by_itself_may_have_any_number(readouts: list[ismrmrd.Acquisition], tiny_file: Path) -> None:
+    sixth = [ismrmrd.Acquisition(one.getHead(), one.data, one.traj) for one in readouts]
+    for one in sixth:
+        one.idx.slice = 5
+    measured = lent(sixth, tiny_file)
+    assert np.array_equal(measured.scan.profiles.values, anew(measured).values)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
