@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gadgets.configuration import configuration_of
 from gadgets.evaluation.scaling.costs import Cost, Run, ScanSizes, fit, from_operators
-from gadgets.evaluation.scaling.fleet import fleet_for, makespan_s
+from gadgets.evaluation.scaling.fleet import batch_core_s, fleet_for, makespan_s
 from gadgets.files import complete_file
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.headers.roles import is_flagged
@@ -100,6 +100,12 @@ def row(what: str, run: Run, cost: Cost) -> str:
     )
 
 
+def children_s() -> float:
+    """Core-seconds of all processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def batch_rows(folder: Path, cost: Cost, scan: Path, copies: int, workers: list[int], settings: list[str]) -> None:
     """`malibu batch` on copies that differ in one byte of their last sample, with 1, 2, … workers."""
     import h5py
@@ -114,7 +120,7 @@ def batch_rows(folder: Path, cost: Cost, scan: Path, copies: int, workers: list[
                 last = file["dataset/data"][-1]
                 last["data"][0] += number
                 file["dataset/data"][-1] = last
-    print("| workers | model | measured |\n| --- | --- | --- |")
+    print("| workers | core-s | measured | seconds | measured |\n" + "| --- " * 5 + "|")
     for count in workers:
         output = folder / f"batch-{count}-{time.time_ns()}"
         command = [
@@ -127,13 +133,11 @@ def batch_rows(folder: Path, cost: Cost, scan: Path, copies: int, workers: list[
             str(output),
         ]
         command += [word for setting in settings for word in ("--set", setting)]
-        began_s = time.monotonic()
+        began_s, before_s = time.monotonic(), children_s()
         subprocess.run([*command, "--device", "cpu", "--workers", str(count)], check=True, stdout=subprocess.DEVNULL)
-        took_s = time.monotonic() - began_s
-        print(
-            f"| {count} | {makespan_s(cost, copies, count, available_cpus(), started=False):.1f} | {took_s:.1f} |",
-            flush=True,
-        )
+        took_s, used_s = time.monotonic() - began_s, children_s() - before_s
+        core_s, whole_s = batch_core_s(cost, copies, count), makespan_s(cost, copies, count, available_cpus())
+        print(f"| {count} | {core_s:.0f} | {used_s:.0f} | {whole_s:.0f} | {took_s:.0f} |", flush=True)
 
 
 def main() -> None:

@@ -9,6 +9,9 @@ _DAY_S = 86_400.0
 BUSY = 0.7
 """Share of the day that cores work: above it, what comes at random waits for several times its own length."""
 
+SHARED = 0.7
+"""Share of a scan's work that several cores do together: FIXME."""
+
 PEAK_HOURS = 10.0
 """Hours in which the scans of a day are made: what reads them in must keep up with the scanners."""
 
@@ -70,24 +73,40 @@ def fleet_for(cost: Cost, scans: int, slices: int = 1, cores_of_machine: int = 3
     )
 
 
-def makespan_s(cost: Cost, scans: int, workers: int, cores: int, started: bool = True) -> float:
-    """Seconds that a batch takes, where every worker computes on its share of the cores of one machine.
+def makespan_s(cost: Cost, scans: int, workers: int, cores: int, shared: float = SHARED) -> float:
+    """Seconds that a batch takes on one machine that is idle but for it.
 
     Parameters
     ----------
     cost : Cost
         Of one scan; its ``start`` is paid once by each worker.
     scans, workers, cores : int
-    started : bool
-        Whether the workers run already.
+    shared : float
+        Share of a scan's work that several cores of a worker do together.
 
     Returns
     -------
     float
-        The rounds of scans, each as long as one takes on a worker's cores; nothing runs faster than on one core.
+        The rounds of scans, each as long as one takes on a worker's share of the cores; the start is done by one core.
     """
-    share = max(1.0, cores / workers)
-    slowed = max(1.0, workers / cores)
-    start_s = 0.0 if started else cost.core_s.get("start", 0.0) * slowed
-    scan_s = (cost.total_core_s - cost.core_s.get("start", 0.0)) / share * slowed
-    return start_s + ceil(scans / workers) * scan_s
+    own, slowed = max(1.0, cores / workers), max(1.0, workers / cores)
+    start_s = cost.core_s.get("start", 0.0)
+    scan_s = (cost.total_core_s - start_s) * (1 - shared + shared / own)
+    return slowed * (start_s + ceil(scans / workers) * scan_s)
+
+
+def batch_core_s(cost: Cost, scans: int, workers: int) -> float:
+    """Core-seconds that a batch takes, whoever else has the machine.
+
+    Parameters
+    ----------
+    cost : Cost
+        Of one scan.
+    scans, workers : int
+
+    Returns
+    -------
+    float
+    """
+    start_s = cost.core_s.get("start", 0.0)
+    return min(workers, scans) * start_s + scans * (cost.total_core_s - start_s)

@@ -7,7 +7,7 @@ import pytest
 
 from gadgets.errors import ParameterError
 from gadgets.evaluation.scaling.costs import WORK, Cost, Run, ScanSizes, fit, from_operators
-from gadgets.evaluation.scaling.fleet import BUSY, fleet_for, makespan_s
+from gadgets.evaluation.scaling.fleet import BUSY, batch_core_s, fleet_for, makespan_s
 
 SIZES = [
     ScanSizes(64, 128, 4, 2000, 2000, 32),
@@ -83,8 +83,14 @@ def test_a_day_of_scans() -> None:
 
 def test_a_batch_takes_its_rounds() -> None:
     cost = Cost({"start": 5.0, "network": 20.0}, 0, 0, 0)
-    assert makespan_s(cost, 12, workers=1, cores=2) == pytest.approx(12 * 10)
-    assert makespan_s(cost, 12, workers=2, cores=2) == pytest.approx(6 * 20)
-    assert makespan_s(cost, 13, workers=2, cores=2) == pytest.approx(7 * 20)
-    assert makespan_s(cost, 12, workers=4, cores=2) == pytest.approx(3 * 40)
-    assert makespan_s(cost, 12, workers=2, cores=2, started=False) == pytest.approx(5 + 6 * 20)
+    assert makespan_s(cost, 12, workers=1, cores=2, shared=1.0) == pytest.approx(5 + 12 * 10)
+    assert makespan_s(cost, 12, workers=1, cores=2, shared=0.5) == pytest.approx(5 + 12 * 15)
+    assert makespan_s(cost, 12, workers=2, cores=2) == pytest.approx(5 + 6 * 20)
+    assert makespan_s(cost, 13, workers=2, cores=2) == pytest.approx(5 + 7 * 20)
+    assert makespan_s(cost, 12, workers=4, cores=2) == pytest.approx(2 * (5 + 3 * 20))
+
+
+def test_workers_pay_their_start_once() -> None:
+    cost = Cost({"start": 5.0, "network": 20.0}, 0, 0, 0)
+    assert batch_core_s(cost, 12, workers=4) == pytest.approx(4 * 5 + 12 * 20)
+    assert batch_core_s(cost, 2, workers=4) == pytest.approx(2 * 5 + 2 * 20)
