@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sigpy
@@ -92,7 +93,8 @@ def test_a_folder_of_somebody_else_is_not_trusted(tmp_path: Path, caplog: pytest
 
 
 def test_auto_asks_and_a_number_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "_gpu_count", lambda: 4)
+    runtime = SimpleNamespace(getDeviceCount=lambda: 4)
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(__spec__=object(), cuda=SimpleNamespace(runtime=runtime)))
     monkeypatch.setattr(sigpy, "Device", lambda number: number)
     monkeypatch.setenv("LOCAL_RANK", "6")
     assert device.choose_device("auto") == 2
