@@ -2,7 +2,7 @@
 
 Simulates scans of several sizes, replays each in a process of its own, learns from some and is checked on the others.
 Core-seconds are what the process used, whoever else had the machine. With ``--batch 1 2 4``, `malibu batch` does the
-smallest scan's copies with so many workers, and its seconds stand beside the model's.
+smallest scan's copies with so many workers, beside what the model makes of one run of that scan.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from recon.threads import available_cpus
 
 SIZES = {  # matrix, coils, seconds, rank
     "learned": [(64, 4, 24, 32), (96, 4, 30, 16), (96, 8, 40, 32), (128, 6, 30, 24)],
+    "batch": [(64, 4, 12, 32)],
     "checked": [(64, 8, 30, 16), (112, 4, 30, 32), (128, 8, 40, 32), (160, 8, 60, 32)],
 }
 MIB = 2**20
@@ -87,7 +88,10 @@ def measured(folder: Path, sizes: tuple[int, int, float, int], settings: list[st
     with ScanFile(scan) as file:
         navigators = int(is_flagged(file.heads(), "ACQ_IS_NAVIGATION_DATA").sum())
         imaging = len(file.heads()) - navigators - int(is_flagged(file.heads(), "ACQ_IS_NOISE_MEASUREMENT").sum())
-    return Run(ScanSizes(matrix, 2 * matrix, coils, imaging, navigators, rank), **json.loads(kept.read_text()))
+    found = json.loads(kept.read_text())
+    core_s = found.pop("core_s")
+    core_s["coil maps and temporal basis"] = core_s.pop("coil maps", 0.0) + core_s.pop("temporal basis", 0.0)
+    return Run(ScanSizes(matrix, 2 * matrix, coils, imaging, navigators, rank), core_s, **found)
 
 
 def row(what: str, run: Run, cost: Cost) -> str:
@@ -159,8 +163,8 @@ def main() -> None:
     model = fit(runs["learned"])
     print("| | matrix | coils | readouts | rank | core-s | measured | | MiB | measured | images | measured |")
     print("| --- " * 12 + "|")
-    for kind, listed in runs.items():
-        for run in listed:
+    for kind in ("learned", "checked"):
+        for run in runs[kind]:
             print(row(kind, run, model.estimate(run.sizes)))
     largest = runs["checked"][-1]
     cost = model.estimate(largest.sizes)
@@ -171,11 +175,12 @@ def main() -> None:
     for name, seconds in cost.core_s.items():
         other = f"{by_operators[name]:.1f}" if name in by_operators else ""
         print(f"| {name} | {seconds:.1f} | {largest.core_s.get(name, 0.0):.1f} | {other} |")
-    print(fleet_for(model.estimate(ScanSizes()), 10_000))
+    print(fleet_for(fit(runs["learned"] + runs["checked"]).estimate(largest.sizes), 10_000))
     if given.batch:
-        small = runs["learned"][0]
-        scan = scan_of(given.folder, *SIZES["learned"][0][:3])
-        batch_rows(given.folder, model.estimate(small.sizes), scan, given.copies, given.batch, given.set)
+        ((matrix, coils, duration_s, _),), (run,) = SIZES["batch"], runs["batch"]
+        alone = Cost(dict(run.core_s), run.peak_bytes, run.sizes.raw_bytes, run.image_bytes)
+        scan = scan_of(given.folder, matrix, coils, duration_s)
+        batch_rows(given.folder, alone, scan, given.copies, given.batch, given.set)
 
 
 if __name__ == "__main__":

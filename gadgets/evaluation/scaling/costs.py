@@ -65,8 +65,8 @@ WORK: dict[str, Callable[[ScanSizes], tuple[float, ...]]] = {
     "sort readouts": lambda s: (s.raw_bytes,),
     "prewhiten and compress coils": lambda s: (s.raw_bytes,),
     "gradient delays": lambda s: (s.coils * s.matrix,),
-    "coil maps": lambda s: (s.coils * s.matrix**2, s.imaging * s.coils * s.samples),
-    "temporal basis": lambda s: (s.navigators * s.coils * s.matrix,),
+    # found side by side, so that only their sum is known
+    "coil maps and temporal basis": lambda s: (s.coils * s.matrix**2, s.navigators * s.coils * s.matrix),
     # d → the fan's lines, L·C·P·S; their gridding, L·C transforms
     "back-projection": lambda s: (s.rank * s.coils * s.imaging * s.samples, _transforms(s, s.rank * s.coils)),
     # L² products of basis functions on the fan, and as many transforms

@@ -22,52 +22,49 @@ class Fleet:
 
     Attributes
     ----------
-    scans : int
     core_hours : float
         A day.
-    cores, machines : int
-        Cores that do it within a day, ``BUSY`` of the time; machines of so many cores each.
+    cores, workers : int
+        Cores that do it within a day, ``BUSY`` of the time, and workers of several cores each.
     memory_bytes : int
-        Of each machine, one worker for every ``cores_of_worker``.
+        Of all workers.
     disk_bytes : int
         A day, raw data and images.
     network_bytes_s : float
         While scans are made.
     """
 
-    scans: int
     core_hours: float
     cores: int
-    machines: int
+    workers: int
     memory_bytes: int
     disk_bytes: int
     network_bytes_s: float
 
 
-def fleet_for(cost: Cost, scans: int, slices: int = 1, cores_of_machine: int = 32, cores_of_worker: int = 2) -> Fleet:
+def fleet_for(cost: Cost, scans: int, slices: int = 1, cores_of_worker: int = 2) -> Fleet:
     """Work out what a day of scans needs.
 
     Parameters
     ----------
     cost : Cost
-        Of one slice.
+        Of one slice, in a process of its own.
     scans, slices : int
         Scans a day, and slices of each.
-    cores_of_machine, cores_of_worker : int
+    cores_of_worker : int
 
     Returns
     -------
     Fleet
     """
     core_s = scans * slices * cost.total_core_s
-    cores = ceil(core_s / _DAY_S / BUSY)
+    workers = ceil(core_s / _DAY_S / BUSY / cores_of_worker)
     moved = scans * slices * (cost.raw_bytes + cost.image_bytes)
     return Fleet(
-        scans,
         core_s / 3600,
-        cores,
-        ceil(cores / cores_of_machine),
-        cores_of_machine // cores_of_worker * cost.peak_bytes,
+        workers * cores_of_worker,
+        workers,
+        workers * cost.peak_bytes,
         moved,
         moved / (PEAK_HOURS * 3600),
     )
