@@ -74,7 +74,7 @@ def test_a_day_of_scans() -> None:
     cost = Cost({"start": 6.0, "network": 54.0}, peak_bytes=10**9, raw_bytes=4 * 10**8, image_bytes=10**8)
     fleet = fleet_for(cost, 10_000, slices=2, cores_of_worker=4)
     assert fleet.core_hours == pytest.approx(10_000 * 2 * 60 / 3600)
-    assert 10_000 * 2 * 60 / 86_400 / BUSY == pytest.approx(19.84, abs=0.01)
+    assert pytest.approx(19.84, abs=0.01) == 10_000 * 2 * 60 / 86_400 / BUSY
     assert (fleet.cores, fleet.workers, fleet.memory_bytes) == (20, 5, 5 * 10**9)
     assert fleet.disk_bytes == 10_000 * 2 * 5 * 10**8
     assert fleet.network_bytes_s == pytest.approx(10_000 * 2 * 5 * 10**8 / 36_000)
