@@ -2,7 +2,8 @@
 
 Simulates scans of several sizes, replays each in a process of its own, learns from some and is checked on the others.
 Core-seconds are what the process used, whoever else had the machine. With ``--batch 1 2 4``, `malibu batch` does the
-smallest scan's copies with so many workers, beside what the model makes of one run of that scan.
+smallest scan's copies with so many workers, beside what the model makes of one run of that scan
+and of the first count of workers, which teaches what a batch spends on a scan beside its reconstruction.
 """
 
 import argparse
@@ -125,6 +126,7 @@ def batch_rows(folder: Path, cost: Cost, scan: Path, copies: int, workers: list[
                 last["data"][0] += number
                 file["dataset/data"][-1] = last
     print("| workers | core-s | measured | seconds | measured |\n" + "| --- " * 5 + "|")
+    beside_s = None
     for count in workers:
         output = folder / f"batch-{count}-{time.time_ns()}"
         command = [
@@ -140,7 +142,10 @@ def batch_rows(folder: Path, cost: Cost, scan: Path, copies: int, workers: list[
         began_s, before_s = time.monotonic(), children_s()
         subprocess.run([*command, "--device", "cpu", "--workers", str(count)], check=True, stdout=subprocess.DEVNULL)
         took_s, used_s = time.monotonic() - began_s, children_s() - before_s
-        core_s, whole_s = batch_core_s(cost, copies, count), makespan_s(cost, copies, count, available_cpus())
+        if beside_s is None:  # what the first count of workers teaches, and the others are checked on
+            beside_s = max(0.0, used_s - batch_core_s(cost, copies, count)) / copies
+        core_s = batch_core_s(cost, copies, count, beside_s)
+        whole_s = makespan_s(cost, copies, count, available_cpus(), beside_s=beside_s)
         print(f"| {count} | {core_s:.0f} | {used_s:.0f} | {whole_s:.0f} | {took_s:.0f} |", flush=True)
 
 

@@ -9,8 +9,9 @@ _DAY_S = 86_400.0
 BUSY = 0.7
 """Share of the day that cores work: above it, what comes at random waits for several times its own length."""
 
-SHARED = 0.7
-"""Share of a scan's work that several cores do together: FIXME."""
+SHARED = 0.8
+"""Share of a scan's work that several cores do together: a standard scan takes 35 core-seconds after its last readout
+(docs/scaling.md), and 21 s on two idle cores (docs/figures.md): 35 (1 - SHARED / 2) = 21."""
 
 PEAK_HOURS = 10.0
 """Hours in which the scans of a day are made: what reads them in must keep up with the scanners."""
@@ -70,7 +71,9 @@ def fleet_for(cost: Cost, scans: int, slices: int = 1, cores_of_worker: int = 2)
     )
 
 
-def makespan_s(cost: Cost, scans: int, workers: int, cores: int, shared: float = SHARED) -> float:
+def makespan_s(
+    cost: Cost, scans: int, workers: int, cores: int, shared: float = SHARED, beside_s: float = 0.0
+) -> float:
     """Seconds that a batch takes on one machine that is idle but for it.
 
     Parameters
@@ -80,6 +83,8 @@ def makespan_s(cost: Cost, scans: int, workers: int, cores: int, shared: float =
     scans, workers, cores : int
     shared : float
         Share of a scan's work that several cores of a worker do together.
+    beside_s : float
+        Core-seconds that the batch spends on each scan beside its reconstruction.
 
     Returns
     -------
@@ -88,11 +93,11 @@ def makespan_s(cost: Cost, scans: int, workers: int, cores: int, shared: float =
     """
     own, slowed = max(1.0, cores / workers), max(1.0, workers / cores)
     start_s = cost.core_s.get("start", 0.0)
-    scan_s = (cost.total_core_s - start_s) * (1 - shared + shared / own)
+    scan_s = (cost.total_core_s - start_s) * (1 - shared + shared / own) + beside_s
     return slowed * (start_s + ceil(scans / workers) * scan_s)
 
 
-def batch_core_s(cost: Cost, scans: int, workers: int) -> float:
+def batch_core_s(cost: Cost, scans: int, workers: int, beside_s: float = 0.0) -> float:
     """Core-seconds that a batch takes, whoever else has the machine.
 
     Parameters
@@ -100,10 +105,12 @@ def batch_core_s(cost: Cost, scans: int, workers: int) -> float:
     cost : Cost
         Of one scan.
     scans, workers : int
+    beside_s : float
+        Core-seconds that the batch spends on each scan beside its reconstruction.
 
     Returns
     -------
     float
     """
     start_s = cost.core_s.get("start", 0.0)
-    return min(workers, scans) * start_s + scans * (cost.total_core_s - start_s)
+    return min(workers, scans) * start_s + scans * (cost.total_core_s - start_s + beside_s)

@@ -85,6 +85,7 @@ def test_a_batch_takes_its_rounds() -> None:
     assert makespan_s(cost, 12, workers=1, cores=2, shared=1.0) == pytest.approx(5 + 12 * 10)
     assert makespan_s(cost, 12, workers=1, cores=2, shared=0.5) == pytest.approx(5 + 12 * 15)
     assert makespan_s(cost, 12, workers=2, cores=2) == pytest.approx(5 + 6 * 20)
+    assert makespan_s(cost, 12, workers=2, cores=2, beside_s=3.0) == pytest.approx(5 + 6 * 23)
     assert makespan_s(cost, 13, workers=2, cores=2) == pytest.approx(5 + 7 * 20)
     assert makespan_s(cost, 12, workers=4, cores=2) == pytest.approx(2 * (5 + 3 * 20))
 
@@ -92,4 +93,5 @@ def test_a_batch_takes_its_rounds() -> None:
 def test_workers_pay_their_start_once() -> None:
     cost = Cost({"start": 5.0, "network": 20.0}, 0, 0, 0)
     assert batch_core_s(cost, 12, workers=4) == pytest.approx(4 * 5 + 12 * 20)
+    assert batch_core_s(cost, 12, workers=4, beside_s=3.0) == pytest.approx(4 * 5 + 12 * 23)
     assert batch_core_s(cost, 2, workers=4) == pytest.approx(2 * 5 + 2 * 20)
