@@ -17,6 +17,7 @@ from gadgets.mrd.gadget import StreamGadget
 from gadgets.mrd.intake.image_arrays import unpacked
 from gadgets.mrd.intake.measurement import Measurement
 from gadgets.super_resolution.acceleration import check_acceleration
+from gadgets.super_resolution.attention import attention_images, check_queries
 from gadgets.super_resolution.images import volume_images
 from gadgets.super_resolution.kinds import split_by_kind
 from gadgets.super_resolution.network import ArrayRestorer, load_restorer
@@ -80,8 +81,11 @@ class SuperResolutionGadget(StreamGadget[SuperResolutionParameters, ArrayRestore
         measurement.volumes = len(volumes)
         for number, measured in enumerate(volumes, start=measurement.volumes_before):
             check_acceleration(measured.volume, parameters.factors, network.factors, parameters.mismatch)
+            check_queries(parameters.queries, measured)
             restored = restore(measured.volume, network, parameters.settings(), clock)
             for image in volume_images(measured, restored, parameters, clock, number):
+                stream.send(image)
+            for image in attention_images(measured, restored, network, parameters.queries, clock, number):
                 stream.send(image)
 
 

@@ -14,7 +14,7 @@ from gadgets.mrd.files import ImageFile
 from gadgets.mrd.header import header_of
 from gadgets.mrd.image_meta import range_of, window_of
 from gadgets.super_resolution.parameters import SuperResolutionParameters, shown_parameters
-from gadgets.super_resolution.series import SERIES
+from gadgets.super_resolution.series import SERIES, VolumeSeries
 from gadgets.super_resolution.slices import MeasuredVolume
 from recon.stages import StageClock
 from recon.super_resolution import CartesianVolume, RestoredVolume
@@ -48,20 +48,54 @@ def volume_images(
     ismrmrd.Image
         float32, or uint16 where that came; differences are always float32.
     """
-    series = int(measured.head.image_series_index) if measured.originals else number + 1
+    series = first_series(measured, number)
     seconds = json.dumps({name: round(value, 4) for name, value in clock.seconds.items()})
     for kind in parameters.images:
         record = SERIES[kind]
         if measured.originals and not record.is_generated:
             continue
         voxels = record.make(restored)
-        meta = _meta(kind, measured, restored) | {"MalibuStageSeconds": seconds}
-        meta |= window_of(voxels) | range_of([voxels])
         typed = voxels.astype(np.float32) if record.is_signed else _as_received(voxels, measured)
-        for image in _images(typed, measured, series + record.offset):
-            image.image_type = ismrmrd.IMTYPE_REAL if record.is_signed else ismrmrd.IMTYPE_MAGNITUDE
-            image.meta = _of_the_series(measured.meta) | meta | _directions(measured.head)
-            yield image
+        meta = {"MalibuStageSeconds": seconds} | window_of(voxels) | range_of([voxels])
+        yield from series_images(record, typed, measured, restored, series, meta)
+
+
+def first_series(measured: MeasuredVolume, number: int) -> int:
+    """Number to which the series of a volume add theirs: that of what came, or the place of a raw scan's volume."""
+    return int(measured.head.image_series_index) if measured.originals else number + 1
+
+
+def series_images(
+    record: VolumeSeries,
+    voxels: NDArray,
+    measured: MeasuredVolume,
+    restored: RestoredVolume,
+    series: int,
+    own_meta: Mapping[str, Any],
+) -> Iterator[ismrmrd.Image]:
+    """Make the images of one series.
+
+    Parameters
+    ----------
+    record : VolumeSeries
+    voxels : (z, y, x) array
+        As they are sent.
+    measured : MeasuredVolume
+    restored : RestoredVolume
+    series : int
+        What the record's offset is added to.
+    own_meta : mapping of str to object
+        What Meta say beside what all restored volumes say.
+
+    Yields
+    ------
+    ismrmrd.Image
+    """
+    meta = _meta(record, measured, restored) | own_meta
+    for image in _images(voxels, measured, series + record.offset):
+        image.image_type = ismrmrd.IMTYPE_REAL if record.is_signed else ismrmrd.IMTYPE_MAGNITUDE
+        image.meta = _of_the_series(measured.meta) | meta | _directions(measured.head)
+        yield image
 
 
 _OF_A_SLICE = ("IceMiniHead", "SliceNo")
@@ -154,8 +188,8 @@ def _of_the_series(meta: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in meta.items() if name not in _OF_A_SLICE and not name.startswith("ROI_")}
 
 
-def _meta(kind: str, measured: MeasuredVolume, restored: RestoredVolume) -> dict[str, Any]:
-    description = f"malibu {SERIES[kind].description}"
+def _meta(record: VolumeSeries, measured: MeasuredVolume, restored: RestoredVolume) -> dict[str, Any]:
+    description = f"malibu {record.description}"
     comment = f"{description}, {RESEARCH_LABEL}"
     meta: dict[str, Any] = {
         "DataRole": "Image",
@@ -169,11 +203,12 @@ def _meta(kind: str, measured: MeasuredVolume, restored: RestoredVolume) -> dict
     factors = restored.settings.acceleration or measured.volume.factors
     if factors:
         meta["MalibuAcceleration"] = "x".join(f"{factor:.4g}" for factor in factors)
-    if not SERIES[kind].is_generated:
+    if not record.is_generated:
         return meta
+    of_first = record is SERIES["first_stage"]
     return meta | {
         "MalibuReconstruction": "super-resolution",
         "MalibuGeneratedDetail": _GENERATED,
-        **restored.provenance[0 if kind == "first_stage" else -1],
-        "MalibuDataConsistency": str(restored.settings.data_consistency and kind != "first_stage").lower(),
+        **restored.provenance[0 if of_first else -1],
+        "MalibuDataConsistency": str(restored.settings.data_consistency and not of_first).lower(),
     }

@@ -13,6 +13,7 @@ from gadgets.errors import ParameterError
 from gadgets.super_resolution.parameters import SuperResolutionParameters
 
 if TYPE_CHECKING:
+    from nets.inference.attention_maps import AttentionMap
     from nets.inference.super_resolution import SuperResolution
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,14 @@ class ArrayRestorer:
         import torch
 
         return [stage.numpy() for stage in self._stages(torch.from_numpy(zero_filled))]
+
+    def attention(self, zero_filled: NDArray, queries: list[tuple[int, int, int]]) -> "list[AttentionMap]":
+        """Show where voxels look; see :func:`nets.inference.attention_maps.attention_maps`."""
+        import torch
+
+        from nets.inference.attention_maps import attention_maps
+
+        return attention_maps(self._stages, torch.from_numpy(zero_filled), queries)
 
     @property
     def device(self) -> str:
@@ -97,7 +106,7 @@ def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -
     Raises
     ------
     ParameterError
-        If torch is missing, or weights cannot be used.
+        If torch is missing, weights cannot be used, or attention is to be shown that they have not.
     """
     first, second = parameters.first_stage, parameters.second_stage
     if parameters.stages == "two" and first and not second:
@@ -114,7 +123,25 @@ def load_restorer(parameters: SuperResolutionParameters, device: sigpy.Device) -
     )
     for stage in restorer.stages:
         log.info("%s is loaded on %s (weights %s)", stage.card.architecture, restorer.device, stage.sha256[:12])
+    if parameters.queries:
+        check_attends(restorer)
     return ArrayRestorer(restorer, parameters.blending)
+
+
+def check_attends(restorer: "SuperResolution") -> None:
+    """Refuse networks without self-attention.
+
+    Raises
+    ------
+    ParameterError
+    """
+    from nets.inference.attention_maps import check_attention
+    from nets.weights import WeightsError
+
+    try:
+        check_attention(restorer)
+    except WeightsError as error:
+        raise ParameterError(f"attention_at: {error}") from error
 
 
 @lru_cache(maxsize=2)

@@ -75,6 +75,11 @@ class SuperResolutionParameters(ReadoutParameters):
         "card", description="of batch norm: as the weights say, those of the training, or of each patch"
     )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the network's arithmetic")
+    attention_at: str | None = Field(
+        None,
+        pattern=r"^\s*\d+,\d+,\d+(\s+\d+,\d+,\d+)*\s*$",
+        description="voxels z,y,x with spaces between them: show where each looks; for networks with self-attention",
+    )
 
     @field_validator("matrix", "patch")
     @classmethod
@@ -102,6 +107,12 @@ class SuperResolutionParameters(ReadoutParameters):
     def settings(self) -> Settings:
         """What of this the restoration takes."""
         return Settings(self.data_consistency, self.factors)
+
+    @property
+    def queries(self) -> list[Three]:
+        """Voxels (z, y, x) whose attention is shown, each once."""
+        given = (tuple(map(int, voxel.split(","))) for voxel in (self.attention_at or "").split())
+        return [(z, y, x) for z, y, x in dict.fromkeys(given)]
 
     @property
     def factors(self) -> tuple[float, float] | None:

@@ -215,6 +215,11 @@ class SelfAttention(nn.Module):
         small = self._pool(features)
         return self._rows(self.query(small).flatten(2), self.key(small).flatten(2))
 
+    def rows(self, features: Tensor, places: list[int]) -> Tensor:
+        """Some rows of :meth:`attention`, without the map: (batch, len(places), places) at half size."""
+        small = self._pool(features)
+        return self._rows(self.query(small).flatten(2)[:, :, places], self.key(small).flatten(2))
+
     def _rows(self, query: Tensor, key: Tensor) -> Tensor:
         """(batch, c, some places), (batch, c, places) → (batch, some places, places): softmax of ``qᵀk``."""
         return torch.softmax(query.transpose(1, 2) @ key, dim=-1)
@@ -235,7 +240,7 @@ class SelfAttention(nn.Module):
         if places > MOST_PLACES:
             raise ValueError(
                 f"self-attention compares every place with every other: {places} places at half size are too many "
-                f"(at most {MOST_PLACES}); take patches of 64x64x64 voxels or less, and a margin, 8 say"
+                f"(at most {MOST_PLACES}); take patches of 48x48x48 voxels or less, and a margin, 8 say"
             )
         rows = max(1, _MAP_VALUES // places)
         parts = [value @ self._rows(some, key).transpose(1, 2) for some in query.split(rows, dim=2)]

@@ -1,6 +1,7 @@
 """DCSRN and mDCSRN: 3-D super-resolution on an unchanged matrix (dissertation chapters 3, 4 and 8.3.2)."""
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -201,18 +202,52 @@ class Mdcsrn(nn.Module):
         ValueError
             If the network has no attention.
         """
-        attention = [module for module in self.modules() if isinstance(module, SelfAttention)]
-        if not attention:
+        attention, features = self._attended(volume)
+        return attention.attention(features)
+
+    @torch.no_grad()
+    def attention_rows(self, volume: Tensor, voxels: Sequence[tuple[int, ...]]) -> Tensor:
+        """Where voxels look: the rows of :meth:`attention_map` that are theirs, without the map.
+
+        Parameters
+        ----------
+        volume : (1, 1, z, y, x) Tensor
+        voxels : sequence of (3,) tuple of int
+            Queries (z, y, x). A place at half size holds 2³ boxes of ``fold``; in an odd matrix, the last voxel belongs
+            to the place before it.
+
+        Returns
+        -------
+        (len(voxels), z / 2, y / 2, x / 2) Tensor
+            Sizes in boxes, rounded down; each adds to one.
+
+        Raises
+        ------
+        ValueError
+            If the network has no attention.
+        """
+        attention, features = self._attended(volume)
+        sizes, steps = [size // 2 for size in features.shape[2:]], [2 * factor for factor in self.config.fold]
+        places = []
+        for voxel in voxels:
+            place = 0  # of the flattened half-size grid
+            for index, step, size in zip(voxel, steps, sizes, strict=True):
+                place = place * size + min(index // step, size - 1)
+            places.append(place)
+        return attention.rows(features, places)[0].unflatten(1, sizes)
+
+    def _attended(self, volume: Tensor) -> tuple[SelfAttention, Tensor]:
+        """The attention module, and the features that come to it."""
+        found = [module for module in self.modules() if isinstance(module, SelfAttention)]
+        if not found:
             raise ValueError("this mDCSRN has no attention; build it with attention=middle or last")
-        maps: list[Tensor] = []
-        hook = attention[0].register_forward_hook(
-            lambda module, inputs, output: maps.append(module.attention(inputs[0]))
-        )
+        seen: list[Tensor] = []
+        hook = found[0].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
         try:
             self(volume)
         finally:
             hook.remove()
-        return maps[0]
+        return found[0], seen[0]
 
     def forward(self, volume: Tensor) -> Tensor:
         """(batch, 1, z, y, x) → the same shape."""

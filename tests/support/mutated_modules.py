@@ -126,6 +126,7 @@ TRAINING = {
     "nets/scaling.py": (*_nets("inference", "spatial_factor"), *_nets("data", "pairs", "volumes")),
     "nets/inference/plane_networks.py": _nets("inference", "plane_networks"),
     "nets/inference/patches.py": _nets("inference", "super_resolution", "spatial_factor"),
+    "nets/inference/attention_maps.py": _nets("inference", "attention_maps"),
     "nets/inference/super_resolution.py": _nets("inference", "super_resolution"),
     "nets/inference/spatial_factor.py": (*_nets("inference", "spatial_factor"), *_nets("training", "spatial_factor")),
 }

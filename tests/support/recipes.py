@@ -28,6 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "mdcn": {"rank": 4, "growth": 4, "blocks": 2},
     "dense_unet": {"inputs": 8, "outputs": 8, "growth": 4, "units": 2, "levels": 2},
     "mdcsrn": {"blocks": 2, "units": 1, "growth": 2},
+    "mdcsrn_attention": {"blocks": 2, "units": 1, "growth": 2},
     "dcsrn": {"growth": 2, "units": 1},
     "dcdensenet": {"blocks": 1, "layers": 2, "growth": 4, "bottleneck": 2},
     "rrdg": {"blocks": 1, "width": 4, "growth": 2},

@@ -15,6 +15,7 @@ from tests.support.replays import ROOT
 
 RAW_XML = (ROOT / "configs/xml/super_resolution_coronary.xml").read_text()
 SMALL = {"blocks": 1, "units": 1, "growth": 2}
+LOOKING = SMALL | {"blocks": 2}
 HEADER = """<ismrmrdHeader xmlns="http://www.ismrm.org/ISMRMRD">
 <experimentalConditions><H1resonanceFrequency_Hz>123200000</H1resonanceFrequency_Hz></experimentalConditions>
 <encoding><encodedSpace><matrixSize><x>{x}</x><y>{y}</y><z>{z}</z></matrixSize>
@@ -46,10 +47,28 @@ def random_weights(path: Path, seed: int) -> Path:
     return _write(path, network, (4, 4, 1))
 
 
-def _write(path: Path, network, factors: tuple[int, int, int]) -> Path:
+def attention_weights(path: Path, seed: int) -> Path:
+    """A network whose voxels look at different places."""
+    torch = pytest.importorskip("torch")
+    from nets.architectures.blocks import SelfAttention
+    from nets.architectures.registry import build
+
+    torch.manual_seed(seed)
+    network = build("mdcsrn_attention", LOOKING)
+    for module in network.modules():
+        if isinstance(module, SelfAttention):
+            for layer in (module.query, module.key):
+                torch.nn.init.normal_(layer.weight, std=30.0)
+    return _write(path, network, (4, 4, 1), "mdcsrn_attention", LOOKING)
+
+
+def _write(
+    path: Path, network, factors: tuple[int, int, int], architecture: str = "mdcsrn", config: dict | None = None
+) -> Path:
     from nets.weights import ModelCard, card_config, save_weights
 
-    card = ModelCard("mdcsrn", card_config("mdcsrn", SMALL), "tests", "none", 0, preprocessing={"factors": [factors]})
+    values = card_config(architecture, config or SMALL)
+    card = ModelCard(architecture, values, "tests", "none", 0, preprocessing={"factors": [factors]})
     save_weights(path, network, card)
     return path
 

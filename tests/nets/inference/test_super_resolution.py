@@ -179,12 +179,12 @@ ATTENTION = {"blocks": 2, "units": 1, "growth": 2, "attention": "middle"}
 def test_self_attention_has_a_patch_and_a_margin_of_its_own(tmp_path: Path) -> None:
     path = save(tmp_path / "a.safetensors", build("mdcsrn", ATTENTION), ATTENTION, FACTORS)
     restore = SuperResolution([path])
-    assert restore.patches == [(64, 64, 64)]
+    assert restore.patches == [(48, 48, 48)]
     assert restore.margins == [(8, 8, 8)]
     assert restore.device == "cpu"
     assert MOST_PLACES >= 32**3
     assert restore(torch.rand(20, 70, 18))[0].shape == (20, 70, 18)
-    remedy = r"compares all places .* set patch to 64x64x64, or leave it and margin out"
+    remedy = r"compares all places .* set patch to 48x48x48, or leave it and margin out"
     with pytest.raises(WeightsError, match=remedy):
         SuperResolution([path], patch=(192, 192, 128))
     assert SuperResolution([path], patch=(48, 48, 48), margin=4).margins == [(4, 4, 4)]
@@ -226,7 +226,7 @@ def test_each_stage_has_a_patch_that_its_own_margin_leaves_something_of(tmp_path
     second = save(tmp_path / "b.safetensors", build("mdcsrn", looking), looking, FACTORS)
     restore = SuperResolution([first, second])
     assert restore.margins == [(33, 33, 33), (8, 8, 8)]
-    assert restore.patches == [(192, 192, 132), (64, 64, 64)]
+    assert restore.patches == [(192, 192, 132), (48, 48, 48)]
     assert [each.shape for each in restore(torch.rand(8, 70, 9))] == [(8, 70, 9)] * 2
 
 

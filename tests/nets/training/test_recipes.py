@@ -125,6 +125,7 @@ def test_comments_say_which_weights_are_kept_and_as_much_is_done(recipe: Path) -
     [
         ("sr_dcsrn_paper", ["volumes/brain"], [[2, 2, 1]]),
         ("sr_mdcsrn_paper", ["volumes/brain"], [[2, 2, 1]]),
+        ("sr_attention_paper", ["volumes/brain"], [[2, 2, 1]]),
         ("gan_wgan_gp_paper", ["volumes/brain"], [[2, 2, 1]]),
         ("sr_rrdg_paper", ["volumes/brain"], [[2, 2, 1]]),
         ("gan_rrdg_paper", ["volumes/brain"], [[2, 2, 1]]),
