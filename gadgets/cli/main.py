@@ -18,7 +18,13 @@ from gadgets.cli.ending import one_line_errors
 from gadgets.cli.exchange import check_exchange, dicom, nifti, restore, write_exchange
 from gadgets.cli.image_tasks.perfusion import evaluate_asl, prepare_perfusion, simulate_asl
 from gadgets.cli.image_tasks.perivascular import evaluate_pvs, prepare_perivascular
-from gadgets.cli.image_tasks.segmentation import evaluate_segmentation, import_labels, prepare_abdomens, prepare_brains
+from gadgets.cli.image_tasks.segmentation import (
+    evaluate_segmentation,
+    import_labels,
+    prepare_abdomens,
+    prepare_brains,
+    synthesise,
+)
 from gadgets.cli.image_tasks.stenosis_reading import evaluate_reading
 from gadgets.cli.job_list import jobs
 from gadgets.cli.machines.federate import federate
@@ -274,6 +280,7 @@ for _panel, _commands in {
         prepare_perfusion,
         prepare_abdomens,
         prepare_brains,
+        synthesise,
         prepare_perivascular,
         import_labels,
         calibrate,

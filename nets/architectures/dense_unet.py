@@ -109,6 +109,22 @@ class DenseUNet(nn.Module):
         convolutions = 2 * self.config.units * (2 * (2**steps - 1) + 2**steps)
         return 3 + convolutions + 2 * (2**steps - 1)
 
+    def encoded(self, maps: Tensor) -> list[Tensor]:
+        """Features of every level of the encoder, the finest first.
+
+        Parameters
+        ----------
+        maps : (batch, inputs, y, x) Tensor
+
+        Returns
+        -------
+        list of (batch, features, y / 2ⁿ, x / 2ⁿ) Tensor
+        """
+        found = [self.encoder[0](self.stem(maps))]
+        for down, block in zip(self.down, self.encoder[1:], strict=True):
+            found.append(block(down(found[-1])))
+        return found
+
     def levels(self, maps: Tensor) -> list[Tensor]:
         """Predictions at every level of the decoder, the coarsest first; the last is that of :meth:`forward`.
 
@@ -120,10 +136,7 @@ class DenseUNet(nn.Module):
         -------
         list of (batch, outputs, y / 2ⁿ, x / 2ⁿ) Tensor
         """
-        features, skips = self.encoder[0](self.stem(maps)), []
-        for down, block in zip(self.down, self.encoder[1:], strict=True):
-            skips.append(features)
-            features = block(down(features))
+        *skips, features = self.encoded(maps)
         sides = [head(features) for head in self.side_heads[:1]]
         for number, (rise, block) in enumerate(zip(self.up, self.decoder, strict=True), start=1):
             skip = skips.pop()

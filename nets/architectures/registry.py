@@ -35,6 +35,8 @@ from nets.architectures.mdcn import Mdcn, MdcnConfig
 from nets.architectures.mdcsrn import Dcsrn, DcsrnConfig, Mdcsrn, MdcsrnConfig
 from nets.architectures.parcellation.highres3dnet import HighRes3DNet, HighRes3DNetConfig
 from nets.architectures.planar.dilated_net import DilatedNet, DilatedNetConfig
+from nets.architectures.planar.label_critic import LabelCritic, LabelCriticConfig
+from nets.architectures.planar.spade import Spade, SpadeConfig
 from nets.architectures.planar.unet import UNet, UNetConfig
 from nets.architectures.rrdg import Rrdg, RrdgConfig
 from nets.architectures.unrolled import MdcnUnrolled, UnrolledConfig
@@ -119,6 +121,8 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         HighRes3DNet, HighRes3DNetConfig(), 3, "brain parts, anatomical fidelity", "Li 2017; Wang 2020, ch. 2.4"
     ),
     "alamo": Architecture(DenseUNet, alamo_config(), 2, "abdominal segmentation", "Chen 2021, ch. 7"),
+    "spade": Architecture(Spade, SpadeConfig(), 2, "synthesis from labels", "Park 2019; Chen 2021, ch. 8.3.1"),
+    "spade_critic": Architecture(LabelCritic, LabelCriticConfig(), 2, "SPADE's critic", "Park 2019"),
 }
 
 

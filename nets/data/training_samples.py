@@ -14,8 +14,12 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from nets.data import SPLITS
 from nets.data.augmentation import Augmentation
 from nets.data.formats.errors import VolumeError
+from nets.data.formats.hdf5_files import is_synthetic
 from nets.data.shuffled_epochs import ShuffledEpochs
 from nets.data.training_data import TrainingData
+
+SYNTHETIC_NAME = "synthetic-"
+"""What the name of a synthetic volume has before that of the volume whose labels it was made of."""
 
 # Of the subjects of a folder that nobody split: for validation, and as many for the test.
 _HELD_OUT = 0.1
@@ -105,8 +109,8 @@ class Samples(TrainingData):
         return sorted(folder.glob("[!.]*.h5"))
 
     def subject_of(self, path: Path) -> str:
-        """Name the subject that a file is of."""
-        return path.name.split(".")[0]
+        """Name the subject that a file is of: of a synthetic one, that of the labels that it was made of."""
+        return path.name.split(".")[0].removeprefix(SYNTHETIC_NAME)
 
     def describe(self) -> str:
         """Say what is trained on, without naming anyone."""
@@ -117,7 +121,9 @@ class Samples(TrainingData):
         files = [path for folder in folders for path in self.files(folder, split)]
         simulated = sum(path.name.startswith("simulated-") for path in files)
         subjects = len({self.subject_of(path) for path in files})
-        return f"{len(files)} files of {subjects} subjects ({simulated} simulated)"
+        synthetic = sum(map(is_synthetic, files))
+        share = f", {synthetic} synthetic: {synthetic / len(files):.0%}" if synthetic else ""
+        return f"{len(files)} files of {subjects} subjects ({simulated} simulated{share})"
 
     def files(self, folder: Path, split: str) -> list[Path]:
         """List the files of a folder's split.

@@ -8,7 +8,6 @@ short training of a small network tells what runs, not which position is best.
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 
@@ -35,9 +34,9 @@ PRINTED = {
 """PSNR in dB, SSIM, NRMSE, seconds of a brain by blocks and position."""
 
 
-def trained(folder: Path, blocks: int, position: str, growth: int, steps: int, seed: int) -> Path:
+def trained(folder: Path, blocks: int, position: str, growth: int, steps: int, patch: int, seed: int) -> Path:
     """Weights of one row; those that are there already stay."""
-    name = f"b{blocks}u4_k{growth}_{position}_{steps}_{seed}"
+    name = f"b{blocks}u4_k{growth}_{position}_{steps}_{patch}_{seed}"
     weights = folder / name / "sr_attention.safetensors"
     if weights.exists():
         return weights
@@ -48,6 +47,7 @@ def trained(folder: Path, blocks: int, position: str, growth: int, steps: int, s
             f"--config={ROOT / 'configs/train/sr_attention.yaml'}",
             f"--model.network={network}",
             f"--model.steps={steps}",
+            f"--data.patch=[{patch},{patch},{patch}]",
             f"--data.folders=[{folder / 'volumes/brain'}]",
             f"--seed_everything={seed}",
             f"--trainer.default_root_dir={folder / name}",
@@ -81,14 +81,15 @@ def main() -> None:
     parser.add_argument("--shape", default="48x64x64")
     parser.add_argument("--growth", type=int, default=4)
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--patch", type=int, default=24)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     z, y, x = map(int, options.shape.split("x"))
     brains = options.folder.resolve() / "volumes/brain"
     prepare_volumes(brains, "brain", (z, y, x), 1000, options.brains)
     held_out = sorted((brains / "test").glob("*.h5"))
-    print(f"{len(held_out)} held-out brains of {options.shape}, k={options.growth}, {options.steps} steps, ", end="")
-    print(f"{torch.get_num_threads()} thread(s), {os.cpu_count()} cores; printed: k=12, a brain of 320x320x256")
+    print(f"{len(held_out)} held-out brains of {options.shape}, k={options.growth}, {options.steps} steps")
+    print(f"patches of {options.patch}³, {torch.get_num_threads()} thread(s); printed: k=12, a brain of 320x320x256")
     zero_filled = []
     for number, path in enumerate(held_out):
         low, label = (volume.numpy() for volume in degraded_pair(path, (2, 2, 1), [], number))
@@ -97,7 +98,9 @@ def main() -> None:
     print(f"{'':14} PSNR dB  SSIM   NRMSE  seconds | printed")
     print("{:14} {:6.2f}  {:.4f}  {:.4f}".format("zero-filled", *np.mean(zero_filled, axis=0)))
     for (blocks, position), printed in PRINTED.items():
-        weights = trained(options.folder.resolve(), blocks, position, options.growth, options.steps, options.seed)
+        weights = trained(
+            options.folder.resolve(), blocks, position, options.growth, options.steps, options.patch, options.seed
+        )
         figures = judged(weights, held_out).mean(axis=0)
         told = "{:6.2f}  {:.4f}  {:.4f}  {:6.1f}"
         print(f"b{blocks}u4 {position:9} {told.format(*figures)}  | {told.format(*printed)}", flush=True)

@@ -39,4 +39,38 @@ TABLE: dict[str, list[tuple[str, str]]] = {
         ("self.dice_weight * overlap_error", "overlap_error"),
         ("*(pooled_class_error(side, batch[1]) for side in coarser)", ""),
     ],
+    "nets/training/organs/synthesis_losses.py": [
+        ("(1 - a[-1]).relu()", "(1 + a[-1]).relu()"),
+        ("(1 + b[-1]).relu()", "(1 - b[-1]).relu()"),
+        ("return -torch.stack([made[-1].mean()", "return torch.stack([made[-1].mean()"),
+        ("zip(one[:-1], other[:-1], strict=True)", "zip(one, other, strict=True)"),
+        ("l1(b, a.detach())", "l1(b.detach(), a)"),
+        ("known = one.detach()", "known = other.detach()"),
+        ("log_variance.exp() - 1", "log_variance.exp() + 1"),
+    ],
+    "nets/training/organs/spade_training.py": [
+        ("generated.detach())", "generated)"),
+        ("self.matching_weight * feature_distance(real, made)", "feature_distance(real, made)"),
+        ('"adversarial": generator_hinge(made)', '"adversarial": generator_hinge(real)'),
+        (
+            "[one for one, _ in scale] for scale in halves], [[other for _",
+            "[one for _, one in scale] for scale in halves], [[other for _",
+        ),
+        ("(each - mean) / deviation", "each - mean"),
+        ("_BETAS = (0.0, 0.9)", "_BETAS = (0.9, 0.999)"),
+        ("self.rates = (generator_rate, critic_rate)", "self.rates = (critic_rate, generator_rate)"),
+        ("return loaded.network.requires_grad_(False)", "return loaded.network"),
+    ],
+    "nets/data/organs/organ_slices.py": [
+        (
+            "sample.pair.narrow(1, int(labelled[corner(len(labelled))]), 1)",
+            "sample.pair.narrow(1, corner(len(sample.pair[0])), 1)",
+        ),
+        (".clamp(0, 1)", ""),
+        ("seen[seen > 0]", "seen"),
+    ],
+    "nets/inference/organs/synthesis.py": [
+        ("(torch.stack(slices) + 1) / 2 * self.ceiling", "torch.stack(slices) * self.ceiling"),
+        ("shares < self.least_share", "shares > self.least_share"),
+    ],
 }

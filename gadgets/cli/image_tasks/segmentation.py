@@ -17,6 +17,8 @@ from gadgets.cli.options import (
 )
 from gadgets.errors import ParameterError
 
+_NAMED = 8
+"""Nearly empty slices that are listed; of more, the first ones."""
 _SHAPE, _SPACING = "64x80x112", "3x3x3"
 _ShapeOption = Annotated[str, typer.Option("--shape", help="Matrix ZxYxX; z runs to the head, y back, x left.")]
 _SpacingOption = Annotated[str, typer.Option("--spacing", help="Voxel ZxYxX in mm; 1.2x1.2x1.2 is the paper's.")]
@@ -74,6 +76,35 @@ def import_labels(
     z, y, x = numbers(spacing, 3, "--spacing")
     grid = import_labelled(image, labels, output, (z, y, x))
     out.print(f"wrote {output}: {'x'.join(map(str, grid.shape))} voxels (z, y, x)")
+
+
+def synthesise(
+    labels: Annotated[list[Path], typer.Argument(help="Labelled volumes, or labels alone (.h5).", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the volumes.", show_default=False)],
+    weights: Annotated[str, typer.Option(help="Weights of a SPADE (.safetensors).")] = "spade",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Of the first volume's style.")] = 0,
+) -> None:
+    """Make images of label maps, to train on: synthetic, and marked so."""
+    from gadgets.datasets.organs.synthetic_volumes import INVENTED, synthesise as make
+    from gadgets.device import choose_device, ready_torch
+    from nets.inference.organs.synthesis import SliceSynthesis
+    from nets.weights import weights_path
+
+    network = SliceSynthesis(weights_path(weights), ready_torch(choose_device(device)))
+    with progress_bar() as progress:
+        task = progress.add_task("volumes", total=len(labels))
+        made = make(labels, output, network, seed, lambda: progress.advance(task))
+    for path, few in made.items():
+        out.print(f"wrote {path}")
+        if few:
+            slices = ", ".join(map(str, few[:_NAMED])) + (" and others" if len(few) > _NAMED else "")
+            out.print(
+                f"{len(few)} of its slices ({slices}) are nearly empty of labels, below {network.least_share:.2%} of "
+                "their pixels: what is seen there comes from nothing",
+                style="yellow",
+            )
+    out.print(f"synthetic: {INVENTED}", style="dim")
 
 
 def evaluate_segmentation(

@@ -40,6 +40,18 @@ def opened_hdf5(path: Path, kind: str, remedy: str) -> Iterator[h5py.File]:
             yield file
 
 
+SYNTHETIC = "synthetic"
+"""Attribute of a file whose image a network made of labels."""
+
+
+def is_synthetic(path: Path) -> bool:
+    """Whether a file says that its image was made by a network; other formats, and damaged files, say nothing."""
+    if path.suffix != ".h5" or not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    with opened_hdf5(path, "an HDF5 file", "copy it again") as file:
+        return bool(file.attrs.get(SYNTHETIC, False))
+
+
 def maps_of(file: h5py.File, name: str, path: Path, kinds: str) -> h5py.Dataset | None:
     """Find an array of numbers whose size the file can hold; None if there is none of that name and kind.
 

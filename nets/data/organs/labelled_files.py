@@ -49,12 +49,14 @@ def write_labelled(path: Path, volume: LabelledVolume) -> None:
         file.attrs["spacing_mm"] = volume.spacing_mm
 
 
-def read_labelled(path: Path) -> LabelledVolume:
+def read_labelled(path: Path, needs_image: bool = True) -> LabelledVolume:
     """Read a labelled volume.
 
     Parameters
     ----------
     path : Path
+    needs_image : bool
+        Else a file of labels alone will do; its voxels are zero.
 
     Returns
     -------
@@ -67,6 +69,8 @@ def read_labelled(path: Path) -> LabelledVolume:
     """
     with opened_hdf5(path, "a labelled volume", _REMEDY) as file:
         voxels, labels = maps_of(file, "volume", path, "iuf"), maps_of(file, "labels", path, "u")
+        if voxels is None and labels is not None and not needs_image:
+            voxels = labels[()] * 0
         if voxels is None or labels is None or "organs" not in file.attrs or "spacing_mm" not in file.attrs:
             raise VolumeError(f"{path.name} has not volume, labels, organs and spacing_mm; {_REMEDY}")
         image, numbers = np.asarray(voxels[()], dtype=np.float32), np.asarray(labels[()])

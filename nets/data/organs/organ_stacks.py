@@ -102,13 +102,16 @@ class StacksData(Samples):
             )
         if min(volume.voxels.shape) < self.slices:
             raise VolumeError(f"{path.name} has {tuple(volume.voxels.shape)} voxels, a stack {self.slices} slices")
-        image = normalisation_of(volume.voxels).apply(volume.voxels)
-        return Sample(torch.stack([image, volume.labels]).half(), volume.organs)
+        return Sample(torch.stack([self.scaled(volume.voxels), volume.labels]).half(), volume.organs)
+
+    def scaled(self, voxels: Tensor) -> Tensor:
+        """Bring a volume to the network's scale."""
+        return normalisation_of(voxels).apply(voxels)
 
     def cut(self, sample: Sample, corner: Callable[[int], int]) -> Tensor:
         """Cut a stack out of a volume, in one of the views, mirrored or not: (2, slices, y, x)."""
         axis = self._view(corner(sum(self.views)))
-        stack = self._window(stack_along(sample.pair, axis), corner)
+        stack = self.window(stack_along(sample.pair, axis), corner)
         if not self.mirrors:
             return stack
         image, labels = stack
@@ -127,7 +130,8 @@ class StacksData(Samples):
             return 0
         return 1 if turn - (transversal if turn > before else 0) < coronal else 2
 
-    def _window(self, stack: Tensor, corner: Callable[[int], int]) -> Tensor:
+    def window(self, stack: Tensor, corner: Callable[[int], int]) -> Tensor:
+        """Cut (2, slices, y, x) to as many slices, rows and columns as a sample has."""
         for axis, length in enumerate((self.slices, *(self.patch or ())), start=1):
             size = stack.shape[axis]
             stack = stack.narrow(axis, corner(max(1, size - length + 1)), min(length, size))

@@ -37,6 +37,8 @@ SMALL = {
     "unet": {"width": 4, "levels": 2},
     "dilated_net": {"width": 4, "dilations": (1, 2, 4)},
     "alamo": {"inputs": 3, "outputs": 6, "growth": 3},
+    "spade": {"classes": 3, "width": 2, "blocks": (2, 2, 1), "hidden": 4, "latent": 5},
+    "spade_critic": {"classes": 3, "width": 2, "layers": 2},
 }
 IMAGE_TO_IMAGE = [
     name for name in ARCHITECTURES if not any(word in name for word in ("critic", "discriminator", "unrolled"))
@@ -56,7 +58,7 @@ def test_weight_counts_of_alamo_to_their_rounding(growth: int, millions: float) 
 
 
 def channels_in(name: str) -> int:
-    return {"mdcn": 4, "dense_unet": 4, "alamo": 3}.get(name, 1)
+    return {"mdcn": 4, "dense_unet": 4, "alamo": 3, "spade": 3}.get(name, 1)
 
 
 @pytest.mark.parametrize("name", IMAGE_TO_IMAGE)
@@ -92,7 +94,7 @@ def test_receptive_field_of_mdcn(dilations: tuple[int, ...]) -> None:
     assert seen(network, 2, 2, 71) == receptive_field(network)
 
 
-@pytest.mark.parametrize("name", [name for name in IMAGE_TO_IMAGE if name not in {"mdcn", "mdcsrn_attention"}])
+@pytest.mark.parametrize("name", [name for name in IMAGE_TO_IMAGE if name not in {"mdcn", "mdcsrn_attention", "spade"}])
 def test_receptive_field_by_gradient(name: str) -> None:
     torch.manual_seed(0)
     config = SMALL[name] | ({"levels": 2, "units": 2} if name in {"dense_unet", "alamo"} else {})

@@ -35,10 +35,13 @@ PAPERS = {
     "highres3dnet": {"classes": 160, "width": 16, "wide": 80},
     "dilated_net": {"width": 64, "dilations": (1, 2, 4, 8, 16, 1)},
     "alamo": UNET | {"inputs": 20, "outputs": 220, "growth": 48, "units": 6, "keep_input": False, "compress": True},
+    "spade": {"classes": 11, "width": 64, "blocks": (16, 16, 16, 8, 4, 2, 1), "hidden": 128, "latent": 256},
+    "spade_critic": {"classes": 11, "width": 64, "layers": 4, "scales": 2},
 }
+PAPERS["spade"] |= {"start": (8, 8), "style": False, "norm": "instance"}
 PAPERS["mdcn_unrolled"] = {"rank": 32, "rounds": 3, "cg_steps": 2, "growth": 32, "blocks": 4, "dilations": (1, 4, 8, 1)}
 PAPERS["mdcn_unrolled"] |= {"refines": True, "shared": False}
-FLAT = {"mdcn", "mdcn_unrolled", "dense_unet", "dwan", "unet", "dilated_net", "alamo"}
+FLAT = {"mdcn", "mdcn_unrolled", "dense_unet", "dwan", "unet", "dilated_net", "alamo", "spade", "spade_critic"}
 WHO = {
     "Chen 2021": {"mdcn", "dense_unet", "dcsrn", "mdcsrn", "mdcsrn_attention", "srdensenet", "alamo"},
     "Wang 2020": {"rrdg", "fsrcnn", "srresnet", "patch_critic"},
@@ -103,6 +106,7 @@ for name in PAPERS:
 LEAST["vdsr"]["layers"] = LEAST["dcdensenet"]["layers"] = 2
 LEAST["srdensenet"]["layers"] = LEAST["patch_critic"]["layers"] = 0
 LEAST["mdcsrn_attention"]["blocks"] = LEAST["highres3dnet"]["classes"] = 2
+LEAST["spade"]["latent"] = 0
 
 
 @pytest.mark.parametrize("name", PAPERS)
@@ -117,7 +121,7 @@ def test_the_smallest_networks(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("unet9", {}, "'unet9' is not known; known are mdcn, mdcn_unrolled, dense_unet, .*alamo$"),
+        ("unet9", {}, "'unet9' is not known; known are mdcn, mdcn_unrolled, dense_unet, .*spade_critic$"),
         ("mdcn", {"dilations": ()}, "at least one unit"),
         ("mdcn", {"dilations": (1, 0)}, r"dilations \(1, 0\) must name at least one unit, each at least 1"),
         ("mdcn", {"norm": "layer"}, "mdcn: norm = 'layer'"),

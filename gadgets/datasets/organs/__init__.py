@@ -1,0 +1,1 @@
+"""Volumes with organs that are made of their labels."""
