@@ -1,6 +1,8 @@
 """Where voxels look: maps of a network's self-attention become image series beside the restored volume."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import ismrmrd
 import numpy as np
@@ -14,6 +16,9 @@ from gadgets.super_resolution.slices import MeasuredVolume
 from recon.errors import DataError
 from recon.stages import StageClock
 from recon.super_resolution import RestoredVolume
+
+if TYPE_CHECKING:
+    from nets.inference.attention_maps import AttentionMap
 
 Voxel = tuple[int, int, int]
 
@@ -67,22 +72,27 @@ def attention_images(
         return
     with clock.stage("attention"):
         maps = network.attention(restored.zero_filled, list(queries))
-    sent, shared = 0, range_of([found.voxels.numpy() for found in maps])
+    sent, shared = 0, range_of([np.zeros(1, np.float32), *(found.inside.numpy() for found in maps)])
     for place, (query, found) in enumerate(zip(queries, maps, strict=False)):
-        voxels = found.voxels.numpy()
-        (z, y, x), named = found.patch, ",".join(map(str, query))
-        record = VolumeSeries(OFFSET, f"attention of voxel {named}", lambda _, voxels=voxels: voxels)
+        named = ",".join(map(str, query))
+        record = VolumeSeries(OFFSET, f"attention of voxel {named}", partial(_whole, found))
         meta = {
             **shared,
-            **window_of(voxels[z.start : z.stop, y.start : y.stop, x.start : x.stop]),
+            **window_of(found.inside.numpy()),
             "MalibuAttentionQuery": named,
             "MalibuAttentionQueryMm": [f"{value:.6g}" for value in place_in_patient_mm(query, measured)],
-            "MalibuAttentionPatch": " ".join(f"{span.start}:{span.stop}" for span in (z, y, x)),
+            "MalibuAttentionPatch": " ".join(f"{span.start}:{span.stop}" for span in found.patch),
         }
-        for image in series_images(record, voxels, measured, restored, first_series(measured, number), meta):
+        for image in series_images(
+            record, record.make(restored), measured, restored, first_series(measured, number), meta
+        ):
             sent += 1
             image.image_index, image.set = sent, measured.head.set * len(queries) + place
             yield image
+
+
+def _whole(found: "AttentionMap", restored: RestoredVolume) -> NDArray:
+    return found.voxels.numpy()
 
 
 def place_in_patient_mm(voxel: Voxel, measured: MeasuredVolume) -> NDArray:

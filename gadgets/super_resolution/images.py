@@ -91,7 +91,7 @@ def series_images(
     ------
     ismrmrd.Image
     """
-    meta = _meta(record, measured, restored) | own_meta
+    meta = {**_meta(record, measured, restored), **own_meta}
     for image in _images(voxels, measured, series + record.offset):
         image.image_type = ismrmrd.IMTYPE_REAL if record.is_signed else ismrmrd.IMTYPE_MAGNITUDE
         image.meta = _of_the_series(measured.meta) | meta | _directions(measured.head)

@@ -24,15 +24,26 @@ class AttentionMap:
 
     Attributes
     ----------
-    voxels : (z, y, x) float32 Tensor
-        Attention, not negative; zero outside of the patch. It was computed on a grid of half size, on which it adds to
-        one, so that all voxels together add to 8 (in a network that folds boxes, 8 boxes).
+    inside : (z, y, x) float32 Tensor
+        Attention within the patch, not negative. It was computed on a grid of half size, on which it adds to one, so
+        that all voxels together add to 8 (in a network that folds boxes, 8 boxes).
     patch : (3,) tuple of range
         What of the volume the network saw, along z, y and x.
+    shape : (3,) tuple of int
+        Matrix of the volume.
     """
 
-    voxels: Tensor
+    inside: Tensor
     patch: tuple[range, range, range]
+    shape: Voxel
+
+    @property
+    def voxels(self) -> Tensor:
+        """The whole volume, zero outside of the patch: (z, y, x) float32."""
+        z, y, x = (slice(span.start, span.stop) for span in self.patch)
+        volume = torch.zeros(self.shape)
+        volume[z, y, x] = self.inside
+        return volume
 
 
 def check_attention(restorer: SuperResolution) -> Mdcsrn:
@@ -104,15 +115,14 @@ def _around(network: Mdcsrn, runner: Runner, volume: Tensor, query: Voxel, patch
         return network.attention_rows(given, [place]).float().cpu()
 
     row = runner.attempt(look)
-    voxels = torch.zeros(volume.shape)
-    inside = voxels[z.start : z.stop, y.start : y.stop, x.start : x.stop]
+    inside = torch.zeros(seen.shape)
     # Voxels 2i and 2i + 1 are place i; the last one of an odd matrix is of none: nobody looks there.
     full = nn.functional.interpolate(
         row[None], scale_factor=[2.0 * step for step in network.config.fold], mode="trilinear"
     )
     near = tuple(slice(min(*sizes)) for sizes in zip(full.shape[2:], inside.shape, strict=True))
     inside[near] = full[0, 0][near]
-    return AttentionMap(voxels, (z, y, x))
+    return AttentionMap(inside, (z, y, x), (volume.shape[0], volume.shape[1], volume.shape[2]))
 
 
 def _span(index: int, size: int, extent: int, box: int) -> range:

@@ -142,10 +142,8 @@ def main() -> None:
     shutil.copytree(made / "train", only_train / "train", dirs_exist_ok=True)
     held_out = sorted((real / "test").glob("*.h5"))
     synthetic = sorted((made / "test").glob("*.h5"))
-    print(
-        f"{len(held_out)} held-out bodies of {options.shape} at {options.spacing:g} mm; ALAMO k=8, {options.steps} steps, ",
-        end="",
-    )
+    print(f"{len(held_out)} held-out bodies of {options.shape} at {options.spacing:g} mm; ALAMO k=8, ", end="")
+    print(f"{options.steps} steps, ", end="")
     print(f"one view; SPADE {options.spade_steps} steps, {torch.get_num_threads()} thread(s)")
     print(f"1. label fidelity: Dice {mean_dice(judge, synthetic):.3f} on synthetic images, ", end="")
     print(f"{mean_dice(judge, held_out):.3f} on the real ones")

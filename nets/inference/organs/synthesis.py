@@ -104,8 +104,8 @@ class SliceSynthesis:
 
         @torch.inference_mode()
         def make() -> Tensor:
-            place = {"device": runner.device, "dtype": runner.dtype}
-            return runner.module(maps.to(**place), None if z is None else z.to(**place)).float().cpu()
+            style = None if z is None else z.to(device=runner.device, dtype=runner.dtype)
+            return runner.module(maps.to(device=runner.device, dtype=runner.dtype), style).float().cpu()
 
         return runner.attempt(make)[0, 0]
 
