@@ -34,9 +34,10 @@ PRINTED = {
 """PSNR in dB, SSIM, NRMSE, seconds of a brain by blocks and position."""
 
 
-def trained(folder: Path, blocks: int, position: str, growth: int, steps: int, patch: int, seed: int) -> Path:
+def trained(options: argparse.Namespace, blocks: int, position: str) -> Path:
     """Weights of one row; those that are there already stay."""
-    name = f"b{blocks}u4_k{growth}_{position}_{steps}_{patch}_{seed}"
+    folder, growth, patch = options.folder.resolve(), options.growth, options.patch
+    name = f"b{blocks}u4_k{growth}_{position}_{options.steps}_{patch}_{options.seed}"
     weights = folder / name / "sr_attention.safetensors"
     if weights.exists():
         return weights
@@ -46,12 +47,12 @@ def trained(folder: Path, blocks: int, position: str, growth: int, steps: int, p
             "fit",
             f"--config={ROOT / 'configs/train/sr_attention.yaml'}",
             f"--model.network={network}",
-            f"--model.steps={steps}",
+            f"--model.steps={options.steps}",
             f"--data.patch=[{patch},{patch},{patch}]",
             f"--data.folders=[{folder / 'volumes/brain'}]",
-            f"--seed_everything={seed}",
+            f"--seed_everything={options.seed}",
             f"--trainer.default_root_dir={folder / name}",
-            "--trainer.accelerator=cpu",
+            f"--trainer.accelerator={options.accelerator}",
             "--trainer.enable_progress_bar=false",
             "--trainer.enable_model_summary=false",
             "--trainer.logger=false",
@@ -82,6 +83,7 @@ def main() -> None:
     parser.add_argument("--growth", type=int, default=4)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--patch", type=int, default=24)
+    parser.add_argument("--accelerator", default="cpu", help="of the training: cpu or gpu; judged on the CPU")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     z, y, x = map(int, options.shape.split("x"))
@@ -98,10 +100,7 @@ def main() -> None:
     print(f"{'':14} PSNR dB  SSIM   NRMSE  seconds | printed")
     print("{:14} {:6.2f}  {:.4f}  {:.4f}".format("zero-filled", *np.mean(zero_filled, axis=0)))
     for (blocks, position), printed in PRINTED.items():
-        weights = trained(
-            options.folder.resolve(), blocks, position, options.growth, options.steps, options.patch, options.seed
-        )
-        figures = judged(weights, held_out).mean(axis=0)
+        figures = judged(trained(options, blocks, position), held_out).mean(axis=0)
         told = "{:6.2f}  {:.4f}  {:.4f}  {:6.1f}"
         print(f"b{blocks}u4 {position:9} {told.format(*figures)}  | {told.format(*printed)}", flush=True)
 

@@ -35,32 +35,42 @@ from nets.weights import read_card
 
 ROOT = Path(__file__).parents[2]
 QUIET = (
-    "--trainer.accelerator=cpu",
     "--trainer.enable_progress_bar=false",
     "--trainer.enable_model_summary=false",
     "--trainer.logger=false",
 )
 
 
-def trained(recipe: str, folder: Path, *arguments: str) -> Path:
+def trained(recipe: str, folder: Path, accelerator: str, *arguments: str) -> Path:
     """Weights of a recipe; those that are there already stay."""
     weights = folder / f"{recipe}.safetensors"
     if not weights.exists():
         start = time.perf_counter()
         config = f"--config={ROOT / 'configs/train' / recipe}.yaml"
-        train(["fit", config, *QUIET, f"--trainer.default_root_dir={folder}", *arguments])
+        train(
+            [
+                "fit",
+                config,
+                *QUIET,
+                f"--trainer.accelerator={accelerator}",
+                f"--trainer.default_root_dir={folder}",
+                *arguments,
+            ]
+        )
         print(f"{folder.name}: {time.perf_counter() - start:.0f} s", flush=True)
     return weights
 
 
-def alamo(folder: Path, data: list[Path], slices: int, steps: int) -> Path:
+def alamo(options: argparse.Namespace, name: str, data: list[Path]) -> Path:
     """A small ALAMO of the transversal view."""
+    slices = options.slices
     network = {"inputs": slices, "outputs": 11 * slices, "growth": 8, "units": 3, "levels": 3, "deep_supervision": True}
     return trained(
         "alamo",
-        folder,
+        options.folder.resolve() / name,
+        options.accelerator,
         f"--model.network={network}",
-        f"--model.steps={steps}",
+        f"--model.steps={options.steps}",
         f"--data.slices={slices}",
         "--data.views=[1,0,0]",
         f"--data.folders={[str(each) for each in data]}",
@@ -114,18 +124,20 @@ def main() -> None:
     parser.add_argument("--shape", default="40x48x64")
     parser.add_argument("--spacing", type=float, default=5.0)
     parser.add_argument("--slices", type=int, default=8, help="of ALAMO's stacks")
-    parser.add_argument("--steps", type=int, default=500, help="of each ALAMO")
+    parser.add_argument("--steps", type=int, default=1500, help="of each ALAMO")
     parser.add_argument("--spade-steps", type=int, default=1500)
+    parser.add_argument("--accelerator", default="cpu", help="of the trainings: cpu or gpu")
     options = parser.parse_args()
     folder = options.folder.resolve()
     real, made, alone = folder / "real", folder / "synthetic", folder / "alone"
     z, y, x = map(int, options.shape.split("x"))
     prepare_abdomens(real, (z, y, x), (options.spacing,) * 3, 1000, options.bodies)
-    judge = alamo(folder / "trained_on_real", [real], options.slices, options.steps)
+    judge = alamo(options, "trained_on_real", [real])
     network = {"width": 16, "blocks": [4, 4, 4, 2, 1], "hidden": 32, "latent": 32, "start": [y // 8, x // 8]}
     weights = trained(
         "spade",
         folder / "spade",
+        options.accelerator,
         f"--model.network={network}",
         f"--model.segmentation={judge}",
         f"--model.steps={options.spade_steps}",
@@ -152,8 +164,8 @@ def main() -> None:
         by_share(judge, paths)
     rows = {
         "real": judge,
-        "real and synthetic": alamo(folder / "trained_on_both", [real, only_train], options.slices, options.steps),
-        "synthetic": alamo(folder / "trained_on_synthetic", [alone], options.slices, options.steps),
+        "real and synthetic": alamo(options, "trained_on_both", [real, only_train]),
+        "synthetic": alamo(options, "trained_on_synthetic", [alone]),
     }
     for name, path in rows.items():
         print(f"3. trained on {name}: Dice {mean_dice(path, held_out):.3f} on real held-out bodies")
