@@ -36,7 +36,7 @@ def choose_device(name: str) -> sigpy.Device:
     """
     if name == "cpu":
         return sigpy.cpu_device
-    count = _gpu_count()
+    count = gpu_count()
     if name == "auto":
         return sigpy.Device(own_gpu(count) if count else -1)
     number = int(name.partition(":")[2])
@@ -46,7 +46,8 @@ def choose_device(name: str) -> sigpy.Device:
     return sigpy.Device(number)
 
 
-def _gpu_count() -> int:
+def gpu_count() -> int:
+    """Count the GPUs that CuPy finds; 0 without CuPy."""
     if not importlib.util.find_spec("cupy"):
         return 0
     import cupy
@@ -111,12 +112,15 @@ def memory_limit_bytes(given_gb: float | None) -> int:
     given_gb : float or None
         GiB.
     """
-    if given_gb is not None:
-        return int(given_gb * 2**30)
+    return machine_memory_bytes() // 2 if given_gb is None else int(given_gb * 2**30)
+
+
+def machine_memory_bytes() -> int:
+    """Memory of the machine, or of its container."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
         memory = min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return memory // 2
+    return memory
 
 
 def give_memory_back() -> None:

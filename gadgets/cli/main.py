@@ -14,6 +14,7 @@ from rich.table import Table
 
 from gadgets import RESEARCH_LABEL, __version__
 from gadgets.cli.benchmarks import benchmark
+from gadgets.cli.clusters.batch import batch
 from gadgets.cli.ending import one_line_errors
 from gadgets.cli.exchange import check_exchange, dicom, nifti, restore, write_exchange
 from gadgets.cli.image_tasks.perfusion import evaluate_asl, prepare_perfusion, simulate_asl
@@ -260,6 +261,7 @@ for _panel, _commands in {
         simulate_volume,
         simulate_asl,
         replay,
+        batch,
         serve,
         stream,
         convert,

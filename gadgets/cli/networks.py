@@ -9,12 +9,14 @@ from rich.table import Table
 
 from gadgets import RESEARCH_LABEL
 from gadgets.cli.options import (
+    ClusterOption,
     ConfigOption,
     DeviceOption,
     FirstSeedOption,
     GroupOption,
     Preset,
     SetOption,
+    WorkersOption,
     configuration_text,
     out,
     overrides_of,
@@ -67,13 +69,15 @@ def prepare_pairs(
     simulate: Annotated[int, typer.Option(min=0, help="Simulated subjects; the truth is the label.")] = 0,
     seed: FirstSeedOption = 1000,
     preset: Annotated[Preset, typer.Option(help="Protocol that the simulated scans vary.")] = Preset.standard,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    cluster: ClusterOption = None,
+    workers: WorkersOption = None,
     config: ConfigOption = None,
     set_: SetOption = None,
     device: DeviceOption = None,
     group: GroupOption = "dataset",
 ) -> None:
     """Make training pairs for Multitasking, from scans or simulated, split by subject; run again, it goes on."""
+    from gadgets.cluster.crew import Place
     from gadgets.configuration import configuration_of
     from gadgets.datasets.jobs import prepare_pairs as prepare, scan_jobs, simulation_jobs
     from gadgets.multitasking.parameters import parse_parameters
@@ -84,9 +88,8 @@ def prepare_pairs(
     jobs = scan_jobs(scans or [], folder, group) + simulation_jobs(seed, simulate)
     with progress_bar() as progress:
         task = progress.add_task("scans", total=len(jobs))
-        failed = prepare(
-            jobs, folder, PRESETS[preset.value], wanted, group, workers, lambda job: progress.advance(task)
-        )
+        place = Place(cluster, workers)
+        failed = prepare(jobs, folder, PRESETS[preset.value], wanted, group, place, lambda job: progress.advance(task))
     out.print(f"{len(jobs) - len(failed)} of {len(jobs)} scans have their pairs in {folder}")
     if failed:
         raise typer.Exit(1)

@@ -2,17 +2,15 @@
 
 import hashlib
 import logging
-import multiprocessing
-import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from gadgets.cluster.crew import HERE, Place, opened_crew
 from gadgets.errors import OPERATOR_ERRORS, ParameterError
 from gadgets.files import complete_file
 from gadgets.mrd.files import ScanFile
@@ -26,8 +24,6 @@ log = logging.getLogger(__name__)
 
 SHARES = (8, 1, 1)
 """Shares of training, validation and test subjects, as in the dissertation (6.3.1)."""
-
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -138,7 +134,7 @@ def prepare_pairs(
     protocol: Protocol,
     parameters: MultitaskingParameters,
     group: str = "dataset",
-    workers: int = 1,
+    place: Place = HERE,
     done: Callable[[Job], None] = lambda job: None,
 ) -> list[Job]:
     """Make the pairs that are not there yet, several at a time.
@@ -153,8 +149,8 @@ def prepare_pairs(
     parameters : MultitaskingParameters
     group : str
         HDF5 group of the measurements.
-    workers : int
-        Processes; each has its share of the cores.
+    place : Place
+        Where the work is done; by default in this process.
     done : callable
         Called with each finished job, in any order.
 
@@ -174,51 +170,29 @@ def prepare_pairs(
     for split in SPLITS:
         (folder / split).mkdir(parents=True, exist_ok=True)
     failed = []
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    context = multiprocessing.get_context("spawn")
-    pool_of_workers = ProcessPoolExecutor(workers, context, _share_cores, (context.Value("i", 0), workers))
-    with _children_take_threads(threads), pool_of_workers as pool:
-        futures = {
-            pool.submit(_make, job, folder / splits[job.subject], protocol, parameters, group): job for job in jobs
-        }
-        for future in as_completed(futures):
-            job, error = futures[future], future.exception()
-            if isinstance(error, (*OPERATOR_ERRORS, OSError)):
-                log.error("%s was left out: %s", job.name, error)
-                failed.append(job)
-            elif error is not None:
-                pool.shutdown(cancel_futures=True)
-                raise error
-            done(job)
+    make = partial(_make, folder, splits, protocol, parameters, group)
+    with opened_crew(place) as crew:
+        for ended in crew.run(make, jobs):
+            if isinstance(ended.error, (*OPERATOR_ERRORS, OSError)):
+                log.error("%s was left out: %s", ended.task.name, ended.reason)
+                failed.append(ended.task)
+            elif ended.error is not None:
+                raise ended.error
+            done(ended.task)
     return failed
 
 
-@contextmanager
-def _children_take_threads(threads: int) -> Iterator[None]:
-    """Processes that start meanwhile take so many threads each; the variables are read at import."""
-    before = {name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
-    try:
-        yield
-    finally:
-        for name in _THREAD_VARIABLES:
-            os.environ.pop(name, None)
-        os.environ.update(before)
-
-
-def _share_cores(counter: "multiprocessing.sharedctypes.Synchronized[int]", workers: int) -> None:
-    """Give this process its own part of the cores: FFTs and finufft take as many threads as there are."""
-    with counter.get_lock():
-        number, counter.value = counter.value, counter.value + 1
-    if hasattr(os, "sched_setaffinity") and workers > 1:
-        cores = sorted(os.sched_getaffinity(0))
-        own_cores = cores[number % len(cores) :: workers] or cores
-        os.sched_setaffinity(0, own_cores)
-
-
-def _make(job: Job, folder: Path, protocol: Protocol, parameters: MultitaskingParameters, group: str) -> None:
+def _make(
+    pairs_folder: Path,
+    splits: Mapping[str, str],
+    protocol: Protocol,
+    parameters: MultitaskingParameters,
+    group: str,
+    job: Job,
+) -> None:
     from gadgets.datasets.pairs import scanned_pairs, simulated_pair, varied_parameters, varied_protocol
 
+    folder = pairs_folder / splits[job.subject]
     if (folder / f"{job.name}-0.h5").exists():
         return
     if job.scan is None:

@@ -35,7 +35,16 @@ log = logging.getLogger(__name__)
 
 
 class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | None]):
-    """Reconstructs a Multitasking scan as soon as its last readout has arrived."""
+    """Reconstructs a Multitasking scan as soon as its last readout has arrived.
+
+    Parameters
+    ----------
+    only_slice : int, optional
+        The only slice that is reconstructed, of a scan that is shared out: the images are those of the whole scan.
+    """
+
+    def __init__(self, only_slice: int | None = None) -> None:
+        self._only_slice = only_slice
 
     def parse(self, configuration: Element | None) -> MultitaskingParameters:
         """Read the gadget's parameters."""
@@ -120,6 +129,7 @@ class MultitaskingGadget(StreamGadget[MultitaskingParameters, ArrayNetwork | Non
         def encoded(measured: MeasuredSlice) -> tuple[MeasuredSlice, EncodedScan]:
             return measured, encode(measured.scan, parameters.settings(), device, clock)
 
+        wanted = [one for one in slices if self._only_slice in (None, one.scan.slice_index)]
         # The host finds the temporal basis of the next slice while a GPU works on the last; cores are busy anyway.
-        for measured, problem in map(encoded, slices) if device.id < 0 else one_ahead(encoded, slices):
+        for measured, problem in map(encoded, wanted) if device.id < 0 else one_ahead(encoded, wanted):
             answers.answer(measured, problem, clock)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from gadgets.cluster.crew import Place
 from gadgets.datasets.jobs import assign_splits, prepare_pairs, scan_jobs, simulation_jobs
 from gadgets.datasets.pairs import varied_protocol
 from gadgets.errors import ParameterError
@@ -86,8 +87,9 @@ def test_scans_become_pairs_with_admm_as_label_and_a_second_run_keeps_them(
 
 def test_simulated_pairs_have_the_truth_as_label_and_are_reproducible(tmp_path: Path) -> None:
     jobs, finished = simulation_jobs(1001, 2), []
-    for folder in ("a", "b"):
-        failed = prepare_pairs(jobs, tmp_path / folder, PRESETS["tiny"], QUICK, workers=2, done=finished.append)
+    for folder, workers in (("a", 1), ("b", 2)):  # in this process, and in two others
+        place = Place(workers=workers)
+        failed = prepare_pairs(jobs, tmp_path / folder, PRESETS["tiny"], QUICK, place=place, done=finished.append)
         assert not failed
     assert sorted(job.seed for job in finished) == [1001, 1001, 1002, 1002]
     first, second = (pair_files(tmp_path / folder, "train") for folder in ("a", "b"))

@@ -1,0 +1,1 @@
+"""The commands of ``malibu`` that share work out."""

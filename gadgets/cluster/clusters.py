@@ -1,0 +1,141 @@
+"""Clusters: processes of this machine, jobs of SLURM, or a scheduler that runs already."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from gadgets.cluster.cores import children_have, thread_variables, threads_of_each
+from gadgets.cluster.crew import Place
+from gadgets.device import gpu_count
+from gadgets.errors import ParameterError, RemoteError
+from recon.threads import available_cpus
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from distributed.deploy.cluster import Cluster
+
+log = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
+
+_ANSWER_S = 10.0
+"""Longest wait for a scheduler: it answers within milliseconds where there is one."""
+
+_COMING_S = 120.0
+"""Longest wait for the first worker of this machine or of an address: on a busy one, Python takes half a minute."""
+
+
+@contextmanager
+def opened_cluster(place: Place) -> Iterator[tuple["Client", bool]]:
+    """Open a place.
+
+    Parameters
+    ----------
+    place : Place
+
+    Yields
+    ------
+    client : distributed.Client
+    shares_memory : bool
+        Whether all workers are on this machine.
+
+    Raises
+    ------
+    ParameterError
+        If the place makes no sense.
+    RemoteError
+        If no scheduler answers, or no worker comes.
+    """
+    from distributed import Client
+
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # else each worker tells how it starts and ends
+    with ExitStack() as closing:
+        closing.enter_context(children_have({"DASK_LOGGING__DISTRIBUTED": "error"}))
+        if place.cluster in (None, "local"):
+            workers = place.workers or available_cpus()
+            threads = place.threads or threads_of_each(workers)
+            closing.enter_context(children_have(thread_variables(threads)))
+            client = Client(closing.enter_context(_local(workers, place.listen or LOOPBACK)))
+        elif place.cluster == "slurm":
+            workers = place.workers or 1
+            client = Client(closing.enter_context(_slurm(place, workers)))
+        else:
+            workers = place.workers or 1
+            client = _connected(str(place.cluster))
+        closing.callback(_closed, client)
+        _await_workers(client, workers if place.cluster != "slurm" else 1, place)
+        yield client, place.cluster in (None, "local")
+
+
+def _closed(client: "Client") -> None:
+    client.close(timeout=5)
+
+
+def _local(workers: int, listen: str) -> "Cluster":
+    """Processes of this machine, one thread each for tasks; those of a process that ends at once end with it."""
+    from distributed import Nanny, Scheduler, SpecCluster
+
+    gpus = gpu_count()
+    specification = {}
+    for number in range(workers):
+        options: dict[str, Any] = {"host": listen, "nthreads": 1, "dashboard": False, "memory_limit": 0}
+        if gpus:
+            seen = str(number) if number < gpus else ""
+            options |= {"env": {"CUDA_VISIBLE_DEVICES": seen}, "resources": {"GPU": 1} if seen else {}}
+        specification[number] = {"cls": Nanny, "options": options}
+    scheduler = {"cls": Scheduler, "options": {"host": listen, "dashboard_address": f"{listen}:0"}}
+    return SpecCluster(scheduler=scheduler, workers=specification)
+
+
+def _slurm(place: Place, workers: int) -> "Cluster":
+    """Jobs of SLURM, one worker each; the connections are encrypted, since they leave this machine."""
+    import dask
+    from dask_jobqueue import SLURMCluster
+    from distributed.security import Security
+
+    if place.listen is None:
+        raise ParameterError("workers on other machines must reach this one: name its address with --listen ADDRESS")
+    threads = place.threads or 1
+    memory_gb = place.memory_gb or dask.config.get("jobqueue.slurm.memory")
+    if memory_gb is None:
+        raise ParameterError("say what memory a job of SLURM has: --memory-gb GB")
+    return SLURMCluster(
+        n_workers=workers,
+        cores=1,
+        job_cpu=threads,
+        processes=1,
+        memory=f"{memory_gb}GiB" if place.memory_gb else memory_gb,
+        protocol="tls://",
+        security=Security.temporary(),
+        job_script_prologue=[f"export {name}={value}" for name, value in thread_variables(threads).items()],
+        scheduler_options={"host": place.listen, "dashboard_address": f"{LOOPBACK}:0"},
+    )
+
+
+def _connected(address: str) -> "Client":
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=_ANSWER_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        raise RemoteError(
+            f"no Dask scheduler answers at {address}: {error}; start one (dask scheduler --host {LOOPBACK}), and name "
+            "its address, such as tcp://127.0.0.1:8786"
+        ) from error
+
+
+def _await_workers(client: "Client", workers: int, place: Place) -> None:
+    try:
+        client.wait_for_workers(workers, timeout=_COMING_S)
+    except TimeoutError as error:
+        there = len(client.scheduler_info(n_workers=-1)["workers"])
+        raise RemoteError(
+            f"{there} of {workers} workers came within {_COMING_S:.0f} s; start more, or ask for fewer (--workers)"
+        ) from error
+    for address, one in client.scheduler_info(n_workers=-1)["workers"].items():
+        if one["nthreads"] != 1:
+            raise ParameterError(
+                f"the worker at {address} does {one['nthreads']} tasks at once, in one memory: start it with "
+                "--nthreads 1, and as many workers as are to work (--nworkers)"
+            )
