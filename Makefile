@@ -13,7 +13,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 # Two workers with threads of their own would wait for each other.
 ONE_THREAD = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
-.PHONY: demo test test-slow docs screenshots fuzz soak mutants gpu-check test-pythons weights sr-weights clean
+.PHONY: demo test test-slow docs screenshots fuzz soak cluster-kills mutants gpu-check test-pythons weights sr-weights clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
@@ -53,6 +53,10 @@ fuzz: $(VENV)/.installed-dev
 # 300 scans in one process: memory must not grow.
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.support.soak 300
+
+# A worker, the scheduler or the client of a batch killed at a random moment, 30 times: no result may be lost or doubled.
+cluster-kills: $(VENV)/.installed-dev
+	$(ONE_THREAD) $(BIN)/python -m tests.support.cluster_kills 30
 
 # How many small faults in the maths the tests notice: 40 minutes; the others stand in mutants.txt.
 mutants: $(VENV)/.installed-dev

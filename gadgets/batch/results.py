@@ -1,5 +1,6 @@
 """The folder of a batch: complete results by their hash, and nothing that a killed process left behind."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -86,14 +87,20 @@ def opened_results(folder: Path) -> Iterator[Results]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise ScanFileError(f"another batch writes to {folder}; wait for it, or name another folder") from error
-        for left in folder.glob(".work-*"):  # of a run that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        for left in (*folder.glob(".gone-*"), *folder.glob(".work-*")):
+            _remove(left)  # of a run that was killed; its workers may be at it still
         work = folder / f".work-{secrets.token_hex(6)}"
         work.mkdir()
         try:
             yield Results(folder, work)
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            _remove(work)
+
+
+def _remove(work: Path) -> None:
+    """Take a folder's name away first: from then on, nobody who still works can deliver."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(work.rename(work.with_name(f".gone-{work.name}")), ignore_errors=True)
 
 
 def write_names(results: Results, names: Mapping[str, Path]) -> None:

@@ -1,6 +1,7 @@
 """Clusters: processes of this machine, jobs of SLURM, or a scheduler that runs already."""
 
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gadgets.cluster.cores import children_have, thread_variables, threads_of_each
 from gadgets.cluster.crew import Place
 from gadgets.device import gpu_count
-from gadgets.errors import ParameterError, RemoteError
+from gadgets.errors import ParameterError, RemoteError, shortened
 from recon.threads import available_cpus
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def opened_cluster(place: Place) -> Iterator[tuple["Client", bool]]:
             workers = place.workers or 1
             client = _connected(str(place.cluster))
         closing.callback(_closed, client)
-        _await_workers(client, workers if place.cluster != "slurm" else 1, place)
+        _await_workers(client, workers if place.cluster != "slurm" else 1)
         yield client, place.cluster in (None, "local")
 
 
@@ -115,20 +116,26 @@ def _slurm(place: Place, workers: int) -> "Cluster":
 
 def _connected(address: str) -> "Client":
     from distributed import Client
+    from distributed.comm import get_address_host_port
 
+    url = address if "://" in address else f"tcp://{address}"
     try:
-        return Client(address, timeout=_ANSWER_S, set_as_default=False)
-    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        with socket.create_connection(get_address_host_port(url, strict=True), timeout=_ANSWER_S):
+            pass  # refused at once where nobody listens, which Client would try again and again
+        return Client(url, timeout=_ANSWER_S)
+    except (OSError, ValueError) as error:
         raise RemoteError(
-            f"no Dask scheduler answers at {address}: {error}; start one (dask scheduler --host {LOOPBACK}), and name "
-            "its address, such as tcp://127.0.0.1:8786"
+            f"no Dask scheduler answers at {shortened(address)}: {shortened(error, 200)}; start one (dask scheduler "
+            f"--host {LOOPBACK}) and name its address, such as tcp://{LOOPBACK}:8786; or say local, or slurm"
         ) from error
 
 
-def _await_workers(client: "Client", workers: int, place: Place) -> None:
+def _await_workers(client: "Client", workers: int) -> None:
+    from distributed import TimeoutError as TooLate
+
     try:
         client.wait_for_workers(workers, timeout=_COMING_S)
-    except TimeoutError as error:
+    except TooLate as error:
         there = len(client.scheduler_info(n_workers=-1)["workers"])
         raise RemoteError(
             f"{there} of {workers} workers came within {_COMING_S:.0f} s; start more, or ask for fewer (--workers)"

@@ -61,7 +61,7 @@ class DaskCrew(Crew):
 
     def __init__(self, client: "Client", memory_bytes: int | None) -> None:
         self._client, self._memory_bytes = client, memory_bytes
-        self.dashboard = client.dashboard_link
+        self.dashboard = client.dashboard_link if "dashboard" in client.scheduler_info()["services"] else None
         self.gpus = sum(int(one["resources"].get(GPU, 0)) for one in self._workers().values())
 
     def _workers(self) -> dict[str, Any]:
