@@ -137,7 +137,7 @@ class DaskCrew(Crew):
             ) from error
         except KilledWorker as error:
             times = error.allowed_failures + 1
-            lost = f"{times} workers died of it one after the other; most often memory is short: give each worker more"
+            lost = f"its worker died, {times} times in all; most often memory is short: let fewer work, with more each"
             return Ended(task, error=RemoteError(lost))
         except Exception as error:  # an OSError that stayed, or what could not travel
             return Ended(task, error=error)

@@ -3,9 +3,11 @@
 import functools
 import importlib.util
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gadgets.cluster.cores import THREAD_VARIABLES, children_have, thread_variables
@@ -14,6 +16,7 @@ from gadgets.cluster.room_for import shifts
 from gadgets.cluster.tasks import Ended, Need, carried_out
 from gadgets.errors import ParameterError, RemoteError
 from recon.errors import DataError
+from recon.threads import available_cpus
 
 GIB = 2**30
 
@@ -106,3 +109,29 @@ def test_slurm_needs_an_address_that_others_reach() -> None:
     pytest.importorskip("dask_jobqueue")
     with pytest.raises(ParameterError, match="--listen ADDRESS"), opened_crew(Place("slurm", workers=2)):
         pass
+
+
+def seen_by_worker(number: int) -> tuple[int, int, str]:
+    """Process, threads that libraries may have, and its listening sockets."""
+    listening = {one.laddr.ip for one in psutil.Process().net_connections() if one.status == psutil.CONN_LISTEN}
+    if number == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid(), available_cpus(), " ".join(sorted(listening))
+
+
+def test_two_processes_work_on_loopback_with_their_share_and_one_that_dies_is_told() -> None:
+    dask = pytest.importorskip("dask")
+    pytest.importorskip("distributed")
+    dying_once = {"distributed.scheduler.allowed-failures": 0}  # each new process takes seconds
+    with dask.config.set(dying_once), opened_crew(Place("local", workers=2, threads=1)) as crew:
+        assert crew.dashboard is not None
+        assert "://127.0.0.1:" in crew.dashboard
+        own = {one.laddr.ip for one in psutil.Process().net_connections() if one.status == psutil.CONN_LISTEN}
+        ended = {one.task: one for one in crew.run(seen_by_worker, range(9))}
+        large = [one.value for one in crew.run(seen_by_worker, [5], lambda task: Need(int(0.6 * Place().memory_bytes)))]
+    assert own == {"127.0.0.1"}
+    seen = [one.value for task, one in ended.items() if task]
+    assert {(threads, listening) for _, threads, listening in seen} == {(1, "127.0.0.1")}
+    assert os.getpid() not in {process for process, _, _ in seen}
+    assert "its worker died, 1 times in all; most often memory is short" in ended[0].reason
+    assert large[0] is not None
