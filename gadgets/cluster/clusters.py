@@ -4,8 +4,10 @@ import logging
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gadgets.cluster import cores
 from gadgets.cluster.cores import children_have, thread_variables, threads_of_each
 from gadgets.cluster.crew import Place
 from gadgets.device import gpu_count
@@ -81,6 +83,7 @@ def _local(workers: int, listen: str) -> "Cluster":
     specification = {}
     for number in range(workers):
         options: dict[str, Any] = {"host": listen, "nthreads": 1, "dashboard": False, "memory_limit": 0}
+        options["preload"] = [cores.__name__]
         if gpus:
             seen = str(number) if number < gpus else ""
             options |= {"env": {"CUDA_VISIBLE_DEVICES": seen}, "resources": {"GPU": 1} if seen else {}}
@@ -109,6 +112,7 @@ def _slurm(place: Place, workers: int) -> "Cluster":
         memory=f"{memory_gb}GiB" if place.memory_gb else memory_gb,
         protocol="tls://",
         security=Security.temporary(),
+        shared_temp_directory=dask.config.get("jobqueue.slurm.shared-temp-directory") or str(Path.cwd()),
         job_script_prologue=[f"export {name}={value}" for name, value in thread_variables(threads).items()],
         scheduler_options={"host": place.listen, "dashboard_address": f"{LOOPBACK}:0"},
     )

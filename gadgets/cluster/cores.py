@@ -1,6 +1,7 @@
 """How many cores a worker has: told by variables that libraries read when they are imported."""
 
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -18,6 +19,14 @@ def threads_of_each(workers: int) -> int:
 def thread_variables(threads: int) -> dict[str, str]:
     """Environment of a process that has so many threads."""
     return dict.fromkeys(THREAD_VARIABLES, str(threads))
+
+
+def dask_setup(worker: object) -> None:
+    """Let a worker pass over Ctrl-C, which a terminal sends to all its processes: who started the work ends it.
+
+    Dask calls it in each worker that preloads this module.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager

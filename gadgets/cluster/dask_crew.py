@@ -25,15 +25,22 @@ GPU = "GPU"
 _TRIES_AGAIN = 2
 """After an error of a file or connection: a share that hangs once is common, one that fails thrice is gone."""
 
+_GONE = "the scheduler is gone; what is finished is kept: start it again, and run the same command again"
+
 
 @contextmanager
 def dask_crew(place: Place) -> Iterator["DaskCrew"]:
     """Open a cluster (:func:`gadgets.cluster.crew.opened_crew` has the parameters and errors)."""
     require_dask()
+    from distributed.comm import CommClosedError
+
     from gadgets.cluster.clusters import opened_cluster
 
-    with opened_cluster(place) as (client, is_own):
-        yield DaskCrew(client, place.memory_bytes if is_own else None)
+    try:
+        with opened_cluster(place) as (client, is_own):
+            yield DaskCrew(client, place.memory_bytes if is_own else None)
+    except CommClosedError as error:
+        raise RemoteError(_GONE) from error
 
 
 def require_dask() -> None:
@@ -131,10 +138,7 @@ class DaskCrew(Crew):
         try:
             return Ended(task, *future.result())
         except CancelledError as error:
-            address = self._client.scheduler.address if self._client.scheduler else "its address"
-            raise RemoteError(
-                f"the scheduler at {address} is gone; what is finished is kept: start it again, and run the same again"
-            ) from error
+            raise RemoteError(_GONE) from error
         except KilledWorker as error:
             times = error.allowed_failures + 1
             lost = f"its worker died, {times} times in all; most often memory is short: let fewer work, with more each"
