@@ -25,6 +25,9 @@ LOOPBACK = "127.0.0.1"
 _ANSWER_S = 10.0
 """Longest wait for a scheduler: it answers within milliseconds where there is one."""
 
+_NONE_WAITS_AT_A_WORKER = 1.0
+"""Tasks at a worker for each of its threads: one that waited there would count as having killed it, too."""
+
 _COMING_S = 120.0
 """Longest wait for the first worker of this machine or of an address: on a busy one, Python takes half a minute."""
 
@@ -50,11 +53,13 @@ def opened_cluster(place: Place) -> Iterator[tuple["Client", bool]]:
     RemoteError
         If no scheduler answers, or no worker comes.
     """
+    import dask
     from distributed import Client
 
     logging.getLogger("distributed").setLevel(logging.ERROR)  # else each worker tells how it starts and ends
     with ExitStack() as closing:
         closing.enter_context(children_have({"DASK_LOGGING__DISTRIBUTED": "error"}))
+        closing.enter_context(dask.config.set({"distributed.scheduler.worker-saturation": _NONE_WAITS_AT_A_WORKER}))
         if place.cluster in (None, "local"):
             workers = place.workers or available_cpus()
             threads = place.threads or threads_of_each(workers)

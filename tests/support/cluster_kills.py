@@ -15,7 +15,7 @@ from tests.support.cluster_processes import Client, LoopbackCluster, kill
 
 VICTIMS = ("worker", "client", "scheduler")
 
-SCANS = 5
+SCANS = 4
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def survive(
     began_s = time.monotonic()
     cluster.start()
     first = Client(folder / "scans", out, cluster.address)
-    awaited, further_s = chance.randrange(SCANS), chance.uniform(0.0, 0.6)
+    awaited, further_s = chance.randrange(SCANS), chance.uniform(0.0, 0.15)
     while len(_results(out)) < awaited and first.process.is_alive():
         time.sleep(0.01)
     time.sleep(further_s)

@@ -47,4 +47,3 @@ def test_a_job_works_encrypted_and_is_cancelled_at_the_end(tmp_path: Path, monke
     assert (tmp_path / "scancel.log").exists()
     with pytest.raises(ProcessLookupError):
         os.kill(process, signal.SIG_DFL)
-    assert not list(tmp_path.glob(".dask-jobqueue*"))  # the keys
