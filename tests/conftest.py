@@ -15,7 +15,8 @@ from tests.support.replays import replay_here
 collect_ignore_glob = [
     name
     for package, names in {
-        "torch": ("nets/*", "test_docs.py", "test_golden.py", "test_malibu.py"),
+        "torch": ("nets/*", "gadgets/batch/*", "test_docs.py", "test_golden.py", "test_malibu.py"),
+        "distributed": ("gadgets/batch/*", "gadgets/cluster/*"),
         "pydicom": ("gadgets/exchange/*", "gadgets/cli/test_exchange.py"),
     }.items()
     if importlib.util.find_spec(package) is None

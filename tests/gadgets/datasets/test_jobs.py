@@ -86,6 +86,7 @@ def test_scans_become_pairs_with_admm_as_label_and_a_second_run_keeps_them(
 
 
 def test_simulated_pairs_have_the_truth_as_label_and_are_reproducible(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
     jobs, finished = simulation_jobs(1001, 2), []
     for folder, workers in (("a", 1), ("b", 2)):  # in this process, and in two others
         place = Place(workers=workers)
