@@ -52,7 +52,7 @@ CASES = (
 class Waits(lightning.Callback):
     """Times waits and steps from the second epoch on, and ends the training after some."""
 
-    steps = 30
+    steps = 24
     waited = worked = 0.0
     counted = 0
 
@@ -105,6 +105,7 @@ def measured(case: Case, folder: Path, workers: int, accelerator: str) -> tuple[
         "--trainer.enable_progress_bar=false",
         "--trainer.enable_model_summary=false",
         "--trainer.limit_val_batches=0",
+        "--trainer.limit_train_batches=12",
         "--trainer.callbacks+=tests.benchmarks.data_waiting.Waits",
         "--model.weights=null",
         "--model.steps=100000",
@@ -124,6 +125,7 @@ def measured(case: Case, folder: Path, workers: int, accelerator: str) -> tuple[
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 4])
+    parser.add_argument("--recipes", nargs="+", default=[], help="Some of the recipes.")
     given = parser.parse_args(arguments)
     for name in ("lightning.pytorch", "lightning.fabric", "nets"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -134,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write_data(folder)
-        for case in CASES:
+        for case in [case for case in CASES if not given.recipes or case.recipe in given.recipes]:
             for workers in given.workers if gpu or case.on_cpu else ():
                 share, step = measured(case, folder, workers, "gpu" if gpu else "cpu")
                 print(f"{case.recipe:26}{case.size:36}{workers:8}{step:11.1f}{100 * share:7.1f}%", flush=True)
