@@ -33,6 +33,8 @@ def main(grid: Grid, context: Context) -> None:
         try:
             outcome = Outcome(str(coordinated(grid, federation)))
         except (Exception, SystemExit) as error:
+            if isinstance(error, SystemExit) and not isinstance(error.code, str):
+                raise  # told to end; a successor may have begun
             log.exception("the coordinator ends")
             outcome = Outcome(error=f"the coordinator ended: {error}")
     write_outcome(folder, outcome)

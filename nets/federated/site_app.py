@@ -51,7 +51,9 @@ def answered(message: Message, site: Site, answer: Callable[[RecordDict, Site], 
     """
     try:
         return Message(answer(message.content, site), reply_to=message)
-    except (Exception, SystemExit):
+    except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and not isinstance(error.code, str):
+            raise  # told to end
         log.exception("this site leaves the round out")
         return Message(Error(FAILED, "the training failed; the site's log says why"), reply_to=message)
 
