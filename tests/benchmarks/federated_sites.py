@@ -41,8 +41,8 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
 """Matrix, SNR and contrast (flip angle, inversion) differ; undersampling follows the matrix."""
 
 COUNTS = {"train": 12, "validation": 1, "test": 5}
-ROUNDS, EPOCHS, MU = 8, 2, 0.01
-STEPS = ROUNDS * EPOCHS * COUNTS["train"]
+EPOCHS, MU = 2, 0.01
+ROUND_STEPS = EPOCHS * COUNTS["train"]
 """Of one site: 2 crops of each pair, in batches of 2."""
 
 
@@ -106,12 +106,14 @@ def trained(folder: Path, pairs: str, steps: int) -> torch.nn.Module:
     return command.model.network
 
 
-def federated(folder: Path, name: str, proximal: float) -> torch.nn.Module:
-    sites = [Site(recipe(folder, site, STEPS), str(folder / name / f"site{site}")) for site in PROTOCOLS]
+def federated(folder: Path, name: str, proximal: float, rounds: int) -> torch.nn.Module:
+    sites = [Site(recipe(folder, site, rounds * ROUND_STEPS), str(folder / name / f"site{site}")) for site in PROTOCOLS]
     hub = folder / name / f"hub-{int(time.time())}"
-    told = Federation(recipe(folder, "A", STEPS), str(hub), ROUNDS, len(sites), epochs=EPOCHS, proximal=proximal)
+    told = Federation(
+        recipe(folder, "A", rounds * ROUND_STEPS), str(hub), rounds, len(sites), epochs=EPOCHS, proximal=proximal
+    )
     path = coordinated(HereGrid(sites), told)
-    command = made([*recipe(folder, "A", STEPS), f"--model.weights={path}"])
+    command = made([*recipe(folder, "A", rounds * ROUND_STEPS), f"--model.weights={path}"])
     return command.model.network
 
 
@@ -141,15 +143,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="+", help="Some of the trainings, to run them side by side.")
+    parser.add_argument("--rounds", type=int, default=8, help="Of two epochs; the other trainings are as long.")
     given = parser.parse_args(arguments)
     folder = given.folder.resolve()
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     make_pairs(folder)
+    steps = given.rounds * ROUND_STEPS
     makers: dict[str, Callable[[], torch.nn.Module]] = {
-        **{f"only {name}": partial(trained, folder, name, STEPS) for name in PROTOCOLS},
-        "pooled": lambda: trained(folder, "pooled", STEPS * len(PROTOCOLS)),
-        "FedAvg": lambda: federated(folder, "fedavg", 0.0),
-        "FedProx": lambda: federated(folder, "fedprox", MU),
+        **{f"only {name}": partial(trained, folder, name, steps) for name in PROTOCOLS},
+        "pooled": lambda: trained(folder, "pooled", steps * len(PROTOCOLS)),
+        "FedAvg": lambda: federated(folder, "fedavg", 0.0, given.rounds),
+        "FedProx": lambda: federated(folder, "fedprox", MU, given.rounds),
     }
     results = {}
     for name, maker in makers.items():
