@@ -258,7 +258,9 @@ def _register(key: Path, folder: Path, environment: Mapping[str, str], process: 
 def _check_alive(process: subprocess.Popen[bytes], folder: Path) -> None:
     if process.poll() is not None:
         said = (
-            (folder / "flower.log").read_text(encoding="utf-8", errors="replace").rsplit("Starting Flower Super", 1)[-1]
+            (folder / "flower.log")
+            .read_text(encoding="utf-8", errors="replace")
+            .rsplit("Starting Flower SuperNode", 1)[-1]
         )
         if _UNKNOWN in said:
             raise UnknownSiteError(
