@@ -8,7 +8,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
         ("np.diag(counts)[1:]", "np.diag(counts)[:-1]"),
         ("known = both > 0", "known = common > 0"),
     ],
-    "recon/quality/reading.py": [
+    "recon/quality/stenosis_grades.py": [
         ("(right_no, wrong_yes), (wrong_no, right_yes)", "(right_no, wrong_no), (wrong_yes, right_yes)"),
         ("_share(2 * right_yes, 2 * right_yes + wrong_yes + wrong_no)", "_share(right_yes, right_yes + wrong_yes)"),
         ("1 - np.sqrt(min(max(float(even.min())", "1 - (min(max(float(even.min())"),

@@ -67,7 +67,7 @@ RECON = {
     "recon/quality/label_agreement.py": _tests("quality", "label_agreement"),
     "recon/quality/metrics.py": _tests("quality", "metrics"),
     "recon/quality/plausibility.py": _tests("quality", "plausibility"),
-    "recon/quality/reading.py": _tests("quality", "reading"),
+    "recon/quality/stenosis_grades.py": _tests("quality", "stenosis_grades"),
     "recon/quality/stenosis.py": _tests("quality", "stenosis"),
     "recon/multitasking/sliding_window.py": _tests("multitasking", "sliding_window"),
     "recon/multitasking/selection.py": _tests("multitasking", "selection"),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gadgets.evaluation.restorations import ORIGINAL, restorations, with_phase
 from gadgets.super_resolution.parameters import SuperResolutionParameters
-from recon.quality.reading import (
+from recon.quality.stenosis_grades import (
     SIGNIFICANT,
     Reading,
     confusion_of_grades,

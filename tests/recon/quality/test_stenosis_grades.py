@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from recon.quality.reading import confusion_of_grades, deepest, grade, judged_reading, operating_points
+from recon.quality.stenosis_grades import confusion_of_grades, deepest, grade, judged_reading, operating_points
 from recon.simulation.angiogram.vessels import Stenosis, Vessel, coverage
 
 
