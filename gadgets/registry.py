@@ -126,8 +126,26 @@ def _perfusion() -> GadgetEntry:
     return GadgetEntry(AslGadget, parse_perfusion, inspect_perfusion)
 
 
+def _perivascular() -> GadgetEntry:
+    from gadgets.image_tasks.perivascular.gadget import PerivascularGadget
+    from gadgets.image_tasks.perivascular.inspection import inspect_perivascular
+    from gadgets.image_tasks.perivascular.parameters import parse_perivascular
+
+    return GadgetEntry(PerivascularGadget, parse_perivascular, inspect_perivascular)
+
+
+def _segmentation() -> GadgetEntry:
+    from gadgets.image_tasks.segmentation.gadget import SegmentationGadget
+    from gadgets.image_tasks.segmentation.inspection import inspect_segmentation
+    from gadgets.image_tasks.segmentation.parameters import parse_segmentation
+
+    return GadgetEntry(SegmentationGadget, parse_segmentation, inspect_segmentation)
+
+
 GADGETS = {
     "MultitaskingGadget": _multitasking,
     "SuperResolutionGadget": _super_resolution,
     "AslGadget": _perfusion,
+    "PerivascularGadget": _perivascular,
+    "SegmentationGadget": _segmentation,
 }

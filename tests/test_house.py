@@ -39,6 +39,7 @@ ROLES = {
     "motion": "motion of the body: found, simulated or drawn",
     "files": "files of a kind",
     "registry": "things by their names",
+    "work": "work of a task on the images of one stream",
     "kinds": "kinds of a thing, by their names",
     "cartesian": "Cartesian k-space, computed or simulated as a file",
 }

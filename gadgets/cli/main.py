@@ -18,12 +18,13 @@ from gadgets.cli.clusters.batch import batch
 from gadgets.cli.ending import one_line_errors
 from gadgets.cli.exchange import check_exchange, dicom, nifti, restore, write_exchange
 from gadgets.cli.image_tasks.perfusion import evaluate_asl, prepare_perfusion, simulate_asl
-from gadgets.cli.image_tasks.perivascular import evaluate_pvs, prepare_perivascular
+from gadgets.cli.image_tasks.perivascular import evaluate_pvs, prepare_perivascular, simulate_perivascular
 from gadgets.cli.image_tasks.segmentation import (
     evaluate_segmentation,
     import_labels,
     prepare_abdomens,
     prepare_brains,
+    simulate_abdomen,
     synthesise,
 )
 from gadgets.cli.image_tasks.stenosis_reading import evaluate_reading
@@ -57,7 +58,7 @@ from gadgets.cli.options import (
     print_table,
     progress_bar,
 )
-from gadgets.cli.packaging import install_gadgetron, package
+from gadgets.cli.packaging import install_gadgetron, package, parameters
 from gadgets.cli.pipes import convert, stream
 from gadgets.cli.serve import serve
 from gadgets.cli.view import report, view, write_explorer_beside_report
@@ -237,29 +238,13 @@ def info(
         raise typer.Exit(1)
 
 
-def parameters(
-    gadget: Annotated[
-        str, typer.Argument(help="MultitaskingGadget, SuperResolutionGadget or AslGadget.")
-    ] = "MultitaskingGadget",
-) -> None:
-    """List the parameters of a gadget with their defaults."""
-    from gadgets.configuration import parameter_names
-    from gadgets.registry import gadget_entry
-
-    table = Table("parameter", "default", "meaning")
-    model = type(gadget_entry(gadget).parse(None, {}))
-    for name in parameter_names(model):
-        field = model.model_fields[name]
-        default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
-        table.add_row(name, "none" if default is None else str(default), field.description)
-    print_table(table)
-
-
 for _panel, _commands in {
     SCAN: (
         simulate_scan,
         simulate_volume,
         simulate_asl,
+        simulate_perivascular,
+        simulate_abdomen,
         replay,
         batch,
         serve,

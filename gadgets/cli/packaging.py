@@ -1,4 +1,4 @@
-"""What a scanner or a server beside it installs: ``malibu package``, ``malibu install-gadgetron``."""
+"""What a scanner or a server beside it installs, and what can be set there: ``malibu package``, ``parameters``, …."""
 
 import datetime
 import os
@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 
-from gadgets.cli.options import out
+from gadgets.cli.options import out, print_table
 from gadgets.errors import ParameterError
 
 package = typer.Typer(
@@ -131,3 +132,24 @@ def install_gadgetron(
         out.print(f"{mark} {item.what}: {escape(item.text)}", soft_wrap=True, highlight=False)
     if not all_passed:
         raise typer.Exit(1)
+
+
+def parameters(
+    gadget: Annotated[
+        str,
+        typer.Argument(
+            help="MultitaskingGadget, SuperResolutionGadget, AslGadget, PerivascularGadget or SegmentationGadget."
+        ),
+    ] = "MultitaskingGadget",
+) -> None:
+    """List the parameters of a gadget with their defaults."""
+    from gadgets.configuration import parameter_names
+    from gadgets.registry import gadget_entry
+
+    table = Table("parameter", "default", "meaning")
+    model = type(gadget_entry(gadget).parse(None, {}))
+    for name in parameter_names(model):
+        field = model.model_fields[name]
+        default = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+        table.add_row(name, "none" if default is None else str(default), field.description)
+    print_table(table)

@@ -12,7 +12,8 @@ from gadgets.image_tasks.stacks import Stack
 from gadgets.image_tasks.task import OutputSeries
 from gadgets.mrd.image_meta import COUNTER_LIMIT, range_of, window_of
 
-_GENERATED = "a network made this image; it may have lost or invented detail: do not diagnose from it"
+_RESCALE = ("RescaleSlope", "RescaleIntercept")
+"""What the Meta of an image say of its pixels' unit; it holds for what is made of them in the same type."""
 
 
 def task_images(
@@ -22,7 +23,7 @@ def task_images(
 
     Parameters
     ----------
-    voxels : (z, y, x) float
+    voxels : (z, y, x) float or integer
     like : Stack
         Of the originals' matrix: gives places and counters.
     record : OutputSeries
@@ -34,15 +35,15 @@ def task_images(
     Yields
     ------
     ismrmrd.Image
-        float32.
+        float32 or uint16, as the record says.
     """
-    typed = np.asarray(voxels, np.float32)
-    complete = task_meta(record, meta) | window_of(typed) | range_of([typed])
+    typed = _typed(voxels, like, record)
+    complete = task_meta(record, _of_pixels(like, record) | dict(meta)) | _window(typed, record) | range_of([typed])
     parts = [typed] if like.is_volume else typed[:, None]
     for number, (part, original) in enumerate(zip(parts, like.images, strict=True)):
         image = ismrmrd.Image.from_array(np.ascontiguousarray(part), transpose=False)
         head = original.getHead()
-        head.data_type, head.channels = ismrmrd.DATATYPE_FLOAT, 1
+        head.data_type, head.channels = _DATA_TYPES[typed.dtype.name], 1
         head.image_type = ismrmrd.IMTYPE_REAL if record.is_signed else ismrmrd.IMTYPE_MAGNITUDE
         head.image_series_index = int(head.image_series_index) + record.offset
         head.image_index = min(COUNTER_LIMIT, repetition * len(parts) + number + 1)
@@ -55,6 +56,26 @@ def task_images(
         }
         image.meta = complete | directions
         yield image
+
+
+_DATA_TYPES = {"float32": ismrmrd.DATATYPE_FLOAT, "uint16": ismrmrd.DATATYPE_USHORT}
+
+
+def _typed(voxels: NDArray, like: Stack, record: OutputSeries) -> NDArray:
+    is_integer = record.pixels == "integer" or (record.pixels == "received" and like.images[0].data.dtype == np.uint16)
+    if is_integer:
+        return np.clip(np.rint(voxels.astype(np.float32)), 0, 65535).astype(np.uint16)
+    return np.asarray(voxels, np.float32)
+
+
+def _of_pixels(like: Stack, record: OutputSeries) -> dict[str, Any]:
+    stated = like.images[0].meta if record.pixels == "received" else {}
+    return {name: stated[name] for name in _RESCALE if name in stated}
+
+
+def _window(typed: NDArray, record: OutputSeries) -> dict[str, str]:
+    """Of labels the whole range: an organ of 0.5 % of the voxels is to be seen, too."""
+    return window_of(typed.max(initial=1) if record.pixels == "integer" else typed)
 
 
 def table_image(values: NDArray, like: Stack, record: OutputSeries, meta: Mapping[str, Any]) -> ismrmrd.Image:
@@ -89,5 +110,5 @@ def task_meta(record: OutputSeries, meta: Mapping[str, Any]) -> dict[str, Any]:
     if record.unit:
         found["MalibuUnit"] = record.unit
     if record.is_generated:
-        found["MalibuGeneratedDetail"] = _GENERATED
+        found["MalibuGeneratedDetail"] = record.caution
     return found

@@ -2,6 +2,7 @@
 
 import logging
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from recon.errors import DataError
 
 if TYPE_CHECKING:
     from nets.inference.plane_networks import PlaneNetwork
+    from nets.weights import ModelCard
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +44,43 @@ class ArrayPlanes:
     @property
     def meta(self) -> dict[str, str]:
         """What the images' Meta say of it."""
-        card = self._planes.card
-        return {
-            "MalibuNetwork": card.architecture,
-            "MalibuWeightsSha256": self._planes.sha256,
-            "MalibuWeightsVersion": card.version,
-            "MalibuTrainingData": card.training_data,
-            "MalibuDevice": self._planes.device,
-        }
+        return provenance(self._planes.card, self._planes.sha256, self._planes.device)
+
+
+def provenance(card: "ModelCard", sha256: str, device: str) -> dict[str, str]:
+    """What the Meta of images say of the network that made them: its model card, its weights, where it ran."""
+    return {
+        "MalibuNetwork": card.architecture,
+        "MalibuWeightsSha256": sha256,
+        "MalibuWeightsVersion": card.version,
+        "MalibuTrainingData": card.training_data,
+        "MalibuDevice": device,
+    }
+
+
+def needed_weights(weights: str, default: str, task: str, otherwise: str) -> Path:
+    """Path of weights without which a task cannot be done.
+
+    Parameters
+    ----------
+    weights : str
+        ``shipped``, a file, or the name of shipped weights.
+    default : str
+        Name of the shipped weights of the task.
+    task, otherwise : str
+        What they are for, and what else may be done; for the error.
+
+    Raises
+    ------
+    ParameterError
+        If malibu ships none.
+    """
+    from nets.weights import shipped, weights_path
+
+    path = shipped(default) if weights == "shipped" else weights_path(weights)
+    if weights == "shipped" and not path.is_file():
+        raise ParameterError(f"malibu ships no weights of {task}: set weights=FILE.safetensors, {otherwise}")
+    return path
 
 
 def load_planes(weights: str, default: str, task: str, device: sigpy.Device) -> ArrayPlanes | None:

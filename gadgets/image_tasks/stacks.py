@@ -1,11 +1,13 @@
 """Images of one volume put in order: slices along their normal, or one volume."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
+from gadgets.image_tasks.kinds import grouped, split_by_kind
 from nets.data.formats.errors import VolumeError
 from nets.data.formats.slice_order import check_directions, slice_order
 from recon.errors import DataError
@@ -32,6 +34,43 @@ class Stack:
     def is_volume(self) -> bool:
         """Whether it came as one image."""
         return len(self.images) == 1 and self.images[0].data.shape[1] > 1
+
+
+_COUNTERS = ("contrast", "phase", "repetition", "set", "average")
+"""What makes a volume of its own, beside the series."""
+
+
+def one_volume(images: Iterable[ismrmrd.Image], task: str) -> Stack:
+    """Put the magnitudes of a stream in order, which must be one volume; images of other kinds are passed over.
+
+    Parameters
+    ----------
+    images : iterable of ismrmrd.Image
+    task : str
+        For errors.
+
+    Raises
+    ------
+    DataError
+        If there is no magnitude, there are several volumes, or :func:`stacked` refuses it.
+    """
+    volumes = grouped(split_by_kind(images)[0])
+    if not volumes:
+        raise DataError(f"no magnitude images came; {task} takes those of one series")
+    if len(volumes) > 1:
+        names = "; ".join(name_of(volume[0]) for volume in volumes[:4])
+        more = "; …" if len(volumes) > 4 else ""
+        raise DataError(
+            f"{task} takes one volume, but {len(volumes)} came ({names}{more}): send one series of one contrast"
+        )
+    return stacked(volumes[0], name_of(volumes[0][0]))
+
+
+def name_of(image: ismrmrd.Image) -> str:
+    """Name the volume of an image by its series, and by those of its counters that are not zero."""
+    head = image.getHead()
+    counters = [f"{name} {getattr(head, name)}" for name in _COUNTERS if getattr(head, name)]
+    return ", ".join([f"series {head.image_series_index}", *counters])
 
 
 def stacked(images: list[ismrmrd.Image], name: str) -> Stack:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from xml.etree.ElementTree import Element
 
 import ismrmrd
@@ -15,6 +15,11 @@ from recon.stages import StageClock
 
 ORIGINAL = "original"
 """Kind of the images that came; they go back first, as they are."""
+
+Pixels = Literal["float", "integer", "received"]
+"""Of a series: float32; uint16, for labels and masks; or the type of what came, if that is uint16, else float32."""
+
+MADE_BY_NETWORK = "a network made this image; it may have lost or invented detail: do not diagnose from it"
 
 
 class TaskParameters(StreamParameters):
@@ -44,6 +49,9 @@ class OutputSeries:
         Whether its values may be negative: then its image type is real, not magnitude.
     role : str
         DataRole of its images.
+    pixels : {"float", "integer", "received"}
+    caution : str
+        What the Meta say of generated detail.
     """
 
     offset: int
@@ -52,6 +60,8 @@ class OutputSeries:
     is_generated: bool = False
     is_signed: bool = False
     role: str = "Image"
+    pixels: Pixels = "float"
+    caution: str = MADE_BY_NETWORK
 
 
 class TaskWork(ABC):

@@ -6,9 +6,9 @@ import ismrmrd
 import numpy as np
 from matplotlib.figure import Figure
 
+from gadgets.image_tasks.kinds import grouped, other_kind
 from gadgets.pages.page_parts import facts_html
 from gadgets.pages.shell import png_of
-from gadgets.super_resolution.kinds import grouped, other_kind
 
 
 def is_foreign(series: dict[int, list[ismrmrd.Image]]) -> bool:

@@ -12,6 +12,7 @@ import sigpy
 from gadgetron.types.image_array import ImageArray
 
 from gadgets.errors import StreamError
+from gadgets.image_tasks.kinds import split_by_kind
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.gadget import StreamGadget
 from gadgets.mrd.intake.image_arrays import unpacked
@@ -19,7 +20,6 @@ from gadgets.mrd.intake.measurement import Measurement
 from gadgets.super_resolution.acceleration import check_acceleration
 from gadgets.super_resolution.attention import attention_images, check_queries
 from gadgets.super_resolution.images import volume_images
-from gadgets.super_resolution.kinds import split_by_kind
 from gadgets.super_resolution.network import ArrayRestorer, load_restorer
 from gadgets.super_resolution.parameters import SuperResolutionParameters, parse_super_resolution
 from gadgets.super_resolution.readouts import volumes_of_readouts

@@ -9,11 +9,11 @@ import ismrmrd
 import sigpy
 
 from gadgets.errors import MalibuError
+from gadgets.image_tasks.kinds import grouped, other_kind
 from gadgets.mrd.files import ImageSource, ScanFile, Source
 from gadgets.mrd.intake.measurement import Measurement
 from gadgets.super_resolution.acceleration import check_acceleration
 from gadgets.super_resolution.gadget import measured_volumes
-from gadgets.super_resolution.kinds import grouped, other_kind
 from gadgets.super_resolution.network import ArrayRestorer, load_restorer
 from gadgets.super_resolution.parameters import SuperResolutionParameters
 from gadgets.super_resolution.series import SERIES

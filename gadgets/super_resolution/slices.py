@@ -8,8 +8,8 @@ import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
+from gadgets.image_tasks.kinds import grouped
 from gadgets.mrd.headers.places import geometry_of
-from gadgets.super_resolution.kinds import grouped
 from nets.data.formats.errors import VolumeError
 from nets.data.formats.slice_order import check_directions, slice_order
 from recon.cartesian import centre_mask, lines_in_image, to_image, to_kspace, zero_fill
@@ -50,7 +50,7 @@ def volumes_of_images(
     ----------
     images : iterable of ismrmrd.Image
         Magnitudes: slices in any order, or volumes; of any number of series and contrasts.
-        :func:`gadgets.super_resolution.kinds.split_by_kind` leaves the others out.
+        :func:`gadgets.image_tasks.kinds.split_by_kind` leaves the others out.
     header : ismrmrd.xsd.ismrmrdHeader
     matrix : (3,) tuple of int, optional
         Full matrix (z, y, x); default: the header's.

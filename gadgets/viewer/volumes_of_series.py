@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gadgets.errors import ScanFileError
 from gadgets.exchange.planes import plane_series, words
-from gadgets.super_resolution.kinds import group_key, grouped, other_kind
+from gadgets.image_tasks.kinds import group_key, grouped, other_kind
 from gadgets.super_resolution.series import SERIES
 from recon.cartesian import to_image, to_kspace, zero_fill
 

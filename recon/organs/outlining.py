@@ -67,17 +67,34 @@ def outline_organs(
     DataError
         If the volume is empty, or not finite, or its grid is flat.
     """
-    if not np.isfinite(volume).all():
-        raise DataError("the volume holds NaN or Inf; mend it upstream")
-    if np.ptp(volume) == 0:
-        raise DataError("the volume is constant: there is nothing to outline")
-    if volume.shape != grid.shape or not abs(np.linalg.det(grid.affine)) > 0:
-        raise DataError(f"a volume of {volume.shape} voxels does not lie on a grid of {grid.shape} with three axes")
+    check_outlinable(volume, grid)
     upright = upright_grid(grid, spacing_mm)
     probabilities, disagreement = network(resampled(volume, grid, upright))
     labels = labels_on(probabilities, upright, grid)
     unsure = np.clip(resampled(disagreement, upright, grid), 0, 1)
     return OrganMap(labels, unsure, volumes_ml(labels, organs, grid.spacing_mm))
+
+
+def check_outlinable(volume: NDArray, grid: PatientGrid) -> None:
+    """Refuse a volume in which no organs can be outlined.
+
+    Parameters
+    ----------
+    volume : (z, y, x) float
+    grid : PatientGrid
+
+    Raises
+    ------
+    DataError
+        If it is empty, or not finite, or its grid is flat.
+    """
+    bad = int(np.count_nonzero(~np.isfinite(volume)))
+    if bad:
+        raise DataError(f"the volume holds {bad} voxels that are NaN or Inf; mend it upstream")
+    if np.ptp(volume) == 0:
+        raise DataError("the volume is constant: there is nothing to outline")
+    if volume.shape != grid.shape or not abs(np.linalg.det(grid.affine)) > 0:
+        raise DataError(f"a volume of {volume.shape} voxels does not lie on a grid of {grid.shape} with three axes")
 
 
 def labels_on(probabilities: Iterable[NDArray], source: PatientGrid, target: PatientGrid) -> NDArray:

@@ -1,4 +1,4 @@
-"""The commands of ``malibu`` that are about perivascular spaces: training pairs, and evaluation."""
+"""The commands of ``malibu`` that are about perivascular spaces: simulated scans, training pairs, and evaluation."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +9,8 @@ from gadgets.cli.options import (
     DeviceOption,
     FirstSeedOption,
     JsonOption,
+    NewScanArgument,
+    SeedOption,
     ShapeOption,
     check_outputs,
     numbers,
@@ -17,6 +19,24 @@ from gadgets.cli.options import (
     progress_bar,
     write_json,
 )
+
+
+def simulate_perivascular(
+    scan: NewScanArgument,
+    shape: ShapeOption = "64x96x96",
+    spaces: Annotated[bool, typer.Option(help="Whether the brain has perivascular spaces.")] = True,
+    mask: Annotated[bool, typer.Option("--mask", help="Send white matter as a series of its own.")] = False,
+    snr: Annotated[float | None, typer.Option(min=1, help="Of white matter.", show_default="10 to 25")] = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Simulate perivascular spaces: a T2-weighted brain at 7 T as images, and its truth beside it."""
+    from gadgets.simulated.labelled_volumes import write_perivascular_scan
+    from gadgets.simulated.radial import truth_path
+
+    z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
+    check_outputs([], scan, truth_path(scan))
+    write_perivascular_scan((z, y, x), seed, scan, spaces, mask, snr)
+    out.print(f"wrote {scan} ({z} slices{' and a mask' if mask else ''}) and {truth_path(scan)}")
 
 
 def prepare_perivascular(

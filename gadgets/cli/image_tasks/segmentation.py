@@ -1,5 +1,6 @@
-"""The commands of ``malibu`` that are about organs: training volumes, and evaluation."""
+"""The commands of ``malibu`` that are about organs: simulated scans, training volumes, and evaluation."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,8 @@ import typer
 from gadgets.cli.options import (
     FirstSeedOption,
     JsonOption,
+    NewScanArgument,
+    SeedOption,
     check_outputs,
     numbers,
     out,
@@ -28,6 +31,31 @@ def _grid(shape: str, spacing: str) -> tuple[tuple[int, int, int], tuple[float, 
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
     dz, dy, dx = numbers(spacing, 3, "--spacing")
     return (z, y, x), (dz, dy, dx)
+
+
+class OrientationName(str, Enum):
+    """Planes of simulated slices."""
+
+    axial = "axial"
+    coronal = "coronal"
+    sagittal = "sagittal"
+
+
+def simulate_abdomen(
+    scan: NewScanArgument,
+    shape: _ShapeOption = _SHAPE,
+    spacing: _SpacingOption = _SPACING,
+    orientation: Annotated[OrientationName, typer.Option(help="Of the slices.")] = OrientationName.axial,
+    seed: SeedOption = 0,
+) -> None:
+    """Simulate an abdomen: a T1-weighted volume as images, and its organs beside it."""
+    from gadgets.simulated.labelled_volumes import write_abdomen_scan
+    from gadgets.simulated.radial import truth_path
+
+    size, spacing_mm = _grid(shape, spacing)
+    check_outputs([], scan, truth_path(scan))
+    write_abdomen_scan(size, spacing_mm, seed, scan, orientation.value)
+    out.print(f"wrote {scan} ({orientation.value} slices) and {truth_path(scan)}")
 
 
 def prepare_abdomens(

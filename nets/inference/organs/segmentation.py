@@ -113,6 +113,14 @@ class OrganNetwork:
         return found.probabilities.numpy(), found.disagreement.numpy()
 
     @property
+    def least_shape(self) -> tuple[int, int, int]:
+        """(z, y, x) voxels that a volume has at least; the last slices of a smaller one are repeated."""
+        stacked, aside = max(self.slices, self._least), self._least
+        if self.views == "three":
+            return stacked, stacked, stacked
+        return self.slices, aside, aside
+
+    @property
     def _least(self) -> int:
         """Rows and columns that the coarsest level needs."""
         return 2 ** (int(self.card.config["levels"]) - 1)

@@ -8,7 +8,12 @@ import pytest
 from gadgets.consoles.serving.configurations import Configurations, with_our_names
 from gadgets.errors import ParameterError
 
-GADGETS = {"multitasking": "MultitaskingGadget", "asl": "AslGadget"}
+GADGETS = {
+    "multitasking": "MultitaskingGadget",
+    "asl": "AslGadget",
+    "perivascular": "PerivascularGadget",
+    "segmentation": "SegmentationGadget",
+}
 
 
 def parameters_of(message: bytes) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import malibu
-from gadgets.super_resolution.kinds import other_kind, split_by_kind
+from gadgets.image_tasks.kinds import other_kind, split_by_kind
 from recon.errors import DataError
 from tests.support.volume_scans import one, restore_here, slices_of, write_images
 

@@ -1,0 +1,1 @@
+"""The task of perivascular spaces: T2-weighted brains become enhanced ones, maps and counts of spaces."""
