@@ -10,7 +10,7 @@ import sigpy
 from gadgetron.types.image_array import ImageArray
 
 from gadgets.errors import StreamError
-from gadgets.image_tasks.task import ORIGINAL, ImageTask, TaskParameters
+from gadgets.image_tasks.task import ORIGINAL, ImageTask, TaskWork
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.gadget import StreamGadget
 from gadgets.mrd.intake.image_arrays import unpacked
@@ -21,7 +21,7 @@ from recon.stages import StageClock
 log = logging.getLogger(__name__)
 
 
-class ImageTaskGadget(StreamGadget[TaskParameters, Any]):
+class ImageTaskGadget(StreamGadget[Any, Any]):
     """Runs a task; a subclass names it, so that Gadgetron can start it by its class.
 
     Attributes
@@ -31,12 +31,11 @@ class ImageTaskGadget(StreamGadget[TaskParameters, Any]):
 
     task: ClassVar[ImageTask]
 
-    def parse(self, configuration: Element | None) -> TaskParameters:
+    def parse(self, configuration: Element | None) -> Any:
         """Read the task's parameters."""
-        parameters: TaskParameters = self.task.parse(configuration, {})
-        return parameters
+        return self.task.parse(configuration, {})
 
-    def load(self, parameters: TaskParameters, device: sigpy.Device, header: ismrmrd.xsd.ismrmrdHeader) -> Any:
+    def load(self, parameters: Any, device: sigpy.Device, header: ismrmrd.xsd.ismrmrdHeader) -> Any:
         """Load the task's network."""
         return self.task.load(parameters, device)
 
@@ -56,7 +55,7 @@ class ImageTaskGadget(StreamGadget[TaskParameters, Any]):
         self,
         stream: GadgetStream,
         measurement: Measurement,
-        parameters: TaskParameters,
+        parameters: Any,
         device: sigpy.Device,
         network: Callable[[], Any],
     ) -> Callable[[], None]:
@@ -85,7 +84,7 @@ class ImageTaskGadget(StreamGadget[TaskParameters, Any]):
         self,
         stream: GadgetStream,
         measurement: Measurement,
-        parameters: TaskParameters,
+        parameters: Any,
         device: sigpy.Device,
         network: Any,
         clock: StageClock,
@@ -93,5 +92,8 @@ class ImageTaskGadget(StreamGadget[TaskParameters, Any]):
         """Send the results of the whole stream; the originals are back already."""
         if not measurement.images:
             raise DataError("no images came: the stream is empty")
-        for image in measurement.ahead.finish(measurement.images, clock):
+        work: TaskWork = measurement.ahead
+        for image in () if ORIGINAL in parameters.images else work.passed(measurement.images):
+            stream.send_as_received(image)
+        for image in work.finish(measurement.images, clock):
             stream.send(image)

@@ -1,6 +1,6 @@
 """Results of a task become images of the stream: where the originals lie, in series of their own, with their Meta."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import ismrmrd
@@ -37,7 +37,7 @@ def task_images(
     ismrmrd.Image
         float32 or uint16, as the record says.
     """
-    typed = _typed(voxels, like, record)
+    typed = typed_voxels(voxels, record, like.images)
     complete = task_meta(record, _of_pixels(like, record) | dict(meta)) | _window(typed, record) | range_of([typed])
     parts = [typed] if like.is_volume else typed[:, None]
     for number, (part, original) in enumerate(zip(parts, like.images, strict=True)):
@@ -61,9 +61,23 @@ def task_images(
 _DATA_TYPES = {"float32": ismrmrd.DATATYPE_FLOAT, "uint16": ismrmrd.DATATYPE_USHORT}
 
 
-def _typed(voxels: NDArray, like: Stack, record: OutputSeries) -> NDArray:
-    is_integer = record.pixels == "integer" or (record.pixels == "received" and like.images[0].data.dtype == np.uint16)
-    if is_integer:
+def typed_voxels(voxels: NDArray, record: OutputSeries, came: Sequence[ismrmrd.Image]) -> NDArray:
+    """Voxels in the pixel type of their series.
+
+    Parameters
+    ----------
+    voxels : (z, y, x) float, integer or bool
+    record : OutputSeries
+    came : sequence of ismrmrd.Image
+        May be empty.
+
+    Returns
+    -------
+    (z, y, x) float32 or uint16
+        Integers are rounded, and kept within their range.
+    """
+    is_like_uint16 = record.pixels == "received" and bool(came) and came[0].data.dtype == np.uint16
+    if record.pixels == "integer" or is_like_uint16:
         return np.clip(np.rint(voxels.astype(np.float32)), 0, 65535).astype(np.uint16)
     return np.asarray(voxels, np.float32)
 

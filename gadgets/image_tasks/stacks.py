@@ -90,14 +90,14 @@ def stacked(images: list[ismrmrd.Image], name: str) -> Stack:
     """
     sizes = {image.data.shape for image in images}
     if len(sizes) > 1:
-        raise DataError(f"{name} mixes matrix sizes {sorted(sizes)}; send one matrix")
+        raise DataError(f"{name} mixes matrix sizes {sorted(sizes)}; send one matrix for each series")
     channels, depth, rows, columns = images[0].data.shape
     if channels != 1:
         raise DataError(f"{name} has {channels} channels; combine the coils upstream")
     if any(np.iscomplexobj(image.data) and image.data.imag.any() for image in images):
         raise DataError(f"{name} is complex; send magnitudes")
     if depth > 1 and len(images) > 1:
-        raise DataError(f"{name} holds {len(images)} volumes with equal counters; number the repetitions upstream")
+        raise DataError(f"{name} holds {len(images)} volumes with equal counters; number repetitions or sets upstream")
     head = images[0].getHead()
     x_mm, y_mm, z_mm = head.field_of_view[:]
     ordered, step_mm = (images, z_mm / depth) if depth > 1 else _in_order(images, name)
@@ -110,13 +110,13 @@ def _in_order(images: list[ismrmrd.Image], name: str) -> tuple[list[ismrmrd.Imag
     directions = np.array([head.slice_dir[:] for head in heads])
     along_mm = np.array([np.dot(directions[0], head.position[:]) for head in heads])
     thickness_mm = float(heads[0].field_of_view[2])
-    if len(images) > 1 and np.ptp(along_mm) == 0:  # a converter that wrote no positions
-        numbers = [head.slice for head in heads]
-        if sorted(numbers) != list(range(len(images))):
-            raise DataError(f"{name} lacks slices or positions: the slice counters are {sorted(numbers)}")
-        return sorted(images, key=lambda image: int(image.getHead().slice)), thickness_mm
     try:
         check_directions(directions, name)
+        if len(images) > 1 and np.ptp(along_mm) == 0:  # a converter that wrote no positions
+            numbers = [head.slice for head in heads]
+            if sorted(numbers) != list(range(len(images))):
+                raise DataError(f"{name} lacks slices or positions: the slice counters are {sorted(numbers)}")
+            return sorted(images, key=lambda image: int(image.getHead().slice)), thickness_mm
         order, step_mm = slice_order(along_mm, name)
     except VolumeError as error:
         raise DataError(str(error)) from error

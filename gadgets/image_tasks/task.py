@@ -23,7 +23,7 @@ MADE_BY_NETWORK = "a network made this image; it may have lost or invented detai
 
 
 class TaskParameters(StreamParameters):
-    """What all tasks may set; a task names the kinds of ``images`` that it knows."""
+    """What tasks of one network may set; a task names the kinds of ``images`` that it knows."""
 
     images: tuple[str, ...] = (ORIGINAL,)
     weights: str = Field(
@@ -82,6 +82,16 @@ class TaskWork(ABC):
         """
         return ()
 
+    def passed(self, images: list[ismrmrd.Image]) -> Iterable[ismrmrd.Image]:
+        """Give the images that go back as they came even where no originals are wanted.
+
+        Parameters
+        ----------
+        images : list of ismrmrd.Image
+            The whole stream.
+        """
+        return ()
+
     @abstractmethod
     def finish(self, images: list[ismrmrd.Image], clock: StageClock) -> Iterable[ismrmrd.Image]:
         """Give the results of the whole stream.
@@ -120,7 +130,7 @@ class ImageTask:
     series : mapping of str to OutputSeries
         Every kind of image that the parameter ``images`` may name, but the originals.
     parse : callable
-        Reads configuration and overrides.
+        Reads configuration and overrides; what it gives has ``images``, the kinds that are sent.
     load : callable
         Loads the network, or gives None.
     begin : callable

@@ -1,24 +1,20 @@
 """Where voxels look: maps of a network's self-attention become image series beside the restored volume."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING
 
 import ismrmrd
 import numpy as np
 from numpy.typing import NDArray
 
+from gadgets.image_tasks.task import OutputSeries
 from gadgets.mrd.image_meta import range_of, window_of
 from gadgets.super_resolution.images import first_series, series_images
 from gadgets.super_resolution.network import ArrayRestorer
-from gadgets.super_resolution.series import VolumeSeries
+from gadgets.super_resolution.series import CAUTION
 from gadgets.super_resolution.slices import MeasuredVolume
 from recon.errors import DataError
 from recon.stages import StageClock
 from recon.super_resolution import RestoredVolume
-
-if TYPE_CHECKING:
-    from nets.inference.attention_maps import AttentionMap
 
 Voxel = tuple[int, int, int]
 
@@ -75,7 +71,7 @@ def attention_images(
     sent, shared = 0, range_of([np.zeros(1, np.float32), *(found.inside.numpy() for found in maps)])
     for place, (query, found) in enumerate(zip(queries, maps, strict=False)):
         named = ",".join(map(str, query))
-        record = VolumeSeries(OFFSET, f"attention of voxel {named}", partial(_whole, found))
+        record = OutputSeries(OFFSET, f"attention of voxel {named}", is_generated=True, caution=CAUTION)
         meta = {
             **shared,
             **window_of(found.inside.numpy()),
@@ -83,16 +79,11 @@ def attention_images(
             "MalibuAttentionQueryMm": [f"{value:.6g}" for value in place_in_patient_mm(query, measured)],
             "MalibuAttentionPatch": " ".join(f"{span.start}:{span.stop}" for span in found.patch),
         }
-        for image in series_images(
-            record, record.make(restored), measured, restored, first_series(measured, number), meta
-        ):
+        voxels = found.voxels.numpy()
+        for image in series_images(record, voxels, measured, restored, first_series(measured, number), meta):
             sent += 1
             image.image_index, image.set = sent, measured.head.set * len(queries) + place
             yield image
-
-
-def _whole(found: "AttentionMap", restored: RestoredVolume) -> NDArray:
-    return found.voxels.numpy()
 
 
 def place_in_patient_mm(voxel: Voxel, measured: MeasuredVolume) -> NDArray:

@@ -5,52 +5,39 @@ stream of images, or directly after the readers on raw Cartesian k-space.
 """
 
 from typing import Any
-from xml.etree.ElementTree import Element
 
 import ismrmrd
 import sigpy
 from gadgetron.types.image_array import ImageArray
 
 from gadgets.errors import StreamError
+from gadgets.image_tasks.gadget import ImageTaskGadget
 from gadgets.image_tasks.kinds import split_by_kind
 from gadgets.mrd.connection import GadgetStream
-from gadgets.mrd.gadget import StreamGadget
-from gadgets.mrd.intake.image_arrays import unpacked
 from gadgets.mrd.intake.measurement import Measurement
-from gadgets.super_resolution.acceleration import check_acceleration
-from gadgets.super_resolution.attention import attention_images, check_queries
-from gadgets.super_resolution.images import volume_images
-from gadgets.super_resolution.network import ArrayRestorer, load_restorer
-from gadgets.super_resolution.parameters import SuperResolutionParameters, parse_super_resolution
+from gadgets.super_resolution.parameters import SuperResolutionParameters
 from gadgets.super_resolution.readouts import volumes_of_readouts
 from gadgets.super_resolution.slices import MeasuredVolume, volumes_of_images
+from gadgets.super_resolution.work import SUPER_RESOLUTION, restored_images
 from recon.errors import DataError
 from recon.stages import StageClock
-from recon.super_resolution import restore
 
 
-class SuperResolutionGadget(StreamGadget[SuperResolutionParameters, ArrayRestorer]):
-    """Restores each volume of a stream as soon as the stream, or its measurement, is complete."""
+class SuperResolutionGadget(ImageTaskGadget):
+    """Restores each volume of a stream as soon as the stream, or its measurement, is complete.
 
-    def parse(self, configuration: Element | None) -> SuperResolutionParameters:
-        """Read the gadget's parameters."""
-        return parse_super_resolution(configuration)
+    Images are a task as others are; raw k-space is this gadget's alone.
+    """
 
-    def load(
-        self, parameters: SuperResolutionParameters, device: sigpy.Device, header: ismrmrd.xsd.ismrmrdHeader
-    ) -> ArrayRestorer:
-        """Load the networks of the stages."""
-        return load_restorer(parameters, device)
+    task = SUPER_RESOLUTION
 
     def accept(self, measurement: Measurement, item: Any) -> None:
         """Keep a readout or an image; waveforms are passed over."""
-        if isinstance(item, ismrmrd.Image):
-            measurement.images.append(item)
-        elif isinstance(item, ImageArray):
-            measurement.images.extend(unpacked(item))
-        elif isinstance(item, ismrmrd.Acquisition):
+        if isinstance(item, ismrmrd.Acquisition):
             measurement.add(item)
-        elif not isinstance(item, ismrmrd.Waveform):
+        elif isinstance(item, ismrmrd.Image | ImageArray | ismrmrd.Waveform):
+            super().accept(measurement, item)
+        else:
             raise StreamError(
                 f"the super-resolution gadget takes images or readouts, but received {type(item).__name__}; "
                 "put it directly after the readers, or after a gadget that sends images"
@@ -62,30 +49,20 @@ class SuperResolutionGadget(StreamGadget[SuperResolutionParameters, ArrayRestore
         self,
         stream: GadgetStream,
         measurement: Measurement,
-        parameters: SuperResolutionParameters,
+        parameters: Any,
         device: sigpy.Device,
-        network: ArrayRestorer,
+        network: Any,
         clock: StageClock,
     ) -> None:
-        """Restore and send each volume; images that came go back first, whatever happens to the restoration.
-
-        Phase images and the like always go back: nothing that is sent stands for them.
-        """
-        magnitudes, others = split_by_kind(measurement.images)
-        for image in measurement.images if "original" in parameters.images else others:
-            stream.send_as_received(image)
-        if others and not magnitudes:
+        """Restore and send each volume; images that came are back by then."""
+        if measurement.images:
+            super().serve(stream, measurement, parameters, device, network, clock)
             return
         with clock.stage("volume"):
-            volumes = _volumes(stream.header, measurement, magnitudes, parameters)
+            volumes = _volumes(stream.header, measurement, parameters)
         measurement.volumes = len(volumes)
         for number, measured in enumerate(volumes, start=measurement.volumes_before):
-            check_acceleration(measured.volume, parameters.factors, network.factors, parameters.mismatch)
-            check_queries(parameters.queries, measured)
-            restored = restore(measured.volume, network, parameters.settings(), clock)
-            for image in volume_images(measured, restored, parameters, clock, number):
-                stream.send(image)
-            for image in attention_images(measured, restored, network, parameters.queries, clock, number):
+            for image in restored_images(measured, parameters, network, clock, number):
                 stream.send(image)
 
 
@@ -102,17 +79,14 @@ def measured_volumes(
     magnitudes, others = split_by_kind(measurement.images)
     if others and not magnitudes:
         raise DataError(f"none of the {len(others)} images is a magnitude, and no other kind is restored")
-    return _volumes(header, measurement, magnitudes, parameters)
+    if magnitudes:
+        return volumes_of_images(magnitudes, header, parameters.matrix)
+    return _volumes(header, measurement, parameters)
 
 
 def _volumes(
-    header: ismrmrd.xsd.ismrmrdHeader,
-    measurement: Measurement,
-    magnitudes: list[ismrmrd.Image],
-    parameters: SuperResolutionParameters,
+    header: ismrmrd.xsd.ismrmrdHeader, measurement: Measurement, parameters: SuperResolutionParameters
 ) -> list[MeasuredVolume]:
-    if magnitudes:
-        return volumes_of_images(magnitudes, header, parameters.matrix)
     as_slices = parameters.output == "slices"
     return volumes_of_readouts(
         measurement, header, parameters.coil_combination, as_slices, parameters.matrix, parameters

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gadgets.image_tasks.kinds import grouped
+from gadgets.image_tasks.stacks import stacked
 from gadgets.mrd.headers.places import geometry_of
-from nets.data.formats.errors import VolumeError
-from nets.data.formats.slice_order import check_directions, slice_order
 from recon.cartesian import centre_mask, lines_in_image, to_image, to_kspace, zero_fill
 from recon.errors import DataError
 from recon.super_resolution import CartesianVolume
@@ -76,16 +75,8 @@ def _volume(
 ) -> MeasuredVolume:
     first = images[0].getHead()
     name = f"series {first.image_series_index}"
-    sizes = {image.data.shape for image in images}
-    if len(sizes) > 1:
-        raise DataError(f"{name} mixes matrix sizes {sorted(sizes)}; send one matrix for each series")
-    if images[0].data.shape[0] != 1:
-        raise DataError(f"{name} has {images[0].data.shape[0]} channels; combine the coils upstream")
-    is_volume = images[0].data.shape[1] > 1
-    if is_volume and len(images) > 1:
-        raise DataError(f"{name} holds {len(images)} volumes with equal counters; number repetitions or sets upstream")
-    ordered, step_mm = (images, None) if is_volume else _in_order(images, name)
-    voxels = np.concatenate([image.data[0] for image in ordered])
+    stack = stacked(images, name)
+    voxels = stack.voxels
     if not np.isfinite(voxels).all():
         raise DataError(f"{name} holds {np.count_nonzero(~np.isfinite(voxels))} voxels that are NaN or Inf; mend them")
     wanted = matrix or _header_matrix(header) or voxels.shape
@@ -96,14 +87,14 @@ def _volume(
             f"{name} has {voxels.shape} voxels (z, y, x), more than the full matrix {tuple(wanted)}; set matrix"
         )
     x_mm, y_mm, z_mm = first.field_of_view[:]
-    fov_mm = (x_mm, y_mm, z_mm if step_mm is None else step_mm * len(ordered))
+    fov_mm = (x_mm, y_mm, z_mm if stack.is_volume else stack.voxel_mm[0] * len(voxels))
     factors, measured = _cut_of_images(voxels.shape, tuple(wanted), header)
-    head = ordered[len(ordered) // 2].getHead()
+    head = stack.images[len(stack.images) // 2].getHead()
     filled = _filled(voxels.astype(np.complex64), tuple(wanted))
     return MeasuredVolume(
         CartesianVolume(filled, factors, measured, geometry_of(head, fov_mm)),
         head=head,
-        as_slices=not is_volume,
+        as_slices=not stack.is_volume,
         originals=images,
         meta=dict(images[0].meta),
     )
@@ -113,30 +104,6 @@ def _filled(voxels: NDArray, matrix: tuple[int, int, int]) -> NDArray:
     if voxels.shape == matrix:
         return voxels
     return to_image(zero_fill(to_kspace(voxels), matrix))
-
-
-def _in_order(images: list[ismrmrd.Image], name: str) -> tuple[list[ismrmrd.Image], float]:
-    """Slices along the slice direction, and their distance in mm."""
-    heads = [image.getHead() for image in images]
-    directions = np.array([head.slice_dir[:] for head in heads])
-    along_normal_mm = np.array([np.dot(directions[0], head.position[:]) for head in heads])
-    try:
-        check_directions(directions, name)
-        if np.ptp(along_normal_mm) == 0 and len(images) > 1:
-            return _in_order_of_counters(images, name)
-        order, step_mm = slice_order(along_normal_mm, name)
-    except VolumeError as error:
-        raise DataError(str(error)) from error
-    return [images[index] for index in order], step_mm or float(heads[0].field_of_view[2])
-
-
-def _in_order_of_counters(images: list[ismrmrd.Image], name: str) -> tuple[list[ismrmrd.Image], float]:
-    """Without positions: by slice counter; the slice thickness is their distance."""
-    numbers = [image.getHead().slice for image in images]
-    if sorted(numbers) != list(range(len(images))):
-        raise DataError(f"{name} lacks slices or positions: the slice counters are {sorted(numbers)}")
-    ordered = sorted(images, key=lambda image: image.getHead().slice)
-    return ordered, float(ordered[0].getHead().field_of_view[2])
 
 
 def _header_matrix(header: ismrmrd.xsd.ismrmrdHeader) -> tuple[int, int, int] | None:
