@@ -18,6 +18,7 @@ from gadgets.multitasking.series import SERIES
 from gadgets.pages.page_parts import bars_html, folded_html, grid_html, pairs_html, section_html
 from gadgets.pages.shell import figure_html, png_of, write_page
 from gadgets.reports.foreign import foreign_facts_html, foreign_pictures, is_foreign
+from gadgets.reports.image_tasks.task_page import is_of_task, task_facts_html, task_pictures
 from gadgets.reports.motion import animation, grey, motion_pictures
 from gadgets.reports.scan_summary import first_of, remarks_html, summary_html
 from gadgets.reports.super_resolution import is_super_resolved, volume_facts_html, volume_pictures
@@ -93,7 +94,10 @@ def write_report(images: Path, folder: Path, group: str = DEFAULT_GROUP) -> Path
         pictures = _pictures_of(foreign_pictures(series), folder)
         parts = [section_html("Summary", foreign_facts_html(series)), section_html("Pictures", pictures)]
     elif is_super_resolved(series):
-        title, parts = "malibu: super-resolution", _super_resolution_parts(series, folder)
+        title = "malibu: super-resolution"
+        parts = _volume_parts(series, folder, volume_facts_html(series), volume_pictures(series))
+    elif is_of_task(series):
+        title, parts = "malibu: volumes", _volume_parts(series, folder, task_facts_html(series), task_pictures(series))
     else:
         title, parts = "malibu: Multitasking reconstruction", _multitasking_parts(series, folder)
     return write_page(folder / "report.html", title, ["<main>", *parts, "</main>"])
@@ -117,33 +121,35 @@ def _multitasking_parts(series: SeriesByNumber, folder: Path) -> list[str]:
             section_html(f"Pictures{name}", _pictures_of(found, folder, f"_slice{number}" if number else ""))
         )
     remarks = remarks_html(series)
-    return [remarks, *summaries, _onward(series, folder), *pictures, *_how_it_was_made(series)]
+    return [remarks, *summaries, _further(series) + _onward(folder), *pictures, *_how_it_was_made(series)]
 
 
-def _super_resolution_parts(series: SeriesByNumber, folder: Path) -> list[str]:
-    cards = volume_facts_html(series)
-    pictures = _pictures_of(volume_pictures(series), folder)
-    summary = section_html("Summary", cards)
+def _volume_parts(
+    series: SeriesByNumber, folder: Path, facts: str, pictures: Iterator[tuple[str, str, bytes]]
+) -> list[str]:
+    """Summary, pictures, stages and parameters of what a gadget of image tasks made."""
     return [
         remarks_html(series),
-        summary,
-        _onward(series, folder),
-        section_html("Pictures", pictures),
+        section_html("Summary", facts),
+        _onward(folder),
+        section_html("Pictures", _pictures_of(pictures, folder)),
         *_how_it_was_made(series),
     ]
 
 
-def _onward(series: SeriesByNumber, folder: Path) -> str:
-    """The way to the explorer where it lies beside the page, and what the page does not show."""
+def _further(series: SeriesByNumber) -> str:
+    """What the page does not show."""
     known = {record.number for record in SERIES.values()}
-    further = [number for number in sorted(series) if number not in known and not is_super_resolved(series)]
-    said = ""
-    if further:
-        numbers = ", ".join(map(str, further))
-        said = f'<p class="quiet">The file also holds series {numbers}, which this page does not show.</p>'
-    if (folder / EXPLORER).exists():
-        said += f'<p><a class="onward" href="{EXPLORER}">Explore every frame and every voxel</a></p>'
-    return said
+    numbers = ", ".join(str(number) for number in sorted(series) if number not in known)
+    if not numbers:
+        return ""
+    return f'<p class="quiet">The file also holds series {numbers}, which this page does not show.</p>'
+
+
+def _onward(folder: Path) -> str:
+    """The way to the explorer where it lies beside the page."""
+    is_there = (folder / EXPLORER).exists()
+    return f'<p><a class="onward" href="{EXPLORER}">Explore every frame and every voxel</a></p>' if is_there else ""
 
 
 def _pictures_of(pictures: Iterator[tuple[str, str, bytes]], folder: Path, suffix: str = "") -> str:

@@ -9,10 +9,11 @@ from gadgets.errors import OPERATOR_ERRORS, ScanFileError
 from gadgets.mrd.files import read_images
 from gadgets.mrd.foreign_files import DEFAULT_GROUP
 from gadgets.pages.shell import write_page
-from gadgets.super_resolution.series import SERIES as VOLUME_SERIES
 from gadgets.viewer.explorer_packing import Packed, json_element, pack_slice
 from gadgets.viewer.page_files import page_file
-from gadgets.viewer.slice_factors import Images, Method, SliceFactors, slices_of
+from gadgets.viewer.slice_factors import Method, SliceFactors, slices_of
+from gadgets.viewer.task_volumes import is_of_task
+from gadgets.viewer.volumes_of_series import is_restored
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ SCRIPTS = (
 
 
 def write_explorer(images: Path, path: Path, group: str = DEFAULT_GROUP, beside: Sequence[Path] = ()) -> Path:
-    """Write the explorer's page of an image file; of super-resolved volumes, their page.
+    """Write the explorer's page of an image file; of volumes that a gadget of image tasks made, theirs.
 
     Parameters
     ----------
@@ -53,13 +54,11 @@ def write_explorer(images: Path, path: Path, group: str = DEFAULT_GROUP, beside:
         If a file holds nothing that frames could be made of, or the files do not fit together.
     """
     series = read_images(images, group)
-    if is_of_volumes(series):
+    if is_restored(series) or is_of_task(series):
         from gadgets.viewer.volumes import write_volume_explorer
 
         if beside:
-            raise ScanFileError(
-                f"{images} holds super-resolved volumes, which stand beside nothing; leave --beside out"
-            )
+            raise ScanFileError(f"{images} holds volumes, which stand beside nothing; leave --beside out")
         return write_volume_explorer(series, path)
     shown = slices_of(series, images)
     for other in beside:
@@ -95,13 +94,6 @@ def write_explorer_if_possible(images: Path, folder: Path, group: str = DEFAULT_
     except (*OPERATOR_ERRORS, ImportError) as error:
         log.info("no explorer: %s", error)
         return None
-
-
-def is_of_volumes(series: Images) -> bool:
-    """Whether a file holds what the super-resolution gadget made."""
-    lowest = VOLUME_SERIES["super_resolved"].offset
-    made = (image.meta.get("MalibuReconstruction") for n, images in series.items() if n > lowest for image in images)
-    return "super-resolution" in made
 
 
 def _put_beside(shown: list[SliceFactors], others: list[SliceFactors], source: Path) -> None:

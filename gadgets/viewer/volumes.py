@@ -1,4 +1,4 @@
-"""The explorer of super-resolved volumes: planes, projections and differences in one page that needs no server."""
+"""The explorer of volumes, super-resolved or of another task: planes and projections in a page without a server."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ import numpy as np
 
 from gadgets.pages.shell import write_page
 from gadgets.viewer.page_files import page_file
-from gadgets.viewer.volumes_of_series import Volume, VolumeScan, volume_scans
+from gadgets.viewer.task_volumes import task_scans
+from gadgets.viewer.volumes_of_series import Volume, VolumeScan, is_restored, volume_scans
 from gadgets.viewer.volumes_packed import PackedVoxels, how_to_store, pack
 
 _SCRIPTS = (
@@ -35,7 +36,7 @@ _BRIGHTER, _STRONGER = 0.5, 1.0
 
 
 def write_volume_explorer(series: Mapping[int, list[ismrmrd.Image]], path: Path) -> Path:
-    """Write one self-contained page with all restored volumes of an image file.
+    """Write one self-contained page with all volumes of an image file that a gadget of image tasks made.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ def write_volume_explorer(series: Mapping[int, list[ismrmrd.Image]], path: Path)
     DataError
         If voxels are NaN or Inf, or an image does not say where it lies.
     """
-    scans = volume_scans(series)
+    scans = volume_scans(series) if is_restored(series) else task_scans(series)
     dtype, shown = how_to_store([sum(volume.voxels.size for volume in scan.volumes.values()) for scan in scans])
     told: dict[str, Any] = {"scans": [], "inFile": len(scans)}
     parts = [page_file("volumes/volumes.html")]
@@ -67,7 +68,13 @@ def write_volume_explorer(series: Mapping[int, list[ismrmrd.Image]], path: Path)
     text = json.dumps(told).replace("<", "\\u003c")
     parts.append(f'<script type="application/json" id="volumes">{text}</script>')
     scripts = [page_file(name) for name in _SCRIPTS]
-    return write_page(path, "Super-resolved volumes", parts, page_file("volumes/volumes.css"), scripts)
+    return write_page(
+        path,
+        "Super-resolved volumes" if is_restored(series) else "Volumes",
+        parts,
+        page_file("volumes/volumes.css"),
+        scripts,
+    )
 
 
 def _element(number: int, kind: str) -> str:
@@ -79,9 +86,10 @@ def _data_element(name: str, text: str) -> str:
 
 
 def _scan_record(number: int, scan: VolumeScan, packed: Mapping[str, PackedVoxels]) -> dict[str, Any]:
-    restored = scan.volumes["super_resolved"].voxels
+    restored = scan.volumes[scan.main].voxels
     peak = float(np.percentile(np.abs(restored), 100 - _BRIGHTER))
-    record: dict[str, Any] = {"label": scan.label, "facts": scan.facts, "window": [0.0, max(peak, 1e-6)]}
+    record: dict[str, Any] = {"label": scan.label, "facts": scan.facts, "main": scan.main}
+    record["window"] = [0.0, max(peak, 1e-6)]
     if "zero_filled" in scan.volumes:
         changed = np.abs(restored.astype(np.float32) - scan.volumes["zero_filled"].voxels)
         record["spread"] = max(float(np.percentile(changed, 100 - _STRONGER)), 1e-6)
@@ -92,7 +100,7 @@ def _scan_record(number: int, scan: VolumeScan, packed: Mapping[str, PackedVoxel
 
 
 def _volume_record(element: str, volume: Volume, packed: PackedVoxels) -> dict[str, Any]:
-    return {
+    record: dict[str, Any] = {
         "kind": volume.kind,
         "title": volume.title,
         "element": element,
@@ -105,3 +113,5 @@ def _volume_record(element: str, volume: Volume, packed: PackedVoxels) -> dict[s
         "axes": volume.axes.tolist(),
         "first": volume.first_voxel_mm.tolist(),
     }
+    own = {"window": volume.window, "colours": volume.colours, "names": volume.names}
+    return record | {name: value for name, value in own.items() if value}

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import ismrmrd
 import numpy as np
@@ -37,7 +37,7 @@ class Volume:
     Attributes
     ----------
     kind : str
-        ``received``, ``zero_filled``, ``first_stage`` or ``super_resolved``.
+        ``received``, ``zero_filled``, ``first_stage`` or ``super_resolved``; or what a task names it.
     title : str
     voxels : (z, y, x) array
         Of the type that came.
@@ -47,6 +47,12 @@ class Volume:
         Along x, y and z.
     first_voxel_mm : (3,) float64
         Centre of voxel (0, 0, 0) in the patient's coordinates.
+    window : (2,) tuple of float, or None
+        Of its own; None: that of the scan.
+    colours : str
+        Map of colours; empty for grey.
+    names : list of str
+        Name by label; empty for what is no label map.
     """
 
     kind: str
@@ -55,6 +61,9 @@ class Volume:
     axes: NDArray
     spacing_mm: tuple[float, float, float]
     first_voxel_mm: NDArray
+    window: tuple[float, float] | None = None
+    colours: str = ""
+    names: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -66,18 +75,28 @@ class VolumeScan:
     label : str
         Its series, and the counters by which it differs from the others of the file.
     volumes : dict of str to Volume
-        By kind; ``super_resolved`` is always there.
+        By kind; the main one is always there.
     facts : dict of str to str
         What malibu told of the restoration.
+    main : str
+        Kind that is shown first, on whose grid the page is.
     """
 
     label: str
     volumes: dict[str, Volume]
     facts: dict[str, str]
+    main: str = "super_resolved"
 
 
 _Place = tuple[int, ...]  # series, and every counter but slice
 _Groups = dict[_Place, list[list[ismrmrd.Image]]]
+
+
+def is_restored(series: Mapping[int, list[ismrmrd.Image]]) -> bool:
+    """Whether a file holds what the super-resolution gadget made."""
+    lowest = SERIES["super_resolved"].offset
+    made = (image.meta.get("MalibuReconstruction") for n, images in series.items() if n > lowest for image in images)
+    return "super-resolution" in made
 
 
 def volume_scans(series: Mapping[int, list[ismrmrd.Image]]) -> list[VolumeScan]:
@@ -111,7 +130,7 @@ def volume_scans(series: Mapping[int, list[ismrmrd.Image]]) -> list[VolumeScan]:
             "images that name super_resolved"
         )
     return [
-        VolumeScan(label, _versions(groups, place), _facts(_sent_as("super_resolved", groups[place])))
+        VolumeScan(label, _versions(groups, place), told_facts(_sent_as("super_resolved", groups[place])))
         for place, label in zip(restored, _labels(restored), strict=True)
     ]
 
@@ -138,7 +157,8 @@ def _labels(places: list[_Place]) -> list[str]:
     return labels
 
 
-def _facts(images: list[ismrmrd.Image]) -> dict[str, str]:
+def told_facts(images: list[ismrmrd.Image]) -> dict[str, str]:
+    """What malibu's own Meta tell of how images were made."""
     meta = images[0].meta
     return {title: " ".join(words(meta[name])) for name, title in _FACTS.items() if name in meta}
 
@@ -150,19 +170,19 @@ def _versions(groups: _Groups, place: _Place) -> dict[str, Volume]:
     def found(kind: str) -> list[ismrmrd.Image]:
         return _sent_as(kind, groups.get((base + SERIES[kind].offset, *counters), []))
 
-    restored = _volume("super_resolved", "super-resolved", found("super_resolved"))
+    restored = placed_volume("super_resolved", "super-resolved", found("super_resolved"))
     versions = {}
     received = [images for images in groups.get((base, *counters), []) if _is_magnitude(images)]
     if found("original"):
-        versions["zero_filled"] = _volume("zero_filled", "zero-filled", found("original"))
+        versions["zero_filled"] = placed_volume("zero_filled", "zero-filled", found("original"))
     elif received:
-        versions |= _as_received(_volume("received", "as received", received[0]), restored)
+        versions |= _as_received(placed_volume("received", "as received", received[0]), restored)
     elif found("difference"):
-        signed = _volume("difference", "difference", found("difference"))
+        signed = placed_volume("difference", "difference", found("difference"))
         before = restored.voxels.astype(np.float32) - signed.voxels
         versions["zero_filled"] = replace(restored, kind="zero_filled", title="zero-filled", voxels=before)
     if found("first_stage"):
-        versions["first_stage"] = _volume("first_stage", "first stage", found("first_stage"))
+        versions["first_stage"] = placed_volume("first_stage", "first stage", found("first_stage"))
     versions["super_resolved"] = restored
     for version in versions.values():
         _check_alike(version, restored)
@@ -185,8 +205,14 @@ def _as_received(received: Volume, restored: Volume) -> dict[str, Volume]:
     }
 
 
-def _volume(kind: str, title: str, images: list[ismrmrd.Image]) -> Volume:
-    """Slices in the order of their slice direction, in which the Fourier transform's centre lies at n // 2."""
+def placed_volume(kind: str, title: str, images: list[ismrmrd.Image]) -> Volume:
+    """Put slices in the order of their slice direction, in which the Fourier transform's centre lies at n // 2.
+
+    Raises
+    ------
+    ScanFileError
+        If there is a single slice, or they are no even stack.
+    """
     (stack,) = plane_series(images)
     if stack.slices < 2:
         raise ScanFileError(f"series {stack.number} is a single slice; volumes have several")

@@ -76,7 +76,7 @@ def evaluate_asl(
     from gadgets.evaluation.image_tasks.perfusion import COLUMNS, LEGEND, evaluate_perfusion
     from gadgets.image_tasks.network import load_planes
     from gadgets.image_tasks.perfusion.work import TASK, WEIGHTS
-    from gadgets.reports.perfusion import write_perfusion_picture
+    from gadgets.reports.image_tasks.perfusion import write_perfusion_picture
 
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
     check_outputs([], json_, picture)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gadgets import RESEARCH_LABEL
 from gadgets.cli.options import (
     DeviceOption,
     FirstSeedOption,
@@ -62,11 +63,12 @@ def evaluate_pvs(
     simulate: Annotated[int, typer.Option(min=1, help="Simulated held-out subjects.")] = 10,
     shape: ShapeOption = "64x96x96",
     seed: FirstSeedOption = 5000,
+    picture: Annotated[Path | None, typer.Option(help="PNG of the last subject by each method.")] = None,
     json_: JsonOption = None,
     device: DeviceOption = None,
 ) -> None:
     """Enhance simulated brains with and without perivascular spaces, and compare with truth and recipe."""
-    from gadgets.device import choose_device, ready_torch
+    from gadgets.device import choose_device
     from gadgets.evaluation.image_tasks.perivascular import (
         LABELS,
         LEGEND,
@@ -76,10 +78,11 @@ def evaluate_pvs(
         evaluate_perivascular,
         loaded_enhancers,
     )
+    from gadgets.reports.image_tasks.perivascular import write_perivascular_picture
 
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
-    check_outputs(weights or [], json_)
-    networks = loaded_enhancers(weights or [], ready_torch(choose_device(device or "auto")))
+    check_outputs(weights or [], json_, picture)
+    networks = loaded_enhancers(weights or [], choose_device(device or "auto"))
     with progress_bar() as progress:
         task = progress.add_task("subjects", total=simulate)
         result = evaluate_perivascular(networks, (z, y, x), seed, simulate, lambda: progress.advance(task))
@@ -89,3 +92,5 @@ def evaluate_pvs(
     print_figures(["", *SPACES_COLUMNS], result.spaces_rows(), "spaces")
     out.print(LEGEND, style="dim")
     write_json(json_, result.to_json())
+    if picture:
+        out.print(f"wrote {write_perivascular_picture(result, picture)} ({RESEARCH_LABEL})")

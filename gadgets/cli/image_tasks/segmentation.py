@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gadgets import RESEARCH_LABEL
 from gadgets.cli.options import (
     FirstSeedOption,
     JsonOption,
@@ -142,6 +143,7 @@ def evaluate_segmentation(
     shape: _ShapeOption = _SHAPE,
     spacing: _SpacingOption = _SPACING,
     seed: FirstSeedOption = 1,
+    picture: Annotated[Path | None, typer.Option(help="PNG of the last volume by each method.")] = None,
     json_: JsonOption = None,
 ) -> None:
     """Outline organs in one view and by the vote of three, and compare with the truth: a table like 7-5."""
@@ -152,12 +154,13 @@ def evaluate_segmentation(
         loaded_subjects,
         simulated_subjects,
     )
+    from gadgets.reports.image_tasks.segmentation import write_segmentation_picture
     from nets.inference.organs.segmentation import OrganNetwork
     from nets.weights import weights_path
 
     if bool(volumes) == bool(simulate):
         raise ParameterError("give volumes, or --simulate COUNT")
-    check_outputs(volumes or [], json_)
+    check_outputs(volumes or [], json_, picture)
     path = weights_path(weights)
     networks = {"one view": OrganNetwork(path, views="one"), "three views": OrganNetwork(path, views="three")}
     subjects = loaded_subjects(volumes) if volumes else simulated_subjects(*_grid(shape, spacing), seed, simulate)
@@ -172,3 +175,5 @@ def evaluate_segmentation(
     out.print("one view against three: " + ("too few volumes for a test" if p is None else f"p = {p:.2g} (Wilcoxon)"))
     out.print(LEGEND, style="dim")
     write_json(json_, result.to_json())
+    if picture:
+        out.print(f"wrote {write_segmentation_picture(result, picture)} ({RESEARCH_LABEL})")

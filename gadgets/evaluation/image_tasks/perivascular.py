@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import sigpy
 from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
@@ -47,11 +48,17 @@ class PerivascularEvaluation:
         By :data:`SPACES_COLUMNS`; a brain without pairs has no figure of them.
     networks : tuple of str
         The first is compared with all other methods.
+    last_volumes : dict of str to (z, y, x) float32
+        Of the last brain with spaces: by method, and as the true label has it.
+    last_mask : (z, y, x) bool
+        Its white matter.
     """
 
     networks: tuple[str, ...]
     quality: dict[str, dict[Key, list[float]]] = field(default_factory=dict)
     spaces: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    last_volumes: dict[str, NDArray] = field(default_factory=dict)
+    last_mask: NDArray = field(default_factory=lambda: np.zeros((0, 0, 0), dtype=bool))
 
     def p_value(self, method: str, key: Key) -> float:
         """Wilcoxon's p of the difference from the first network; not a number for itself, or where there is none."""
@@ -98,7 +105,7 @@ def _spread(values: Sequence[float], digits: int) -> str:
     return f"{mean}±{np.std(values):.{digits}f}" if len(values) > 1 else mean
 
 
-def loaded_enhancers(weights: Sequence[Path], device: str) -> dict[str, Enhancer]:
+def loaded_enhancers(weights: Sequence[Path], device: sigpy.Device) -> dict[str, Enhancer]:
     """Load networks; their names are those of their files.
 
     Raises
@@ -106,21 +113,12 @@ def loaded_enhancers(weights: Sequence[Path], device: str) -> dict[str, Enhancer
     ParameterError
         If two files have one name, or weights cannot be used.
     """
-    import torch
+    from gadgets.image_tasks.perivascular.network import load_enhancer
 
-    from nets.inference.masked_enhancement import MaskedEnhancement
-    from nets.weights import WeightsError, weights_path
-
-    def enhancer(network: MaskedEnhancement) -> Enhancer:
-        return lambda volume, mask: network(torch.from_numpy(volume), torch.from_numpy(mask)).numpy()
-
-    paths = [weights_path(str(path)) for path in weights]
-    if len({path.stem for path in paths}) < len(paths):
+    if len({Path(path).stem for path in weights}) < len(weights):
         raise ParameterError("two weights have the same name; rename one of the files")
-    try:
-        return {path.stem: enhancer(MaskedEnhancement(path, device)) for path in paths}
-    except WeightsError as error:
-        raise ParameterError(str(error)) from error
+    found = {Path(path).stem: load_enhancer(str(path), device) for path in weights}
+    return {name: network for name, network in found.items() if network is not None}
 
 
 def evaluate_perivascular(
@@ -172,6 +170,8 @@ def evaluate_perivascular(
         for name, (volume, of_bare) in volumes.items():
             _add_quality(result.quality.setdefault(name, {}), volume, labels, subject)
             _add_spaces(result.spaces.setdefault(name, {}), volume, of_bare, subject)
+        with_spaces = {name: volume for name, (volume, _) in volumes.items()}
+        result.last_volumes, result.last_mask = with_spaces | {LABELS[0]: subject.label}, subject.white_matter
         progress()
     return result
 

@@ -75,10 +75,15 @@ class Outlines:
         By method, volume and organ.
     seconds : dict of str to list of float
         That a volume took, resampling included.
+    last_subject : Subject or None
+    last_maps : dict of str to (z, y, x) uint8
+        Labels of the last subject by method.
     """
 
     figures: dict[str, list[dict[str, LabelAgreement]]] = field(default_factory=dict)
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    last_subject: Subject | None = None
+    last_maps: dict[str, NDArray] = field(default_factory=dict)
 
     def rows(self, method: str) -> dict[str, dict[str, str]]:
         """Text by organ and column."""
@@ -201,5 +206,7 @@ def evaluate_organs(
             judged = agreement_by_label(found.labels, subject.labels, range(1, len(network.organs)), subject.spacing_mm)
             by_organ = {network.organs[label]: figures for label, figures in judged.items()}
             result.figures.setdefault(method, []).append(by_organ)
+            result.last_maps[method] = found.labels
+        result.last_subject = subject
         progress()
     return result

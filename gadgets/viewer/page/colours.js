@@ -37,6 +37,25 @@ function colourTable(name) {
   return table;
 }
 
+/** Colours of labels: the background is black, label n has the colour n - 1 of matplotlib's tab10 (CC0), by turns. */
+const LABEL_COLOURS = "1f77b4ff7f0e2ca02cd627289467bd8c564be377c27f7f7fbcbd2217becf".match(/.{6}/g);
+
+/**
+ * Colours of labels from 0 to a highest one, for a window between both.
+ * @param {number} highest
+ * @returns {Uint32Array} 256 words, as colourTable() gives them.
+ */
+function labelTable(highest) {
+  const table = new Uint32Array(256);
+  for (let i = 0; i < 256; i++) {
+    const label = Math.round((i / 255) * highest);
+    const text = label ? LABEL_COLOURS[(label - 1) % LABEL_COLOURS.length] : "000000";
+    const [red, green, blue] = [0, 2, 4].map((at) => parseInt(text.substr(at, 2), 16));
+    table[i] = ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  }
+  return table;
+}
+
 /**
  * Colour an image: values from low to high over the table's 256 colours; what is not a number takes the first one.
  * @param {Float32Array} values
@@ -58,4 +77,4 @@ function colourGradient(name) {
   return `linear-gradient(to right,${text.match(/.{6}/g).map((colour) => "#" + colour).join(",")})`;
 }
 
-if (typeof module !== "undefined") module.exports = { COLOUR_MAPS, colourTable, colourise, colourGradient };
+if (typeof module !== "undefined") module.exports = { COLOUR_MAPS, colourTable, labelTable, colourise, colourGradient };

@@ -14,9 +14,10 @@ import malibu
 from gadgets.errors import ParameterError, ScanFileError
 from gadgets.mrd.files import read_images
 from gadgets.multitasking.series import SENT
-from gadgets.viewer.explorer import PAGE_NAME, is_of_volumes, write_explorer, write_explorer_if_possible
+from gadgets.viewer.explorer import PAGE_NAME, write_explorer, write_explorer_if_possible
 from gadgets.viewer.explorer_packing import Packed
 from gadgets.viewer.slice_factors import slices_of
+from gadgets.viewer.volumes_of_series import is_restored
 from recon.multitasking import RadialScan, Result
 from tests.support.volume_scans import slices_of as volume_slices
 
@@ -94,11 +95,11 @@ def test_images_of_others_are_refused() -> None:
 
 def test_super_resolved_volumes_have_a_page_of_their_own(explored: tuple[Result, Path]) -> None:
     images = volume_slices(np.ones((2, 8, 8), np.float32))
-    assert not is_of_volumes({1: images})
+    assert not is_restored({1: images})
     for image in images:
         image.meta = {"MalibuVersion": "0", "MalibuReconstruction": "super-resolution"}
-    assert is_of_volumes({1: images, 101: images})
-    assert not is_of_volumes(read_images(explored[1]))
+    assert is_restored({1: images, 101: images})
+    assert not is_restored(read_images(explored[1]))
 
 
 def test_without_a_tensor_there_is_only_time(explored: tuple[Result, Path], tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ class Controls {
     this.by("spread").value = text(spread);
     this.by("spread").parentElement.hidden = !page.kinds.includes("difference");
     const isSeen = (isDifference) => [page.state.shown, page.state.beside]
-      .some((kind) => kind && (kind === "difference") === isDifference);
+      .some((kind) => kind && !page.recordOf(kind).window && (kind === "difference") === isDifference);
     this.scale("grey-scale", isSeen(false), "grey", [text(low), text(high)]);
     this.scale("difference-scale", isSeen(true), "berlin", [`−${text(spread)}`, "0", `+${text(spread)}`]);
   }

@@ -34,7 +34,7 @@ function actionsOf(page) {
 /** Before against after; again, off. */
 function toggleSwipe(page) {
   const { shown, beside } = page.state;
-  const other = ["zero_filled", "super_resolved", "received"].find((kind) => kind !== shown && page.kinds.includes(kind));
+  const other = ["zero_filled", "super_resolved", "received", ...page.kinds].find((kind) => kind !== shown && page.kinds.includes(kind));
   page.set({ beside: beside ? "" : other || "" });
 }
 

@@ -129,7 +129,7 @@ class PlaneView {
   /** Values of a version's picture, as they are shown. */
   valuesOf(kind) {
     const { mode } = this.page.state;
-    const reduction = mode === "mean" ? "mean" : kind === "difference" ? "extreme" : "max";
+    const reduction = mode === "mean" && !this.page.isOfLabels(kind) ? "mean" : kind === "difference" ? "extreme" : "max";
     return this.page.samplers[kind].picture(this.plane, this.range, reduction);
   }
 
@@ -142,7 +142,7 @@ class PlaneView {
     picture.table = this.page.tableOf(state.shown);
     picture.cross = pixelOf(plane, grid, state.at);
     picture.view = state.views[plane.name];
-    picture.isSmooth = state.isSmooth;
+    picture.isSmooth = state.isSmooth && !this.page.isOfLabels(state.shown);
     picture.tool = state.tool;
     if (state.beside) {
       const window = this.page.windowOf(state.beside);

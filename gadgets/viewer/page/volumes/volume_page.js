@@ -9,7 +9,7 @@ class VolumePage {
     this.told = told;
     this.tables = { grey: colourTable("grey"), difference: colourTable("berlin") };
     this.limits = told.scans.map((scan) => {
-      const { shape, spacing } = scan.volumes.find((volume) => volume.kind === "super_resolved");
+      const { shape, spacing } = scan.volumes.find((volume) => volume.kind === mainOf(scan));
       return { shape, kinds: kindsOf(scan), thickest: Math.max(...shape.map((size, axis) => size * spacing[axis])) };
     });
     const given = stateOf(location.hash, this.limits);
@@ -28,7 +28,7 @@ class VolumePage {
     this.thickest = this.limits[number].thickest;
     const volumes = Object.fromEntries(this.scan.volumes.map((volume) => [volume.kind, { ...volume,
       values: decode(document.getElementById(volume.element).textContent, volume.stored, volume.scale, volume.offset) }]));
-    this.grid = volumes.super_resolved;
+    this.grid = volumes[mainOf(this.scan)];
     if (volumes.zero_filled) volumes.difference = differenceOf(volumes.super_resolved, volumes.zero_filled);
     this.samplers = Object.fromEntries(Object.entries(volumes).map(([kind, volume]) => [kind, new Sampler(this.grid, volume)]));
     this.views = planesOf(this.grid).map((plane) => new PlaneView(this, plane));
@@ -41,7 +41,7 @@ class VolumePage {
     const { shape, spacing } = this.grid;
     const area = ({ plane }) => [plane.across, plane.down].reduce((product, axis) => product * shape[axis] * spacing[axis], 1);
     const largest = this.views.reduce((best, view) => (area(view) > area(best) ? view : best));
-    return { scan: this.told.scans.indexOf(this.scan), shown: "super_resolved", beside: "", swipe: 0.5, mode: "plane",
+    return { scan: this.told.scans.indexOf(this.scan), shown: mainOf(this.scan), beside: "", swipe: 0.5, mode: "plane",
       slab: Math.min(FIRST_SLAB_MM, this.thickest), window: this.scan.window, spread: this.scan.spread || 1, isSmooth: true,
       at: shape.map((size) => size >> 1), tool: "cross", large: largest.plane.name,
       views: { axial: whole, coronal: whole, sagittal: whole } };
@@ -85,17 +85,36 @@ class VolumePage {
     if (this.state.beside) this.set({ shown: this.state.beside, beside: this.state.shown });
   }
 
-  /** Window of a version: differences have their own, which is symmetric about zero. */
+  /** The record of a version; differences that the page computes have none. */
+  recordOf(kind) {
+    return this.scan.volumes.find((volume) => volume.kind === kind) || {};
+  }
+
+  /** Window of a version: differences have their own, which is symmetric about zero; so have maps and labels. */
   windowOf(kind) {
-    return kind === "difference" ? [-this.state.spread, this.state.spread] : this.state.window;
+    if (kind === "difference") return [-this.state.spread, this.state.spread];
+    return this.recordOf(kind).window || this.state.window;
   }
 
   tableOf(kind) {
-    return kind === "difference" ? this.tables.difference : this.tables.grey;
+    const { colours, names } = this.recordOf(kind);
+    const name = kind === "difference" ? kind : names ? `labels to ${names.length - 1}` : colours || "grey";
+    this.tables[name] ||= names ? labelTable(names.length - 1) : colourTable(name);
+    return this.tables[name];
+  }
+
+  /** Whether a version holds labels, between which nothing lies. */
+  isOfLabels(kind) {
+    return Boolean(this.recordOf(kind).names);
   }
 
   setWindowOfShown(low, high) {
+    const record = this.recordOf(this.state.shown);
     if (this.state.shown === "difference") this.set({ spread: (high - low) / 2 });
+    else if (record.window) {
+      if (high > low && !record.names) record.window = [low, high];
+      this.set({});
+    }
     else this.set({ window: [low, high] });
   }
 
@@ -140,6 +159,8 @@ class VolumePage {
   /** Value at the crosshair, to a tenth of the finest version's quantum. */
   valueText(kind) {
     const value = this.value(kind);
+    const { names } = this.recordOf(kind);
+    if (names) return `${Math.round(value)} ${names[Math.round(value)] || ""}`;
     const text = Math.abs(value).toFixed(digitsFor(this.finestQuantum));
     return (value < 0 ? "−" : kind === "difference" ? "+" : "") + text;
   }
@@ -193,6 +214,11 @@ class VolumePage {
       this.controls.say(`${link.download} is saved.`);
     });
   }
+}
+
+/** The version that is shown first, on whose grid the page is. */
+function mainOf(scan) {
+  return scan.main || "super_resolved";
 }
 
 /** Versions that can be shown, in the order of the processing. */

@@ -1,0 +1,1 @@
+"""Pages and pictures of tasks from images to images."""
