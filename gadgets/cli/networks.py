@@ -33,7 +33,8 @@ def nets(
         bool, typer.Option("--add-digest", help="Write the file of --weights anew with a digest of its tensors.")
     ] = False,
 ) -> None:
-    """List the network architectures, and the weights that malibu ships."""
+    """List the network architectures, who trains and who runs them, and the weights that malibu ships."""
+    from gadgets.network_uses import with_uses
     from nets.catalogue import network_rows, weight_rows
     from nets.weights import WeightsError, add_digest as write_anew
 
@@ -46,15 +47,19 @@ def nets(
     except WeightsError as error:
         raise ParameterError(str(error)) from error
     if json_:
-        out.print_json(json.dumps({"architectures": network_rows(), "weights": files}))
+        out.print_json(json.dumps({"architectures": with_uses(network_rows()), "weights": files}))
         return
     if weights is None:
-        table = Table("network", "parameters", "sees", "shipped weights", "licence", "for", "source")
-        for row in network_rows():
+        table = Table(
+            "network", "parameters", "sees", "training", "shipped weights", "gadget", "licence", "for", "source"
+        )
+        for row in with_uses(network_rows()):
             sees = "everything" if row["receptive_field"] is None else f"{row['receptive_field']} px"
             shipped = row["shipped_weights"] or "-"
-            cells = (row["name"], f"{row['parameters']:,}", sees, shipped, row["licence"], row["task"], row["source"])
-            table.add_row(*cells)
+            training = ", ".join(row["recipes"]) or {"alike": "as others of its task"}.get(row["training"], "-")
+            runs = ", ".join(gadget.removesuffix("Gadget") for gadget in row["gadgets"]) or "-"
+            told = (row["licence"], row["task"], row["source"])
+            table.add_row(row["name"], f"{row['parameters']:,}", sees, training, shipped, runs, *told)
         print_table(table)
     for row in files:
         table = Table(title=f"weights {row['file']} ({RESEARCH_LABEL})", show_header=False, title_justify="left")

@@ -168,6 +168,12 @@ def test_nets_lists_every_architecture_and_the_shipped_weights() -> None:
     names = ("gan_coronary_dragan", "sr_brain_l1", "sr_coronary_l1")
     assert rows["mdcsrn"]["shipped_weights"] == " ".join(f"{name}.safetensors" for name in names)
     assert rows["rrdg"]["shipped_weights"] is None
+    assert (rows["alamo"]["recipes"], rows["alamo"]["gadgets"]) == (["alamo", "alamo_paper"], ["SegmentationGadget"])
+    assert (rows["unet"]["training"], rows["unet"]["gadgets"]) == ("alike", ["AslGadget"])
+    assert rows["dragan_discriminator"]["recipes"] == ["gan_coronary_dragan", "gan_dragan_paper"]
+    assert (rows["patch_critic"]["recipes"], rows["patch_critic"]["gadgets"]) == (["gan_rrdg_paper"], [])
+    assert rows["srcnn"]["gadgets"] == ["SuperResolutionGadget", "PerivascularGadget"]
+    assert all(row["training"] for row in rows.values())
     assert len(found["weights"]) == 5
     for weights in found["weights"]:
         assert weights["licence"] == "MIT"
