@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 
-from tests.support import fidelity_faults, looking_faults, organ_faults
+from tests.support import fidelity_faults, looking_faults, organ_faults, task_faults
 from tests.support.network_faults import TABLE
 
 
@@ -256,7 +256,7 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
     ],
 }
 
-_ALL = {**_TABLE, **TABLE, **organ_faults.TABLE, **fidelity_faults.TABLE, **looking_faults.TABLE}
+_ALL = {**_TABLE, **TABLE, **organ_faults.TABLE, **fidelity_faults.TABLE, **looking_faults.TABLE, **task_faults.TABLE}
 FAULTS = tuple(Fault(path, old, new) for path, changes in _ALL.items() for old, new in changes)
 
 WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {

@@ -77,6 +77,14 @@ RECON = {
     "recon/perfusion/perfusion_maps.py": _tests("perfusion", "perfusion_maps"),
     "recon/perfusion/quantification.py": _tests("perfusion", "quantification"),
     "recon/perfusion/regression.py": _tests("perfusion", "regression", "perfusion_maps"),
+    "recon/perivascular/enhancement.py": _tests("perivascular", "enhancement"),
+    "recon/perivascular/haar.py": _tests("perivascular", "labels"),
+    "recon/perivascular/labels.py": _tests("perivascular", "labels"),
+    "recon/perivascular/masked_volume.py": _tests("perivascular", "enhancement", "labels"),
+    "recon/perivascular/neighbours.py": _tests("perivascular", "neighbours"),
+    "recon/perivascular/tubes.py": _tests("perivascular", "tubes", "enhancement"),
+    "recon/perivascular/white_matter.py": _tests("perivascular", "white_matter"),
+    "recon/simulation/perivascular/brain_scan.py": _tests("simulation/perivascular", "brain_scan"),
     "recon/cartesian.py": ("tests/recon/test_cartesian.py",),
 }
 
@@ -128,6 +136,8 @@ TRAINING = {
     "nets/data/organs/organ_slices.py": _nets("data/organs", "slices"),
     "nets/inference/organs/synthesis.py": ("tests/gadgets/cli/image_tasks/test_synthesise.py",),
     "nets/scaling.py": (*_nets("inference", "spatial_factor"), *_nets("data", "pairs", "volumes")),
+    "nets/data/masked_pairs.py": _nets("data", "masked_pairs"),
+    "nets/inference/masked_enhancement.py": _nets("inference", "masked_enhancement"),
     "nets/inference/plane_networks.py": _nets("inference", "plane_networks"),
     "nets/inference/patches.py": _nets("inference", "super_resolution", "spatial_factor"),
     "nets/inference/attention_maps.py": _nets("inference", "attention_maps"),
@@ -135,7 +145,23 @@ TRAINING = {
     "nets/inference/spatial_factor.py": (*_nets("inference", "spatial_factor"), *_nets("training", "spatial_factor")),
 }
 
+_PERIVASCULAR = "tests/gadgets/image_tasks/perivascular/test_enhancing.py"
+_SEGMENTATION = "tests/gadgets/image_tasks/segmentation/test_outlining_organs.py"
+_PERFUSION = "tests/gadgets/image_tasks/perfusion/test_gadget.py"
+
+TASKS = {
+    "gadgets/image_tasks/gadget.py": (_SEGMENTATION, "tests/gadgets/image_tasks/test_kinds.py"),
+    "gadgets/image_tasks/images.py": (_SEGMENTATION, _PERIVASCULAR),
+    "gadgets/image_tasks/stacks.py": (_PERIVASCULAR, _SEGMENTATION),
+    "gadgets/image_tasks/perfusion/control_label.py": (_PERFUSION,),
+    "gadgets/image_tasks/perivascular/white_matter_mask.py": (_PERIVASCULAR,),
+    "gadgets/image_tasks/perivascular/work.py": (_PERIVASCULAR,),
+    "gadgets/image_tasks/segmentation/work.py": (_SEGMENTATION,),
+    "gadgets/simulated/labelled_volumes.py": (_SEGMENTATION,),
+}
+
 GROUPS = {
+    "gadgets of image tasks": TASKS,
     "losses, training, export": TRAINING,
     "architectures": _found(
         "nets/architectures/*.py nets/architectures/planar/*.py nets/architectures/parcellation/*.py",

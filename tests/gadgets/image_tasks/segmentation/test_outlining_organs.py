@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from gadgets.errors import RemoteError
+from gadgets.image_tasks.segmentation.work import grid_of
+from gadgets.image_tasks.stacks import one_volume
 from gadgets.mrd.files import ImageSource, read_images
 from gadgets.simulated.labelled_volumes import turned, write_abdomen_scan
 from recon.simulation.abdomen.organ_labels import ORGANS
@@ -165,6 +167,22 @@ def test_bad_volumes_are_refused_and_no_original_is_lost(
 def test_weights_of_another_task_are_refused(given: str, problem: str, scans: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match=problem):
         replay_task(GADGET, scans["axial"], tmp_path / "out.h5", weights=given)
+
+
+@pytest.mark.parametrize("orientation", ["axial", "coronal", "sagittal"])
+def test_voxels_lie_where_the_images_say(orientation: str, scans: dict[str, Path]) -> None:
+    images = list(ImageSource(scans[orientation]).items())
+    stack = one_volume(images[::-1], "the test")
+    z, y, x = stack.voxels.shape
+    grid, middle = grid_of(stack), images[z // 2]
+    for number in (0, z // 2, z - 1):
+        found = grid.affine @ [number, y // 2, x // 2, 1]
+        np.testing.assert_allclose(found[:3], images[number].position[:], atol=1e-3)
+    along_x = grid.affine[:3, 2] * x
+    np.testing.assert_allclose(along_x, middle.field_of_view[0] * np.array(middle.read_dir[:]), atol=1e-3)
+    volume = retyped(middle, stack.voxels[None])
+    volume.field_of_view[2] = z * stack.voxel_mm[0]
+    np.testing.assert_allclose(grid_of(one_volume([volume], "the test")).affine, grid.affine, atol=1e-3)
 
 
 def test_simulated_organs_lie_where_their_slices_say(scans: dict[str, Path]) -> None:
