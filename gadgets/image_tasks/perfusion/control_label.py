@@ -99,7 +99,7 @@ def series_of(images: Iterable[ismrmrd.Image], labelling: Labelling, parameters:
     Raises
     ------
     DataError
-        If the images make no pairs, or their matrices differ.
+        If the images make no pairs, their matrices differ, or a proton density was named and did not come.
     """
     groups = volumes_in(image for image in images if is_magnitude(image))
     kinds = [kind_of(group[0], parameters.m0_series) for group in groups]
@@ -107,6 +107,11 @@ def series_of(images: Iterable[ismrmrd.Image], labelling: Labelling, parameters:
     densities = [group for group, kind in zip(groups, kinds, strict=True) if kind == "m0"]
     if not frames:
         raise DataError("no control and label images came; send the magnitudes of the perfusion scan")
+    if parameters.m0_series is not None and not densities:
+        raise DataError(
+            f"m0_series={parameters.m0_series} names the proton density, but no image of that series came; send it, or "
+            "leave m0_series out: the control images stand in for it"
+        )
     numbers = sorted({int(group[0].image_series_index) for group in frames})
     if len(numbers) > 1:
         raise DataError(

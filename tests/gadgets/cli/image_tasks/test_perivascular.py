@@ -34,7 +34,9 @@ def test_evaluation_prints_its_tables(tmp_path: Path) -> None:
     card = ModelCard("dcdensenet", card_config("dcdensenet", config), "", "", 0, preprocessing={"label": "truth"})
     save_weights(tmp_path / "mine.safetensors", build("dcdensenet", config), card)
     shape = ("--simulate", "1", "--shape", "32x48x48")
-    told = malibu("evaluate", "pvs", tmp_path / "mine.safetensors", *shape, "--json", tmp_path / "f.json")[0]
+    files = ("--json", tmp_path / "f.json", "--picture", tmp_path / "p.png")
+    told = malibu("evaluate", "pvs", tmp_path / "mine.safetensors", *shape, *files)[0]
+    assert (tmp_path / "p.png").read_bytes()[:4] == b"\x89PNG"
     for word in ("against the truth", "against the recipe", "mine", "Haar gain", "per cm3 without PVS", "Wilcoxon"):
         assert word in told
     assert json.loads((tmp_path / "f.json").read_text())["networks"] == ["mine"]

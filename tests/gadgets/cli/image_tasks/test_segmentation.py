@@ -34,9 +34,9 @@ def test_organs_are_evaluated_from_files_and_from_seeds(tmp_path: Path) -> None:
     grid = ("--shape", "20x24x36", "--spacing", "10x10x10")
     assert "2 abdomens are in" in run("prepare-abdomens", tmp_path / "v", "--count", 2, *grid)
     options = ("--weights", weights(tmp_path / "w.safetensors"))
-    text = run(
-        "evaluate", "segmentation", *(tmp_path / "v/train").glob("*.h5"), *options, "--json", tmp_path / "f.json"
-    )
+    files = ("--json", tmp_path / "f.json", "--picture", tmp_path / "p.png")
+    text = run("evaluate", "segmentation", *(tmp_path / "v/train").glob("*.h5"), *options, *files)
+    assert (tmp_path / "p.png").read_bytes()[:4] == b"\x89PNG"
     for word in ("one view", "three views", "liver", "vertebral bodies", "mean", "s per volume", "too few volumes"):
         assert word in text
     figures = json.loads((tmp_path / "f.json").read_text())

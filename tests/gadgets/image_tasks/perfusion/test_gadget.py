@@ -161,6 +161,12 @@ def test_bad_series_are_refused_and_no_original_is_lost(how: str, problem: str, 
     assert sum(len(images) for number, images in kept.items() if number < 100) == ImageSource(path).item_count
 
 
+def test_a_proton_density_that_was_named_must_come(scan: Path, tmp_path: Path) -> None:
+    with pytest.raises(RemoteError, match="m0_series=2 names the proton density, but no image of that series came"):
+        replay_asl(scan, tmp_path / "out.h5", m0_series="2")
+    assert_untouched(scan, read_images(tmp_path / "out.incomplete.h5")[1])
+
+
 @pytest.mark.parametrize(
     ("removed", "problem"), [("TR", "set tr_ms"), ("pld_ms", "set pld_ms"), ("tau_ms", "set tau_ms")]
 )
