@@ -37,7 +37,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
         ("() if ORIGINAL in parameters.images else work.passed", "work.passed"),
     ],
     "gadgets/image_tasks/perivascular/work.py": [
-        ("found.enhanced - stack.voxels", "stack.voxels - found.enhanced"),
+        ("enhanced - stack.voxels", "stack.voxels - enhanced"),
         ('if parameters.mismatch == "error":', 'if parameters.mismatch == "warn":'),
         ("brain.mask, threshold)", "brain.mask)"),
     ],

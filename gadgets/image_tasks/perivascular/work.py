@@ -45,10 +45,12 @@ class PerivascularWork(TaskWork):
             brain = brain_of(images, self._parameters, network)
         stack, threshold = brain.stack, self._parameters.threshold
         with clock.stage("enhance and map"):
-            found = enhance_spaces(stack.voxels, stack.voxel_mm, network or _as_it_is, brain.mask, threshold)
+            magnitude = np.maximum(stack.voxels, 0)  # Fourier transforms upstream leave rounding below zero
+            found = enhance_spaces(magnitude, stack.voxel_mm, network or _as_it_is, brain.mask, threshold)
         results = {"spaces": found.response, "mask": found.mask}
         if network is not None:
-            results |= {"enhanced": found.enhanced, "difference": found.enhanced - stack.voxels}
+            enhanced = np.where(found.mask, found.enhanced, stack.voxels)
+            results |= {"enhanced": enhanced, "difference": enhanced - stack.voxels}
         meta = self._meta(found, brain.mismatch, clock)
         for kind in self._parameters.images:
             if kind in results:
