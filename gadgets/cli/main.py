@@ -14,7 +14,6 @@ from rich.table import Table
 
 from gadgets import RESEARCH_LABEL, __version__
 from gadgets.cli.benchmarks import benchmark
-from gadgets.cli.clusters.batch import batch
 from gadgets.cli.ending import one_line_errors
 from gadgets.cli.exchange import check_exchange, dicom, nifti, restore, write_exchange
 from gadgets.cli.image_tasks.perfusion import evaluate_asl, prepare_perfusion, simulate_asl
@@ -29,6 +28,7 @@ from gadgets.cli.image_tasks.segmentation import (
 )
 from gadgets.cli.image_tasks.stenosis_reading import evaluate_reading
 from gadgets.cli.job_list import jobs
+from gadgets.cli.machines.batch import batch
 from gadgets.cli.machines.federate import federate
 from gadgets.cli.networks import calibrate, nets, prepare_courses, prepare_pairs
 from gadgets.cli.options import (

@@ -202,7 +202,7 @@ class Samples(TrainingData):
 
     def _loader(self, samples: Dataset, batch_size: int, **options: Any) -> DataLoader:
         """Load ahead of the training; into memory from which a GPU copies while it computes."""
-        working = {"persistent_workers": True, "prefetch_factor": _AHEAD} if self.workers else {}
+        working: dict[str, Any] = {"persistent_workers": True, "prefetch_factor": _AHEAD} if self.workers else {}
         return DataLoader(
             samples,
             batch_size,

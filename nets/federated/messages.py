@@ -77,7 +77,7 @@ def task(weights: ArrayRecord, asked: Round) -> RecordDict:
 def asked_of(content: RecordDict) -> Round:
     """Read the settings of a round."""
     record = content.config_records[ROUND]
-    return Round(**{field.name: record[field.name] for field in fields(Round)})  # type: ignore[arg-type]
+    return Round(**{field.name: record[field.name] for field in fields(Round)})
 
 
 def reply(tensors: Tensors | None, reference: Tensors, samples: int, half: bool) -> RecordDict:

@@ -1,1 +1,0 @@
-"""The commands of ``malibu`` that share work out."""
