@@ -15,8 +15,11 @@ _OF_GADGETS = {
 """Tasks of the registry of architectures, up to a comma, and names of architectures that a gadget loads beside them."""
 
 _NAMED = re.compile(r"^ +(?:architecture|discriminator): *(\w+)", re.MULTILINE)
-_DRAGAN = re.compile(r"^ +gan: dragan\b", re.MULTILINE)
-"""Recipes of DRAGAN train its discriminator without naming it: it is the default. YAML's reader comes with training."""
+_UNNAMED = {
+    re.compile(r"^ +gan: dragan\b", re.MULTILINE): {"dragan_discriminator"},
+    re.compile(r"^ +class_path: .*\.SpadeTraining$", re.MULTILINE): {"spade", "spade_critic"},
+}
+"""What recipes train without naming it, since it is the default. YAML's reader comes with training."""
 
 
 def recipes_by_architecture() -> dict[str, list[str]]:
@@ -25,8 +28,8 @@ def recipes_by_architecture() -> dict[str, list[str]]:
     recipes = files("gadgets") / "configs" / "train"
     for path in sorted(recipes.iterdir(), key=lambda path: path.name):
         text = path.read_text(encoding="utf-8")
-        names = set(_NAMED.findall(text)) | ({"dragan_discriminator"} if _DRAGAN.search(text) else set())
-        for name in names:
+        defaults = (names for mark, names in _UNNAMED.items() if mark.search(text))
+        for name in {*_NAMED.findall(text)}.union(*defaults):
             found.setdefault(name, []).append(path.name.removesuffix(".yaml"))
     return found
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import ismrmrd
 
-from gadgets.image_tasks.kinds import split_by_kind
+from gadgets.image_tasks.kinds import grouped, other_kind, split_by_kind
 from gadgets.image_tasks.task import ImageTask, TaskWork
 from gadgets.super_resolution.acceleration import check_acceleration
 from gadgets.super_resolution.attention import attention_images, check_queries
@@ -30,7 +30,7 @@ class RestorationWork(TaskWork):
 
     def passed(self, images: list[ismrmrd.Image]) -> list[ismrmrd.Image]:
         """Give phase images and the like: nothing that is sent stands for them."""
-        return split_by_kind(images)[1]
+        return [image for group in grouped(images) if other_kind(group) for image in group]
 
     def finish(self, images: list[ismrmrd.Image], clock: StageClock) -> Iterator[ismrmrd.Image]:
         """Restore each volume of magnitudes."""

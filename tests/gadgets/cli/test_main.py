@@ -171,10 +171,11 @@ def test_nets_lists_every_architecture_and_the_shipped_weights() -> None:
     assert (rows["alamo"]["recipes"], rows["alamo"]["gadgets"]) == (["alamo", "alamo_paper"], ["SegmentationGadget"])
     assert (rows["unet"]["training"], rows["unet"]["gadgets"]) == ("alike", ["AslGadget"])
     assert rows["dragan_discriminator"]["recipes"] == ["gan_coronary_dragan", "gan_dragan_paper"]
+    assert rows["spade"]["recipes"] == rows["spade_critic"]["recipes"] == ["spade", "spade_paper"]
     assert (rows["patch_critic"]["recipes"], rows["patch_critic"]["gadgets"]) == (["gan_rrdg_paper"], [])
     assert rows["srcnn"]["gadgets"] == ["SuperResolutionGadget", "PerivascularGadget"]
     assert all(row["training"] for row in rows.values())
-    assert len(found["weights"]) == 5
+    assert len(found["weights"]) == 8
     for weights in found["weights"]:
         assert weights["licence"] == "MIT"
         assert weights["use"] == "research use only - not a medical device"

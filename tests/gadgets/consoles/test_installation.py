@@ -26,7 +26,7 @@ def server_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_installed_malibu_passes_and_an_edited_one_is_told(server_path: Path) -> None:
     written = install_configurations(server_path)
     assert (server_path / "share/gadgetron/config/multitasking.xml").read_text() == SHIPPED_XML
-    assert len(written) == 6
+    assert len(written) == 8
     written[1].write_text("<edited/>")
     written[2].unlink()
     found = list(checks(server_path))

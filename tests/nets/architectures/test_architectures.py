@@ -37,6 +37,7 @@ SMALL = {
     "unet": {"width": 4, "levels": 2},
     "dilated_net": {"width": 4, "dilations": (1, 2, 4)},
     "alamo": {"inputs": 3, "outputs": 6, "growth": 3},
+    "highres3dnet": {"classes": 5, "width": 2, "wide": 4},
     "spade": {"classes": 3, "width": 2, "blocks": (2, 2, 1), "hidden": 4, "latent": 5},
     "spade_critic": {"classes": 3, "width": 2, "layers": 2},
 }
@@ -68,7 +69,7 @@ def test_matrix_is_kept(name: str, odd: bool) -> None:
     matrix = ((17, 13) if odd else (16, 16)) if ARCHITECTURES[name].dims == 2 else ((9, 8, 11) if odd else (8, 8, 8))
     with torch.no_grad():
         result = network(torch.randn(2, channels_in(name), *matrix))
-    assert result.shape == (2, {"mdcn": 4, "dense_unet": 4, "alamo": 6}.get(name, 1), *matrix)
+    assert result.shape == (2, {"mdcn": 4, "dense_unet": 4, "alamo": 6, "highres3dnet": 5}.get(name, 1), *matrix)
     assert torch.isfinite(result).all()
 
 

@@ -94,7 +94,7 @@ def test_server_s_settings_stand_below_the_console_s(spoken: Spoken, xml: bytes,
     [
         (
             [by_name("nobody")],
-            "no configuration 'nobody' is known here; known are asl, multitasking, super_resolution_brain",
+            "no configuration 'nobody' is known here; known are asl, multitasking, multitasking_distributed",
         ),
         ([by_name("multitasking"), parameters(rnak=4)], "did you mean 'rank'"),
         ([by_name("multitasking"), parameters(rank="many")], "rank"),

@@ -10,6 +10,7 @@ from gadgets.errors import ParameterError
 
 GADGETS = {
     "multitasking": "MultitaskingGadget",
+    "multitasking_distributed": "MultitaskingGadget",
     "asl": "AslGadget",
     "perivascular": "PerivascularGadget",
     "segmentation": "SegmentationGadget",

@@ -178,14 +178,17 @@ def test_a_replay_is_watched_and_ends_when_its_explorer_is_open(tmp_path: Path) 
         if not looking:
             looking.append(threading.Thread(target=explore, args=(said[0].split()[-1],)))
             looking[0].start()
+            open_by_now.wait(120)  # a browser may take longer to start than the scan takes
         show(image)
 
     def explore(address: str) -> None:
         with opened(address) as tab:
+            open_by_now.set()
             until(tab, "document.querySelector('#state a') !== null", 60)
             tab.click("#state a")
             titles.append(tab.title())
 
+    open_by_now = threading.Event()
     looking: list[threading.Thread] = []
     titles: list[str] = []
     with (
