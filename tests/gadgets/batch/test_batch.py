@@ -188,7 +188,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Lo
         yield folder, running, reference_of(folder, running)
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize(
+    "victim", [victim if victim == "client" else pytest.param(victim, marks=pytest.mark.slow) for victim in VICTIMS]
+)
 def test_a_kill_loses_and_doubles_nothing(
     cluster: tuple[Path, LoopbackCluster, dict[str, object]], victim: str, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ def printed() -> list[str]:
 
 
 @needs_torch
+@pytest.mark.slow  # a minute; each part has tests of its own
 def test_every_command_runs_as_printed(tmp_path: Path) -> None:
     script = "set -e -m\n" + "".join(printed())
     for port in PORTS:

@@ -48,6 +48,7 @@ def test_an_error_of_the_gadget_is_told(short_file: Path) -> None:
         measure_latency(scan, b"<configuration><rnak>4</rnak></configuration>", speed=20.0)
 
 
+@pytest.mark.slow  # what it prints has tests of its own
 def test_the_command_prints_a_table_and_writes_page_and_figures(short_file: Path, tmp_path: Path) -> None:
     page, figures = tmp_path / "latency.html", tmp_path / "latency.json"
     chosen = ["temporal_model=realtime", "rank=4", "images=time_average", "reconstruction=backprojection"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import ismrmrd
 import numpy as np
+import pytest
 
 from gadgets.configuration import executed_gadget
 from gadgets.consoles.fire.connection import Choice
@@ -148,6 +149,7 @@ def test_noise_of_an_earlier_connection_counts(
     assert "receiver noise standard deviation" not in without.images[0][1]
 
 
+@pytest.mark.slow  # the way of the reconstruction above, with another gadget
 def test_a_restoration_is_fetched_later(xml: bytes, tmp_path: Path, identity_network: Path) -> None:
     """The console's own images go back at once, even if there is no room for them; the restored come later."""
     given = {"stages": "one", "first_stage": str(identity_network), "acceleration": "4x4"}
