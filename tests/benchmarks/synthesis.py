@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gadgets.datasets.abdomens import prepare_abdomens
+from gadgets.datasets.labelled.abdomens import prepare_abdomens
 from gadgets.datasets.organs.synthetic_volumes import synthesise
 from nets.data.organs.labelled_files import read_labelled
 from nets.inference.organs.segmentation import OrganNetwork

@@ -67,7 +67,7 @@ def prepare_abdomens(
     seed: FirstSeedOption = 1000,
 ) -> None:
     """Make abdomens with labelled organs to train on, simulated, split by subject; run again, it goes on."""
-    from gadgets.datasets.abdomens import prepare_abdomens as prepare
+    from gadgets.datasets.labelled.abdomens import prepare_abdomens as prepare
 
     size, spacing_mm = _grid(shape, spacing)
     with progress_bar() as progress:
@@ -99,7 +99,7 @@ def import_labels(
     spacing: _SpacingOption = _SPACING,
 ) -> None:
     """Bring an own volume and its outlined organs to a network's grid, to train on or to evaluate with."""
-    from gadgets.datasets.labelled_nifti import import_labelled
+    from gadgets.datasets.labelled.labelled_nifti import import_labelled
 
     check_outputs([image, labels], output)
     z, y, x = numbers(spacing, 3, "--spacing")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gadgets.datasets.abdomens import prepare_abdomens
+from gadgets.datasets.labelled.abdomens import prepare_abdomens
 from gadgets.errors import ParameterError, ScanFileError
 from gadgets.evaluation.image_tasks.segmentation import (
     MEAN,

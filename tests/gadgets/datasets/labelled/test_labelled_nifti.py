@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from gadgets.datasets.labelled_nifti import import_labelled
+from gadgets.datasets.labelled.labelled_nifti import import_labelled
 from gadgets.errors import ScanFileError
 from nets.data.organs.labelled_files import read_labelled
 
