@@ -1,8 +1,8 @@
 """What a worker does with a scan: reconstruct it, or a slice of it, and put slices together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gadgets.batch.found import Scan
 from gadgets.batch.order import Order
@@ -17,6 +17,9 @@ from gadgets.registry import gadget_entry
 
 _LONGEST_SLICE_S = 86_400.0
 """A day without an image: more than ADMM takes for the largest scan; a worker that hangs does not do so for ever."""
+
+_LEAST_OF_A_NAME = 2
+"""Letters of names that are taken out of texts: shorter ones stand in any word, and name nobody."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,15 @@ def joined(order: Order, results: Results, scan: Scan) -> None:
     OSError
         If a file failed.
     """
-    partial = results.work / results.images(scan.key).name
     parts = [results.slice_images(scan.key, number) for number in scan.slices]
+    if not results.images(scan.key).exists():  # else by a worker that was lost after it had delivered
+        _write_joined(order, results, scan, parts)
+    for part in parts:
+        part.unlink(missing_ok=True)
+
+
+def _write_joined(order: Order, results: Results, scan: Scan, parts: Sequence[Path]) -> None:
+    partial = results.work / results.images(scan.key).name
     with open_source(scan.path, order.group) as source:
         header = anonymous_xml(source.header)
     by_slice = [read_images(part) for part in parts]
@@ -105,8 +115,6 @@ def joined(order: Order, results: Results, scan: Scan) -> None:
                     file.append(image)
     write_summary(results, scan.key, summary_of(partial))
     deliver(partial, results.images(scan.key))
-    for part in parts:
-        part.unlink(missing_ok=True)
 
 
 def _gadget(order: Order, slice_index: int | None) -> Gadget:
@@ -118,8 +126,10 @@ def _gadget(order: Order, slice_index: int | None) -> Gadget:
 
 
 def without_names(text: str, path: Path) -> str:
-    """Take a scan's path and name out of an error, which goes into pages and logs."""
-    names: list[Any] = [path.resolve(), path, path.name]
+    """Take a scan's path, name and folders out of an error, which goes into pages and logs; white space may be less."""
+    whole = path.resolve()
+    names = [str(whole), str(path), str(whole.parent), whole.name, whole.stem, whole.parent.name]
     for name in names:
-        text = text.replace(str(name), "the scan")
+        for spelt in (name, repr(name)[1:-1], " ".join(name.split())):
+            text = text.replace(spelt, "the scan") if len(spelt) > _LEAST_OF_A_NAME else text
     return text

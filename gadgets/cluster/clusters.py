@@ -31,6 +31,15 @@ _NONE_WAITS_AT_A_WORKER = 1.0
 _COMING_S = 120.0
 """Longest wait for the first worker of this machine or of an address: on a busy one, Python takes half a minute."""
 
+_QUEUED_S = 24 * 3600.0
+"""Longest wait for the first job of SLURM, which may stand in a queue for hours."""
+
+_SETTINGS = {
+    "distributed.scheduler.worker-saturation": _NONE_WAITS_AT_A_WORKER,
+    # What no worker can take fails, instead of waiting for ever for one that will not come.
+    "distributed.scheduler.no-workers-timeout": "10 minutes",
+}
+
 
 @contextmanager
 def opened_cluster(place: Place) -> Iterator[tuple["Client", bool]]:
@@ -59,12 +68,14 @@ def opened_cluster(place: Place) -> Iterator[tuple["Client", bool]]:
     logging.getLogger("distributed").setLevel(logging.ERROR)  # else each worker tells how it starts and ends
     with ExitStack() as closing:
         closing.enter_context(children_have({"DASK_LOGGING__DISTRIBUTED": "error"}))
-        closing.enter_context(dask.config.set({"distributed.scheduler.worker-saturation": _NONE_WAITS_AT_A_WORKER}))
+        closing.enter_context(dask.config.set(_SETTINGS))
         if place.cluster in (None, "local"):
+            if place.listen not in (None, LOOPBACK):
+                raise ParameterError("workers of this machine need no address: leave --listen out, or say slurm")
             workers = place.workers or available_cpus()
             threads = place.threads or threads_of_each(workers)
             closing.enter_context(children_have(thread_variables(threads)))
-            client = Client(closing.enter_context(_local(workers, place.listen or LOOPBACK)))
+            client = Client(closing.enter_context(_local(workers)))
         elif place.cluster == "slurm":
             workers = place.workers or 1
             client = Client(closing.enter_context(_slurm(place, workers)))
@@ -72,7 +83,11 @@ def opened_cluster(place: Place) -> Iterator[tuple["Client", bool]]:
             workers = place.workers or 1
             client = _connected(str(place.cluster))
         closing.callback(_closed, client)
-        _await_workers(client, workers if place.cluster != "slurm" else 1)
+        if place.cluster == "slurm":
+            log.info("%d jobs of SLURM are queued; the work begins with the first that starts", workers)
+            _await_workers(client, 1, _QUEUED_S)
+        else:
+            _await_workers(client, workers, _COMING_S)
         yield client, place.cluster in (None, "local")
 
 
@@ -80,20 +95,20 @@ def _closed(client: "Client") -> None:
     client.close(timeout=5)
 
 
-def _local(workers: int, listen: str) -> "Cluster":
+def _local(workers: int) -> "Cluster":
     """Processes of this machine, one thread each for tasks; those of a process that ends at once end with it."""
     from distributed import Nanny, Scheduler, SpecCluster
 
     gpus = gpu_count()
     specification = {}
     for number in range(workers):
-        options: dict[str, Any] = {"host": listen, "nthreads": 1, "dashboard": False, "memory_limit": 0}
+        options: dict[str, Any] = {"host": LOOPBACK, "nthreads": 1, "dashboard": False, "memory_limit": 0}
         options["preload"] = [cores.__name__]
         if gpus:
             seen = str(number) if number < gpus else ""
             options |= {"env": {"CUDA_VISIBLE_DEVICES": seen}, "resources": {"GPU": 1} if seen else {}}
         specification[number] = {"cls": Nanny, "options": options}
-    scheduler = {"cls": Scheduler, "options": {"host": listen, "dashboard_address": f"{listen}:0"}}
+    scheduler = {"cls": Scheduler, "options": {"host": LOOPBACK, "dashboard_address": f"{LOOPBACK}:0"}}
     return SpecCluster(scheduler=scheduler, workers=specification)
 
 
@@ -117,6 +132,8 @@ def _slurm(place: Place, workers: int) -> "Cluster":
         memory=f"{memory_gb}GiB" if place.memory_gb else memory_gb,
         protocol="tls://",
         security=Security.temporary(),
+        # Without TLS: of nobody's business beyond the worker's own machine.
+        worker_extra_args=["--no-dashboard", "--dashboard-address", f"{LOOPBACK}:0"],
         shared_temp_directory=dask.config.get("jobqueue.slurm.shared-temp-directory") or str(Path.cwd()),
         job_script_prologue=[f"export {name}={value}" for name, value in thread_variables(threads).items()],
         scheduler_options={"host": place.listen, "dashboard_address": f"{LOOPBACK}:0"},
@@ -139,15 +156,15 @@ def _connected(address: str) -> "Client":
         ) from error
 
 
-def _await_workers(client: "Client", workers: int) -> None:
+def _await_workers(client: "Client", workers: int, longest_s: float) -> None:
     from distributed import TimeoutError as TooLate
 
     try:
-        client.wait_for_workers(workers, timeout=_COMING_S)
+        client.wait_for_workers(workers, timeout=longest_s)
     except TooLate as error:
         there = len(client.scheduler_info(n_workers=-1)["workers"])
         raise RemoteError(
-            f"{there} of {workers} workers came within {_COMING_S:.0f} s; start more, or ask for fewer (--workers)"
+            f"{there} of {workers} workers came within {longest_s:.0f} s; start more, or ask for fewer (--workers)"
         ) from error
     for address, one in client.scheduler_info(n_workers=-1)["workers"].items():
         if one["nthreads"] != 1:

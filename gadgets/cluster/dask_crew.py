@@ -25,6 +25,13 @@ GPU = "GPU"
 _TRIES_AGAIN = 2
 """After an error of a file or connection: a share that hangs once is common, one that fails thrice is gone."""
 
+_UNLIMITED_BYTES = 2**62
+"""Of workers that were started with ``--memory-limit 0``."""
+
+_NOBODY = (
+    "no worker is left that can do what remains; what is finished is kept: start some, and run the same command again"
+)
+
 _GONE = "the scheduler is gone; what is finished is kept: start it again, and run the same command again"
 
 
@@ -85,6 +92,9 @@ class DaskCrew(Crew):
         if self._memory_bytes is not None:
             share, whole = self._memory_bytes // max(1, len(limits)), self._memory_bytes
         else:
+            if not limits:
+                raise RemoteError(_NOBODY)
+            limits = {address: limit or _UNLIMITED_BYTES for address, limit in limits.items()}
             share, whole = min(limits.values()), max(limits.values())
         sorted_out = shifts([(task, need(task)) for task in tasks], share, whole)
         for task, refusal in sorted_out.refused:
@@ -133,7 +143,7 @@ class DaskCrew(Crew):
                 self._client.cancel([future for future, _ in waiting.values()], force=True)
 
     def _ended(self, task: Task, future: "Future") -> Ended[Task, Any]:
-        from distributed.scheduler import KilledWorker
+        from distributed.scheduler import KilledWorker, NoValidWorkerError, NoWorkerError
 
         try:
             return Ended(task, *future.result())
@@ -143,6 +153,8 @@ class DaskCrew(Crew):
             times = error.allowed_failures + 1
             lost = f"its worker died, {times} times in all; most often memory is short: let fewer work, with more each"
             return Ended(task, error=RemoteError(lost))
+        except (NoValidWorkerError, NoWorkerError) as error:
+            raise RemoteError(_NOBODY) from error
         except Exception as error:  # an OSError that stayed, or what could not travel
             return Ended(task, error=error)
 

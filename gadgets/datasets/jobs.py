@@ -83,7 +83,7 @@ def scan_jobs(scans: Sequence[Path], folder: Path, group: str) -> list[Job]:
             information = scan.header.subjectInformation
         patient = getattr(information, "patientID", None) or getattr(information, "patientName", None)
         subject = _hash(key, patient or str(path.resolve()))
-        jobs.append(Job(f"scan-{subject}-{_hash(key, str(path.resolve()))}", subject, path))
+        jobs.append(Job(f"scan-{subject}-{_hash(key, str(path.resolve()))}", subject, path.resolve()))
     return jobs
 
 
@@ -166,6 +166,7 @@ def prepare_pairs(
     """
     if not jobs:
         raise ParameterError("there is nothing to prepare: name scan files, or give --simulate COUNT")
+    folder = folder.resolve()  # workers need not stand in the same folder
     splits = assign_splits(jobs, folder)
     for split in SPLITS:
         (folder / split).mkdir(parents=True, exist_ok=True)

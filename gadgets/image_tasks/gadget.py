@@ -9,7 +9,7 @@ import ismrmrd
 import sigpy
 from gadgetron.types.image_array import ImageArray
 
-from gadgets.errors import StreamError
+from gadgets.errors import OPERATOR_ERRORS, StreamError
 from gadgets.image_tasks.task import ORIGINAL, ImageTask, TaskWork
 from gadgets.mrd.connection import GadgetStream
 from gadgets.mrd.gadget import StreamGadget
@@ -73,10 +73,12 @@ class ImageTaskGadget(StreamGadget[Any, Any]):
                     stream.send_as_received(image)
             sent = len(measurement.images)
             try:
-                for image in work.arrived(measurement.images):
-                    stream.send(image)
-            except DataError as error:
+                shown = list(work.arrived(measurement.images))
+            except OPERATOR_ERRORS as error:
                 log.warning("nothing can be shown yet: %s", error)
+                return
+            for image in shown:
+                stream.send(image)
 
         return attend
 

@@ -12,6 +12,9 @@ from nets.data.formats.errors import VolumeError
 from nets.data.formats.slice_order import check_directions, slice_order
 from recon.errors import DataError
 
+_TO_THE_HEAD = (0.0, 0.0, 1.0)
+"""What slices lie along whose heads say nothing (:func:`gadgets.mrd.headers.places.oriented`); positions count."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -108,6 +111,8 @@ def stacked(images: list[ismrmrd.Image], name: str) -> Stack:
 def _in_order(images: list[ismrmrd.Image], name: str) -> tuple[list[ismrmrd.Image], float]:
     heads = [image.getHead() for image in images]
     directions = np.array([head.slice_dir[:] for head in heads])
+    if not directions.any():
+        directions[:] = _TO_THE_HEAD
     along_mm = np.array([np.dot(directions[0], head.position[:]) for head in heads])
     thickness_mm = float(heads[0].field_of_view[2])
     try:

@@ -41,6 +41,7 @@ def leased(folder: Path) -> Iterator[dict[str, str]]:
     FolderInUseError
         If somebody else holds it.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     path = (folder / "lease").resolve()
     with path.open("a+", encoding="ascii") as file:
         try:

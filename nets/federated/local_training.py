@@ -41,8 +41,23 @@ class RoundCommand(TrainingCommand):
 
 
 def made(recipe: Sequence[str], kept: Sequence[Callback] = ()) -> RoundCommand:
-    """Make training, data and trainer of a recipe, as the ordinary command does, seeds included."""
-    return parsed(RoundCommand, recipe, run=False, save_config_callback=None, kept=kept)
+    """Make training, data and trainer of a recipe, as the ordinary command does, seeds included.
+
+    Raises
+    ------
+    SystemExit
+        If the recipe cannot be used; with a text, since a number means that the process was told to end.
+    """
+    try:
+        return parsed(RoundCommand, recipe, run=False, save_config_callback=None, kept=kept)
+    except SystemExit as error:
+        if error.code == _NOT_UNDERSTOOD:
+            raise SystemExit("the recipe, or what --set changes of it, is not understood; see above") from error
+        raise
+
+
+_NOT_UNDERSTOOD = 2
+"""Exit code of a parser of arguments, which has printed why."""
 
 
 class FromAllSites(Callback):

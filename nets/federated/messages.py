@@ -1,5 +1,6 @@
 """What Flower carries: records with weights as bytes, settings and counts, and what of them is believed."""
 
+import re
 from dataclasses import asdict, dataclass, fields
 
 from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord, RecordDict
@@ -75,9 +76,18 @@ def task(weights: ArrayRecord, asked: Round) -> RecordDict:
 
 
 def asked_of(content: RecordDict) -> Round:
-    """Read the settings of a round."""
+    """Read the settings of a round.
+
+    Raises
+    ------
+    UpdateError
+        If its name is none, which becomes that of a folder at the site, or its number.
+    """
     record = content.config_records[ROUND]
-    return Round(**{field.name: record[field.name] for field in fields(Round)})
+    asked = Round(**{field.name: record[field.name] for field in fields(Round)})
+    if not re.fullmatch("[0-9a-f]{32}", str(asked.federation)) or not isinstance(asked.number, int) or asked.number < 1:
+        raise UpdateError("the round's name or number is none of malibu's")
+    return asked
 
 
 def reply(tensors: Tensors | None, reference: Tensors, samples: int, half: bool) -> RecordDict:

@@ -130,4 +130,6 @@ def _span(index: int, size: int, extent: int, box: int) -> range:
     extent = min(size, max(2 * box, extent - extent % box))
     start = min(max(0, index - extent // 2), size - extent)
     start -= start % box
+    if index >= start + extent:  # of a size that is no multiple of boxes, the last ones
+        start += box
     return range(start, min(size, start + extent))

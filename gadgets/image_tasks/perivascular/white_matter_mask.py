@@ -20,7 +20,7 @@ _AUTO, _SERIES = "auto", "series"
 _SAME_PLACE_MM = 0.1
 """Positions of one matrix, written by two programs, may differ by rounding."""
 
-_PLACES = ("position", "read_dir", "phase_dir", "field_of_view")
+_PLACES = ("position", "read_dir", "phase_dir", "slice_dir", "field_of_view")
 
 
 def parted(

@@ -95,14 +95,6 @@ def coordinate(
     """
     folder = Path(federation.folder)
     ca, certificate, key = (_existing(credentials / name) for name in (AUTHORITY, CERTIFICATE, KEY))
-    environment = _prepared(folder, federation)
-    write_app(folder / "flower" / "app")
-    address = f"{_LOOPBACK}:{ports.control_port}"
-    (folder / "flower" / "config.toml").write_text(
-        f'[superlink]\ndefault = "{_CONNECTION}"\n\n[superlink.{_CONNECTION}]\naddress = "{address}"\n'
-        f"root-certificates = {json.dumps(str(ca.resolve()))}\n",
-        encoding="utf-8",
-    )
     server = [
         *("flower-superlink", "--enable-supernode-auth", "--disable-runtime-dependency-installation"),
         *("--ssl-ca-certfile", str(ca), "--ssl-certfile", str(certificate), "--ssl-keyfile", str(key)),
@@ -110,12 +102,24 @@ def coordinate(
         *("--host", _LOOPBACK, "--port", str(ports.control_port), "--database", str(folder / "flower" / "state.db")),
     ]
     keys = [_existing(site_key) for site_key in site_keys]
-    with leased(folder) as lease, _running(server, folder, environment | lease) as process:
-        for site_key in keys:
-            _register(site_key, folder, environment, process)
-        _flower(["run", str(folder / "flower" / "app"), _CONNECTION], folder, environment)
-        tell(f"waiting for {federation.sites} sites at {ports.host}:{ports.port}")
-        return Path(_awaited(folder, process, tell).path)
+    with leased(folder) as lease:  # before anything is written: another coordinator may be at work here
+        environment = _prepared(folder, federation)
+        write_app(folder / "flower" / "app")
+        _write_connection(folder / "flower" / "config.toml", ca, f"{_LOOPBACK}:{ports.control_port}")
+        with _running(server, folder, environment | lease) as process:
+            for site_key in keys:
+                _register(site_key, folder, environment, process)
+            _flower(["run", str(folder / "flower" / "app"), _CONNECTION], folder, environment)
+            tell(f"waiting for {federation.sites} sites at {ports.host}:{ports.port}")
+            return Path(_awaited(folder, process, tell).path)
+
+
+def _write_connection(path: Path, ca: Path, address: str) -> None:
+    path.write_text(
+        f'[superlink]\ndefault = "{_CONNECTION}"\n\n[superlink.{_CONNECTION}]\naddress = "{address}"\n'
+        f"root-certificates = {json.dumps(str(ca.resolve()))}\n",
+        encoding="utf-8",
+    )
 
 
 def take_part(
@@ -148,8 +152,6 @@ def take_part(
         If it cannot start, or the coordinator does not know its key.
     """
     folder = Path(site.folder)
-    environment = _prepared(folder, site)
-    environment["PATH"] = str(_own_programs(folder / "flower" / "bin"))
     node = [
         *("flower-supernode", "--superlink", superlink, "--root-certificates", str(_existing(authority))),
         *("--auth-supernode-private-key", str(_existing(key)), "--host", _LOOPBACK, "--port", str(local_port)),
@@ -157,10 +159,13 @@ def take_part(
     end = time.monotonic() + _START_S
     while True:
         try:
-            with leased(folder) as lease, _running(node, folder, environment | lease) as process:
-                outcome = _awaited(folder, process, tell)
-                time.sleep(_FAREWELL_S)
-                return Path(outcome.path)
+            with leased(folder) as lease:
+                environment = _prepared(folder, site)
+                environment["PATH"] = str(_own_programs(folder / "flower" / "bin"))
+                with _running(node, folder, environment | lease) as process:
+                    outcome = _awaited(folder, process, tell)
+                    time.sleep(_FAREWELL_S)
+                    return Path(outcome.path)
         except UnknownSiteError:
             if time.monotonic() > end:
                 raise

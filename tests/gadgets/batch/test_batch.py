@@ -13,6 +13,7 @@ from gadgets.batch.batch_run import Batch, Watch, names, run_batch
 from gadgets.batch.found import looked_at, scan_paths
 from gadgets.batch.order import Order, order_of
 from gadgets.batch.results import Results, deliver, opened_results, write_names
+from gadgets.batch.scan_work import joined, without_names
 from gadgets.cluster.crew import HERE, opened_crew
 from gadgets.errors import ParameterError, ScanFileError
 from gadgets.mrd.files import read_images
@@ -79,6 +80,24 @@ def test_what_fails_is_told_in_one_line_without_a_name(made: tuple[Batch, Result
     assert sorted(states.values()) == ["done", "done", "done", "failed"]
     assert states[f"scan-{key}"] == "failed"
     assert said_of(batch) == "3 of 4 scans are reconstructed; 1 failed."
+
+
+def test_a_scan_that_is_joined_again_stays(made: tuple[Batch, Results], scans: list[Path]) -> None:
+    """As when a worker is lost after it has delivered; slices that it left are removed."""
+    results, wanted = made[1], order()
+    scan = looked_at(wanted, scans[2])
+    before = results.images(scan.key).read_bytes()
+    (left := results.slice_images(scan.key, 0)).write_bytes(b"")
+    joined(wanted, results, scan)
+    assert results.images(scan.key).read_bytes() == before
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("told", ["/data/Roe  Jane/a.h5: gone", "/data/Roe Jane: no folder", "'a.h5' of Roe  Jane"])
+def test_no_part_of_a_path_stays_in_an_error(told: str) -> None:
+    said = without_names(told, Path("/data/Roe  Jane/a.h5"))
+    assert "Roe" not in said
+    assert "a.h5" not in said
 
 
 def test_names_of_files_stay_with_the_owner(made: tuple[Batch, Results]) -> None:

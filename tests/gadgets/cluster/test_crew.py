@@ -111,6 +111,14 @@ def test_slurm_needs_an_address_that_others_reach() -> None:
         pass
 
 
+@pytest.mark.parametrize("cluster", [None, "local"])
+def test_workers_of_this_machine_are_reached_by_nobody_else(cluster: str | None) -> None:
+    pytest.importorskip("distributed")
+    place = Place(cluster, workers=2, listen="0.0.0.0")
+    with pytest.raises(ParameterError, match="leave --listen out"), opened_crew(place):
+        pass
+
+
 def seen_by_worker(number: int) -> tuple[int, int, str]:
     """Process, threads that libraries may have, and its listening sockets."""
     listening = {one.laddr.ip for one in psutil.Process().net_connections() if one.status == psutil.CONN_LISTEN}

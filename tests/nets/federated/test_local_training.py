@@ -15,7 +15,7 @@ from nets.federated.coordinator_app import coordinated
 from nets.federated.instructions import Federation
 from nets.federated.local_training import FromAllSites, made
 from nets.federated.messages import COUNTS, asked_of
-from nets.federated.updates import state_of
+from nets.federated.updates import UpdateError, state_of
 from nets.training.base import Batch
 from nets.training.spatial_factor import SpatialFactorTraining
 from nets.weights import load_weights
@@ -169,3 +169,11 @@ def test_a_round_says_what_it_asks(tmp_path: Path) -> None:
     content = task(bytes_record(b"x"), asked)
     assert asked_of(content) == asked
     assert COUNTS not in content
+
+
+@pytest.mark.parametrize(("federation", "number"), [("../../else", 1), ("/tmp/x", 1), ("a" * 31, 1), ("a" * 32, 0)])
+def test_a_coordinator_cannot_choose_a_site_s_folder(federation: str, number: int) -> None:
+    from nets.federated.messages import Round, bytes_record, task
+
+    with pytest.raises(UpdateError, match="none of malibu's"):
+        asked_of(task(bytes_record(b"x"), Round(federation, number, 2, 0.5, 1e-3, True)))

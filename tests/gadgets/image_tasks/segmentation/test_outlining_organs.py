@@ -185,6 +185,21 @@ def test_voxels_lie_where_the_images_say(orientation: str, scans: dict[str, Path
     np.testing.assert_allclose(grid_of(one_volume([volume], "the test")).affine, grid.affine, atol=1e-3)
 
 
+def test_positions_count_where_heads_have_no_directions(scans: dict[str, Path]) -> None:
+    """Slices counted from head to feet: the last one lies lowest, and comes first."""
+    images = list(ImageSource(scans["axial"]).items())
+    expected = one_volume(images, "the test").voxels
+    turned_round = []
+    for image in images:
+        head = image.getHead()
+        for name in ("read_dir", "phase_dir", "slice_dir"):
+            getattr(head, name)[:] = (0.0, 0.0, 0.0)
+        head.slice = len(images) - 1 - image.slice
+        image.setHead(head)
+        turned_round.append(image)
+    np.testing.assert_array_equal(one_volume(turned_round, "the test").voxels, expected)
+
+
 def test_simulated_organs_lie_where_their_slices_say(scans: dict[str, Path]) -> None:
     """The liver is on the right, whatever the slices: x falls to the patient's right in LPS."""
     for path in scans.values():
