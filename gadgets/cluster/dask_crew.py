@@ -28,6 +28,9 @@ _TRIES_AGAIN = 2
 _UNLIMITED_BYTES = 2**62
 """Of workers that were started with ``--memory-limit 0``."""
 
+_COMING_BACK_S = 120.0
+"""As long as for the first worker: those that come back import everything anew."""
+
 _NOBODY = (
     "no worker is left that can do what remains; what is finished is kept: start some, and run the same command again"
 )
@@ -81,6 +84,16 @@ class DaskCrew(Crew):
     def _workers(self) -> dict[str, Any]:
         return dict(self._client.scheduler_info(n_workers=-1)["workers"])
 
+    def _somebody(self) -> dict[str, Any]:
+        """Workers, of which there may be none for a moment, while those that were killed are started anew."""
+        from distributed import TimeoutError as TooLate
+
+        try:
+            self._client.wait_for_workers(1, timeout=_COMING_BACK_S)
+        except TooLate as error:
+            raise RemoteError(_NOBODY) from error
+        return self._workers()
+
     def run(
         self,
         function: Callable[[Task], Value],
@@ -88,12 +101,12 @@ class DaskCrew(Crew):
         need: Callable[[Task], Need] = lambda task: Need(),
     ) -> Iterator[Ended[Task, Value]]:
         """Do tasks: those that fit beside each other first, then each that needs a machine for itself."""
-        limits = {address: one["memory_limit"] for address, one in self._workers().items()}
+        if not tasks:
+            return
+        limits = {address: one["memory_limit"] for address, one in self._somebody().items()}
         if self._memory_bytes is not None:
             share, whole = self._memory_bytes // max(1, len(limits)), self._memory_bytes
         else:
-            if not limits:
-                raise RemoteError(_NOBODY)
             limits = {address: limit or _UNLIMITED_BYTES for address, limit in limits.items()}
             share, whole = min(limits.values()), max(limits.values())
         sorted_out = shifts([(task, need(task)) for task in tasks], share, whole)

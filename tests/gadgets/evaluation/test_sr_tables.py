@@ -48,6 +48,7 @@ def test_the_best_row_is_tested_against_the_others_in_pairs() -> None:
 
 
 @needs_torch
+@pytest.mark.slow  # a benchmark
 def test_rows_are_trained_once_and_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["5-1", f"--folder={tmp_path}", "--rows=bicubic,coronary_l1,original", "--steps=2", *TINY]
     found = main([*command, f"--json={tmp_path / 'f.json'}"])

@@ -28,6 +28,7 @@ def test_pairs_are_made_once_and_hold_both_labels(tmp_path: Path) -> None:
     assert 0.4 <= truth.attributes["voxel_mm"] <= 0.5
 
 
+@pytest.mark.slow  # its figures have tests of their own
 def test_evaluation_prints_its_tables(tmp_path: Path) -> None:
     torch.manual_seed(1)
     config = {"blocks": 1, "layers": 2, "growth": 2, "bottleneck": 2}
