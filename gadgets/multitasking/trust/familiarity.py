@@ -98,35 +98,18 @@ class Familiarity:
         Parameters
         ----------
         statistics : mapping of str to float
-            Scans of few maps have fewer than the training's; then those count that they have.
+            With all names.
 
         Returns
         -------
         Verdict
-
-        Raises
-        ------
-        ValueError
-            If there are none of the training's.
         """
-        has = np.array([name in statistics for name in self.names])
-        if not has.all():
-            return self._of(has).judge(statistics)
         row = np.array([statistics[name] for name in self.names])
         apart = (row - self.mean) / self.deviation
         most = int(np.argmax(np.abs(apart)))
         reason = f"{self.names[most]} is {abs(apart[most]):.1f} deviations {'above' if apart[most] > 0 else 'below'}"
         distance = self._distance(row) / self.threshold
         return Verdict(distance if math.isfinite(distance) else math.inf, reason)
-
-    def _of(self, has: NDArray[np.bool_]) -> "Familiarity":
-        """What is usual of some of the statistics, whatever the others are."""
-        if not has.any():
-            raise ValueError("none of the training's statistics is known of the scan")
-        correlation = np.linalg.inv(self.precision)[np.ix_(has, has)]
-        names = tuple(name for name, is_there in zip(self.names, has, strict=True) if is_there)
-        mean, deviation = self.mean[has], self.deviation[has]
-        return Familiarity(names, mean, deviation, np.linalg.inv(correlation), self.threshold, self.pairs)
 
     def _distance(self, row: NDArray) -> float:
         apart = (row - self.mean) / self.deviation

@@ -41,20 +41,6 @@ def test_what_is_far_in_their_correlation_alone_is_strange(usual: Familiarity) -
     assert usual.judge({"air": 5 + step[0], "edges": 5 - step[1], "streaks": 5.0}).is_strange
 
 
-def test_a_scan_of_few_maps_is_judged_by_what_it_has(usual: Familiarity) -> None:
-    """As if the others had never been: the distance is that of two statistics alone, correlation included."""
-    learnt = [{name: one[name] for name in ("air", "edges")} for one in some(3000)]
-    alone = Familiarity.of(learnt, [str(number % 10) for number in range(3000)])
-    for one in some(20):
-        here = {name: one[name] for name in ("air", "edges")}
-        found, expected = usual.judge(here).distance * usual.threshold, alone.judge(here).distance * alone.threshold
-        assert found == pytest.approx(expected, rel=0.3, abs=0.1)
-    step = 2.5 * usual.deviation
-    assert usual.judge({"air": 5 + step[0], "edges": 5 - step[1]}).is_strange
-    with pytest.raises(ValueError, match="none of the training's"):
-        usual.judge({"other": 1.0})
-
-
 def test_the_threshold_is_of_subjects_that_were_left_out() -> None:
     """One subject of ten is apart: what is learnt without it finds its pairs far away."""
     ordinary = Familiarity.of(some(200), [str(number % 10) for number in range(200)])
