@@ -1,6 +1,8 @@
 """The networks of tasks: found, loaded, kept between scans, and what they tell of themselves."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +58,28 @@ def provenance(card: "ModelCard", sha256: str, device: str) -> dict[str, str]:
         "MalibuTrainingData": card.training_data,
         "MalibuDevice": device,
     }
+
+
+def tell_loaded(card: "ModelCard", sha256: str, device: str) -> None:
+    """Log which network runs where."""
+    log.info("%s is loaded on %s (weights %s)", card.architecture, device, sha256[:12])
+
+
+@contextmanager
+def usable_weights() -> Iterator[None]:
+    """Tell of weights that cannot be used as of a parameter.
+
+    Raises
+    ------
+    ParameterError
+        In place of WeightsError.
+    """
+    from nets.weights import WeightsError
+
+    try:
+        yield
+    except WeightsError as error:
+        raise ParameterError(f"weights: {error}") from error
 
 
 def needed_weights(weights: str, default: str, task: str, otherwise: str) -> Path:
@@ -114,16 +138,14 @@ def load_planes(weights: str, default: str, task: str, device: sigpy.Device) -> 
         log.warning("malibu ships no weights of %s: results come without a network", task)
         return None
     planes = _loaded(default if weights == "shipped" else weights, task, ready_torch(device))
-    log.info("%s is loaded on %s (weights %s)", planes.card.architecture, planes.device, planes.sha256[:12])
+    tell_loaded(planes.card, planes.sha256, planes.device)
     return ArrayPlanes(planes)
 
 
 @lru_cache(maxsize=2)
 def _loaded(weights: str, task: str, device: str) -> "PlaneNetwork":
     from nets.inference.plane_networks import PlaneNetwork
-    from nets.weights import WeightsError, weights_path
+    from nets.weights import weights_path
 
-    try:
+    with usable_weights():
         return PlaneNetwork(weights_path(weights), task, device)
-    except WeightsError as error:
-        raise ParameterError(f"weights: {error}") from error

@@ -1,6 +1,5 @@
 """The network of the perivascular gadget: found, loaded, kept between scans."""
 
-import logging
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +9,11 @@ import sigpy
 from numpy.typing import NDArray
 
 from gadgets.device import ready_torch
-from gadgets.errors import ParameterError
-from gadgets.image_tasks.network import needed_weights, provenance
+from gadgets.image_tasks.network import needed_weights, provenance, tell_loaded, usable_weights
 from recon.errors import DataError
 
 if TYPE_CHECKING:
     from nets.inference.masked_enhancement import MaskedEnhancement
-
-log = logging.getLogger(__name__)
 
 WEIGHTS = "pvs_dcdensenet"
 """Name of the shipped weights."""
@@ -87,16 +83,13 @@ def load_enhancer(weights: str, device: sigpy.Device) -> ArrayEnhancer | None:
         weights, WEIGHTS, "perivascular spaces", "or weights=none for a map of spaces without a network"
     )
     network = _loaded(path, ready_torch(device))
-    log.info("%s is loaded on %s (weights %s)", network.card.architecture, network.runner.device, network.sha256[:12])
+    tell_loaded(network.card, network.sha256, str(network.runner.device))
     return ArrayEnhancer(network)
 
 
 @lru_cache(maxsize=2)
 def _loaded(path: Path, device: str) -> "MaskedEnhancement":
     from nets.inference.masked_enhancement import MaskedEnhancement
-    from nets.weights import WeightsError
 
-    try:
+    with usable_weights():
         return MaskedEnhancement(path, device)
-    except WeightsError as error:
-        raise ParameterError(f"weights: {error}") from error

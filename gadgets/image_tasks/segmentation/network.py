@@ -1,6 +1,5 @@
 """The network of the segmentation gadget: found, loaded, kept between scans."""
 
-import logging
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +9,10 @@ from numpy.typing import NDArray
 
 from gadgets.device import ready_torch
 from gadgets.errors import ParameterError
-from gadgets.image_tasks.network import needed_weights, provenance
+from gadgets.image_tasks.network import needed_weights, provenance, tell_loaded, usable_weights
 
 if TYPE_CHECKING:
     from nets.inference.organs.segmentation import OrganNetwork, Views
-
-log = logging.getLogger(__name__)
 
 WEIGHTS = "alamo"
 """Name of the shipped weights."""
@@ -70,16 +67,13 @@ def load_outliner(weights: str, views: "Views", device: sigpy.Device) -> ArrayOu
         raise ParameterError("weights=none: there are no organs without a network; set weights=FILE.safetensors")
     path = needed_weights(weights, WEIGHTS, "segmentation", "as the recipe configs/train/alamo.yaml makes them")
     network = _loaded(path, views, ready_torch(device))
-    log.info("%s is loaded on %s (weights %s)", network.card.architecture, network.device, network.sha256[:12])
+    tell_loaded(network.card, network.sha256, network.device)
     return ArrayOutliner(network)
 
 
 @lru_cache(maxsize=2)
 def _loaded(path: Path, views: "Views", device: str) -> "OrganNetwork":
     from nets.inference.organs.segmentation import OrganNetwork
-    from nets.weights import WeightsError
 
-    try:
+    with usable_weights():
         return OrganNetwork(path, device, views=views)
-    except WeightsError as error:
-        raise ParameterError(f"weights: {error}") from error

@@ -18,6 +18,7 @@ from recon.errors import DataError
 from recon.simulation.perfusion import AslProtocol
 from tests.support.perfusion_scans import changed, doubling_weights, replay_asl, write_small
 from tests.support.replays import ROOT
+from tests.support.task_scans import assert_untouched
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +29,6 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def volume(images: list[ismrmrd.Image], repetition: int) -> np.ndarray:
     found = [image for image in images if image.repetition == repetition]
     return np.concatenate([image.data[0] for image in sorted(found, key=lambda image: image.slice)])
-
-
-def assert_untouched(scan: Path, images: list[ismrmrd.Image]) -> None:
-    originals = list(ImageSource(scan).items())
-    assert len(images) == len(originals)
-    for came, sent in zip(images, originals, strict=True):
-        heads = came.getHead(), sent.getHead()
-        for head in heads:
-            head.attribute_string_len = 0  # of the wire
-        assert bytes(heads[0]) == bytes(heads[1])
-        assert dict(came.meta) == dict(sent.meta)
-        np.testing.assert_array_equal(came.data, sent.data)
 
 
 def test_blood_flow_comes_while_the_scan_runs_and_originals_are_untouched(scan: Path, tmp_path: Path) -> None:
