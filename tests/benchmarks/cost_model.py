@@ -1,9 +1,8 @@
 """The cost model of docs/scaling.md against real runs: ``python tests/benchmarks/cost_model.py FOLDER``.
 
 Simulates scans of several sizes, replays each in a process of its own, learns from some and is checked on the others.
-Core-seconds are what the process used, whoever else had the machine. With ``--batch 1 2 4``, `malibu batch` does the
-smallest scan's copies with so many workers, beside what the model makes of one run of that scan
-and of the first count of workers, which teaches what a batch spends on a scan beside its reconstruction.
+Core-seconds are what the process used, whoever else had the machine. With ``--batch 2 4``, `malibu batch` does the
+smallest scan's copies with so many workers, beside what runs of one worker on fewer copies and on all of them foretell.
 """
 
 import argparse
@@ -13,12 +12,16 @@ import logging
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import h5py
+
 from gadgets.configuration import configuration_of
+from gadgets.evaluation.scaling.batch_cost import BatchCost
 from gadgets.evaluation.scaling.costs import Cost, Run, ScanSizes, fit, from_operators
-from gadgets.evaluation.scaling.fleet import batch_core_s, fleet_for, makespan_s
+from gadgets.evaluation.scaling.fleet import fleet_for
 from gadgets.files import complete_file
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.headers.roles import is_flagged
@@ -27,9 +30,9 @@ from gadgets.simulated.radial import write_simulation
 from recon.simulation.chest import PRESETS, simulate_scan
 from recon.threads import available_cpus
 
+BATCHED = (64, 4, 12)  # matrix, coils, seconds
 SIZES = {  # matrix, coils, seconds, rank
     "learned": [(64, 4, 24, 32), (96, 4, 30, 16), (96, 8, 40, 32), (128, 6, 30, 24)],
-    "batch": [(64, 4, 12, 32)],
     "checked": [(64, 8, 30, 16), (112, 4, 30, 32), (128, 8, 40, 32), (160, 8, 60, 32)],
 }
 MIB = 2**20
@@ -111,42 +114,47 @@ def children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def batch_rows(folder: Path, cost: Cost, scan: Path, copies: int, workers: list[int], settings: list[str]) -> None:
-    """`malibu batch` on copies that differ in one byte of their last sample, with 1, 2, … workers."""
-    import h5py
-
-    many = folder / "many"
+def copies_of(scan: Path, count: int) -> list[Path]:
+    """Copies that differ in one byte of their last sample, so that a batch does each."""
+    many = scan.with_name("many")
     many.mkdir(exist_ok=True)
-    for number in range(copies):
-        path = many / f"scan-{number}.h5"
+    paths = [many / f"scan-{number}.h5" for number in range(count)]
+    for number, path in enumerate(paths):
         if not path.exists():
-            path.write_bytes(scan.read_bytes())
-            with h5py.File(path, "r+") as file:
-                last = file["dataset/data"][-1]
-                last["data"][0] += number
-                file["dataset/data"][-1] = last
-    print("| workers | core-s | measured | seconds | measured |\n" + "| --- " * 5 + "|")
-    beside_s = None
-    for count in workers:
-        output = folder / f"batch-{count}-{time.time_ns()}"
-        command = [
-            sys.executable,
-            "-c",
-            "from gadgets.cli import main; main()",
-            "batch",
-            str(many / "*.h5"),
-            "-o",
-            str(output),
-        ]
-        command += [word for setting in settings for word in ("--set", setting)]
+            with complete_file(path) as partial:
+                partial.write_bytes(scan.read_bytes())
+                with h5py.File(partial, "r+") as file:
+                    last = file["dataset/data"][-1]
+                    last["data"][0] += number
+                    file["dataset/data"][-1] = last
+    return paths
+
+
+def batch_of(scans: list[Path], workers: int, settings: list[str]) -> tuple[float, float]:
+    """Core-seconds and seconds of `malibu batch`."""
+    with tempfile.TemporaryDirectory(dir=scans[0].parent) as output:
+        words = ["batch", *map(str, scans), "-o", output, "--device", "cpu", "--workers", str(workers)]
+        words += [word for setting in settings for word in ("--set", setting)]
         began_s, before_s = time.monotonic(), children_s()
-        subprocess.run([*command, "--device", "cpu", "--workers", str(count)], check=True, stdout=subprocess.DEVNULL)
-        took_s, used_s = time.monotonic() - began_s, children_s() - before_s
-        if beside_s is None:  # what the first count of workers teaches, and the others are checked on
-            beside_s = max(0.0, used_s - batch_core_s(cost, copies, count)) / copies
-        core_s = batch_core_s(cost, copies, count, beside_s)
-        whole_s = makespan_s(cost, copies, count, available_cpus(), beside_s=beside_s)
-        print(f"| {count} | {core_s:.0f} | {used_s:.0f} | {whole_s:.0f} | {took_s:.0f} |", flush=True)
+        command = [sys.executable, "-c", "from gadgets.cli import main; main()", *words]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return children_s() - before_s, time.monotonic() - began_s
+
+
+def batch_rows(scan: Path, copies: int, workers: list[int], settings: list[str]) -> None:
+    """What one worker teaches of a batch, and batches of several beside it."""
+    scans = copies_of(scan, copies)
+    alone = {count: batch_of(scans[:count], 1, settings) for count in (1, copies // 4, copies // 2, copies)}
+    cost = BatchCost.learned({count: core_s for count, (core_s, _) in alone.items()})
+    print(f"\na process {cost.start_s:.1f} core-s, a scan {cost.scan_s:.1f} core-s")
+    print("| workers | scans | core-s | measured | seconds | measured |\n" + "| --- " * 6 + "|")
+    runs = [(1, count, *took) for count, took in alone.items()]
+    runs += [(count, copies, *batch_of(scans, count, settings)) for count in workers if count > 1]
+    for count, length, used_s, took_s in runs:
+        whole_s = cost.makespan_s(length, count, available_cpus())
+        print(
+            f"| {count} | {length} | {cost.core_s(length, count):.0f} | {used_s:.0f} | {whole_s:.0f} | {took_s:.0f} |"
+        )
 
 
 def main() -> None:
@@ -182,10 +190,7 @@ def main() -> None:
         print(f"| {name} | {seconds:.1f} | {largest.core_s.get(name, 0.0):.1f} | {other} |")
     print(fleet_for(fit(runs["learned"] + runs["checked"]).estimate(largest.sizes), 10_000))
     if given.batch:
-        ((matrix, coils, duration_s, _),), (run,) = SIZES["batch"], runs["batch"]
-        alone = Cost(dict(run.core_s), run.peak_bytes, run.sizes.raw_bytes, run.image_bytes)
-        scan = scan_of(given.folder, matrix, coils, duration_s)
-        batch_rows(given.folder, alone, scan, given.copies, given.batch, given.set)
+        batch_rows(scan_of(given.folder, *BATCHED), given.copies, given.batch, given.set)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,6 @@ _DAY_S = 86_400.0
 BUSY = 0.7
 """Share of the day that cores work: above it, what comes at random waits for several times its own length."""
 
-SHARED = 0.8
-"""Share of a scan's work that several cores do together: a standard scan takes 35 core-seconds after its last readout
-(docs/scaling.md), and 21 s on two idle cores (docs/figures.md): 35 (1 - SHARED / 2) = 21."""
-
 PEAK_HOURS = 10.0
 """Hours in which the scans of a day are made: what reads them in must keep up with the scanners."""
 
@@ -69,48 +65,3 @@ def fleet_for(cost: Cost, scans: int, slices: int = 1, cores_of_worker: int = 2)
         moved,
         moved / (PEAK_HOURS * 3600),
     )
-
-
-def makespan_s(
-    cost: Cost, scans: int, workers: int, cores: int, shared: float = SHARED, beside_s: float = 0.0
-) -> float:
-    """Seconds that a batch takes on one machine that is idle but for it.
-
-    Parameters
-    ----------
-    cost : Cost
-        Of one scan; its ``start`` is paid once by each worker.
-    scans, workers, cores : int
-    shared : float
-        Share of a scan's work that several cores of a worker do together.
-    beside_s : float
-        Core-seconds that the batch spends on each scan beside its reconstruction.
-
-    Returns
-    -------
-    float
-        The rounds of scans, each as long as one takes on a worker's share of the cores; the start is done by one core.
-    """
-    own, slowed = max(1.0, cores / workers), max(1.0, workers / cores)
-    start_s = cost.core_s.get("start", 0.0)
-    scan_s = (cost.total_core_s - start_s) * (1 - shared + shared / own) + beside_s
-    return slowed * (start_s + ceil(scans / workers) * scan_s)
-
-
-def batch_core_s(cost: Cost, scans: int, workers: int, beside_s: float = 0.0) -> float:
-    """Core-seconds that a batch takes, whoever else has the machine.
-
-    Parameters
-    ----------
-    cost : Cost
-        Of one scan.
-    scans, workers : int
-    beside_s : float
-        Core-seconds that the batch spends on each scan beside its reconstruction.
-
-    Returns
-    -------
-    float
-    """
-    start_s = cost.core_s.get("start", 0.0)
-    return min(workers, scans) * start_s + scans * (cost.total_core_s - start_s + beside_s)

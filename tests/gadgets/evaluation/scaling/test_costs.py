@@ -7,7 +7,7 @@ import pytest
 
 from gadgets.errors import ParameterError
 from gadgets.evaluation.scaling.costs import WORK, Cost, Run, ScanSizes, fit, from_operators
-from gadgets.evaluation.scaling.fleet import BUSY, batch_core_s, fleet_for, makespan_s
+from gadgets.evaluation.scaling.fleet import BUSY, fleet_for
 
 SIZES = [
     ScanSizes(64, 128, 4, 2000, 2000, 32),
@@ -78,20 +78,3 @@ def test_a_day_of_scans() -> None:
     assert (fleet.cores, fleet.workers, fleet.memory_bytes) == (20, 5, 5 * 10**9)
     assert fleet.disk_bytes == 10_000 * 2 * 5 * 10**8
     assert fleet.network_bytes_s == pytest.approx(10_000 * 2 * 5 * 10**8 / 36_000)
-
-
-def test_a_batch_takes_its_rounds() -> None:
-    cost = Cost({"start": 5.0, "network": 20.0}, 0, 0, 0)
-    assert makespan_s(cost, 12, workers=1, cores=2, shared=1.0) == pytest.approx(5 + 12 * 10)
-    assert makespan_s(cost, 12, workers=1, cores=2, shared=0.5) == pytest.approx(5 + 12 * 15)
-    assert makespan_s(cost, 12, workers=2, cores=2) == pytest.approx(5 + 6 * 20)
-    assert makespan_s(cost, 12, workers=2, cores=2, beside_s=3.0) == pytest.approx(5 + 6 * 23)
-    assert makespan_s(cost, 13, workers=2, cores=2) == pytest.approx(5 + 7 * 20)
-    assert makespan_s(cost, 12, workers=4, cores=2) == pytest.approx(2 * (5 + 3 * 20))
-
-
-def test_workers_pay_their_start_once() -> None:
-    cost = Cost({"start": 5.0, "network": 20.0}, 0, 0, 0)
-    assert batch_core_s(cost, 12, workers=4) == pytest.approx(4 * 5 + 12 * 20)
-    assert batch_core_s(cost, 12, workers=4, beside_s=3.0) == pytest.approx(4 * 5 + 12 * 23)
-    assert batch_core_s(cost, 2, workers=4) == pytest.approx(2 * 5 + 2 * 20)
