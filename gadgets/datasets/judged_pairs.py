@@ -17,6 +17,7 @@ from recon.relaxometry.inversion_recovery import InversionRecovery, recovery_bas
 from recon.relaxometry.t1 import T1Map, fit_t1
 from recon.simulation.pairs.course import Course
 from recon.simulation.pairs.maker import MadePair, PairMaker
+from recon.spatial.consistency import answer_residual
 from recon.spatial.frames import body_mask, frames, time_average
 
 # Noise of a fully sampled image, as training draws it.
@@ -100,11 +101,15 @@ def _judged(
     rng: np.random.Generator,
 ) -> JudgedPair:
     given = (maker.normal, pair.adjoint) if network.sees_data else ()
-    found = network(pair.back_projection, *given)
+
+    def answered(maps: NDArray) -> NDArray:
+        return answer_residual(*given, maps) if given else maps
+
+    found = answered(network(pair.back_projection, *given))
     statistics = map_statistics(pair.back_projection, found)
     if not samples:
         return JudgedPair(*names, course.rank, statistics)
-    turned = turned_estimates(network, pair.back_projection, samples, *given)
+    turned = [answered(maps) for maps in turned_estimates(network, pair.back_projection, samples, *given)]
     times = rng.integers(0, course.temporal_basis.shape[1], _FRAMES if course.rank > 1 else 1)
     phi = course.temporal_basis[:, times]
     shown = np.abs(frames(found, phi))

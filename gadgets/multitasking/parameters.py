@@ -125,11 +125,11 @@ class MultitaskingParameters(TrustParameters):
     )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the network's arithmetic")
     compile_network: bool = Field(False, description="torch.compile: faster on GPUs, slow at the first scan")
+    residual_correction: bool = Field(
+        Settings.residual_correction, description="with unrolled: add what data show beyond noise that it lacks"
+    )
     consistency_steps: int = Field(
-        Settings.consistency_steps,
-        ge=0,
-        le=1000,
-        description="CG steps after the network that let the measured data overrule it; 0: none",
+        Settings.consistency_steps, ge=0, le=1000, description="CG steps by which data overrule the network; 0: none"
     )
     consistency_weight: float = Field(
         Settings.consistency_weight,

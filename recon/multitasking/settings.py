@@ -49,8 +49,10 @@ class Settings:
         How the spatial factor U comes from the back-projection U₀.
     gridding : {"folded", "exact"}
         Fold the scan onto a fan of lines first (3e-4 accurate), or grid every spoke.
+    residual_correction : bool
+        Whether a network that sees the data is given back what it left of them beyond noise.
     consistency_steps : int
-        CG steps after the network that let the measured data overrule it; 0: none.
+        CG steps after a network that let the measured data overrule it, in place of that correction; 0: none.
     consistency_weight : float
         Weight of the network against the data, over the sampling density.
     uncertainty_samples : int
@@ -100,6 +102,7 @@ class Settings:
     nufft: Literal["auto", "sparse", "finufft", "cufinufft", "sigpy"] = "auto"
     reconstruction: Literal["network", "backprojection", "admm"] = "network"
     gridding: Literal["folded", "exact"] = "folded"
+    residual_correction: bool = True
     consistency_steps: int = 0
     consistency_weight: float = 0.1
     uncertainty_samples: int = 0

@@ -19,7 +19,7 @@ from recon.spatial.back_projection import (
     back_project_exactly,
     normal_operator,
 )
-from recon.spatial.consistency import enforce_data
+from recon.spatial.consistency import answer_residual, enforce_data
 from recon.spatial.toeplitz import ToeplitzNormal
 from recon.spatial.trust.misfit import DataMisfit, data_misfit
 from recon.spatial.trust.symmetries import TurnedNormal, symmetries
@@ -153,6 +153,9 @@ def _by_network(
         with clock.stage("data consistency"):
             weight, steps = settings.consistency_weight, settings.consistency_steps
             maps, *samples = (enforce_data(data.normal, data.adjoint, one, weight, steps) for one in (maps, *samples))
+    elif settings.residual_correction and given:
+        with clock.stage("residual correction"):
+            maps, *samples = (answer_residual(*given, one) for one in (maps, *samples))
     method = f"{name_of(network)}{' with data consistency' if consistent else ''}"
     found = replace(
         _on_host(maps, initial, method),

@@ -28,6 +28,7 @@ from nets.weights import MULTITASKING, UNROLLED, load_weights, save_weights, shi
 from recon.quality.metrics import nrmse
 from recon.simulation.pairs.maker import PairMaker
 from recon.spatial.admm import admm
+from recon.spatial.consistency import answer_residual
 
 _BODY_SEED, _SINGLE_SEED = 910_000, 800_000
 _WEIGHTS = {"mdcn": MULTITASKING, "unrolled": UNROLLED}
@@ -47,7 +48,10 @@ def estimates(
     found, seconds = {"back-projection": made.back_projection}, {}
     for name, weights in _WEIGHTS.items():
         start = time.perf_counter()
-        found[name] = open_network(shipped(weights), sigpy.cpu_device)(made.back_projection, maker.normal, made.adjoint)
+        given = made.back_projection, maker.normal, made.adjoint
+        found[name] = open_network(shipped(weights), sigpy.cpu_device)(*given)
+        if name == "unrolled":
+            found["unrolled, corrected"] = answer_residual(*given[1:], found[name])
         seconds[name] = time.perf_counter() - start
     if with_admm:
         start = time.perf_counter()

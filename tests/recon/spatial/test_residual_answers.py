@@ -1,0 +1,153 @@
+"""What a residual is answered with, for operators that are diagonal in k-space: all is known in closed form."""
+
+import numpy as np
+import pytest
+
+from recon.multitasking import Settings, estimate
+from recon.spatial.back_projection import back_project_and_adjoint, normal_operator
+from recon.spatial.consistency import answer_residual, enforce_data
+from recon.stages import StageClock
+from tests.support.linear import complex_normal
+from tests.support.problems import some_problem
+
+N, L = 48, 4
+FREQUENCY = np.fft.fftfreq(N)
+RADIUS = np.hypot(FREQUENCY[:, None], FREQUENCY)
+PIXEL = np.sinc(FREQUENCY)[:, None] * np.sinc(FREQUENCY)
+DENSITY = np.where(RADIUS <= 0.5, 4 / (RADIUS + 0.02), 0).astype(np.float32)
+
+
+class Diagonal:
+    """E_Φᴴ E_Φ of a scan whose coils see all alike, and whose spokes lie densely."""
+
+    density = DENSITY
+
+    def __call__(self, maps: np.ndarray) -> np.ndarray:
+        return np.fft.ifft2(np.fft.fft2(maps) * DENSITY).astype(np.complex64)
+
+
+def noise(rng: np.random.Generator, deviation: float) -> np.ndarray:
+    """E_Φᴴ n: as much power at each point of k-space as spokes run there."""
+    white = np.fft.fft2(complex_normal(rng, (L, N, N)))
+    return (deviation * np.fft.ifft2(white * np.sqrt(DENSITY))).astype(np.complex64)
+
+
+def body(rng: np.random.Generator) -> np.ndarray:
+    """A falling spectrum, the later maps weaker."""
+    spectrum = np.fft.fft2(complex_normal(rng, (L, N, N))) / (1 + (RADIUS / 0.05) ** 2)
+    return (np.fft.ifft2(spectrum) / 4.0 ** np.arange(L)[:, None, None]).astype(np.complex64)
+
+
+def in_ring(maps: np.ndarray, low: float, high: float) -> np.ndarray:
+    return np.fft.fft2(maps)[..., (low <= RADIUS) & (high > RADIUS)]
+
+
+def test_it_is_what_loops_over_maps_and_rings_give() -> None:
+    rng = np.random.default_rng(1)
+    true = body(rng)
+    shown = (0.8 * true).astype(np.complex64)
+    adjoint = Diagonal()(true) + noise(rng, 0.01)
+    density = np.maximum(DENSITY, 0.01 * DENSITY.mean()).astype(np.float64)
+    residual = np.fft.fft2(adjoint.astype(np.complex128) - Diagonal()(shown)) / N
+    expected = np.fft.fft2(shown.astype(np.complex128)) * density / N
+    outer = (RADIUS >= 0.25) & (RADIUS < 0.5)
+    sample = np.median([np.mean(np.abs(one[outer]) ** 2 / density[outer]) for one in residual[L // 2 :]])
+    answer = np.zeros_like(residual)
+    for one in range(L):
+        for ring in range(12):
+            at = np.floor(24 * RADIUS) == ring
+            of_noise = 2 * sample * density[at].sum()
+            of_shape = np.sum(np.abs((1 - PIXEL[at]) * expected[one][at]) ** 2)
+            weight = 1 - (of_noise + of_shape) / np.sum(np.abs(residual[one][at]) ** 2)
+            answer[one][at] = min(max(weight, 0), 1) * residual[one][at] / density[at]
+    ours = answer_residual(Diagonal(), adjoint, shown)
+    assert np.linalg.norm(ours - shown) > 0.1 * np.linalg.norm(true)
+    assert np.allclose(ours, shown + np.fft.ifft2(answer) * N, atol=1e-5 * np.abs(true).max())
+
+
+def test_what_a_network_lost_comes_back_and_nothing_else() -> None:
+    """A ring of the first map is lost; the later maps and other rings hold noise alone."""
+    rng = np.random.default_rng(2)
+    true = body(rng)
+    lost = np.fft.fft2(true)
+    lost[0, (RADIUS >= 3 / 24) & (RADIUS < 4 / 24)] = 0
+    shown = np.fft.ifft2(lost).astype(np.complex64)
+    ours = answer_residual(Diagonal(), Diagonal()(true) + noise(rng, 1e-3), shown)
+    within, beyond = (3 / 24, 4 / 24), (6 / 24, 12 / 24)
+    missing = np.linalg.norm(in_ring(true[:1], *within))
+    assert np.linalg.norm(in_ring(ours[:1] - true[:1], *within)) < 0.02 * missing
+    assert np.allclose(in_ring(ours - shown, 0.52, 1), 0, atol=1e-5 * missing)
+    assert np.linalg.norm(in_ring(ours[1:] - shown[1:], *beyond)) < 0.1 * np.linalg.norm(
+        in_ring(noise(np.random.default_rng(3), 1e-3)[1:], *beyond) / DENSITY[(RADIUS >= 0.25) & (RADIUS < 0.5)]
+    )
+
+
+def test_noise_is_not_given_back() -> None:
+    rng = np.random.default_rng(4)
+    true = body(rng)
+    disturbance = noise(rng, 0.05)
+    ours = answer_residual(Diagonal(), Diagonal()(true) + disturbance, true)
+    of_noise = np.fft.fft2(disturbance) / np.maximum(DENSITY, 1e-3) * (RADIUS < 0.5)
+    assert np.linalg.norm(np.fft.fft2(ours - true)) < 0.1 * np.linalg.norm(of_noise)
+
+
+def test_the_shape_of_a_pixel_is_no_error() -> None:
+    """Maps that are means over pixels, of points that the data saw: residual (1 - b) of what the data hold."""
+    rng = np.random.default_rng(5)
+    points = body(rng)
+    means = np.fft.ifft2(np.fft.fft2(points) * PIXEL).astype(np.complex64)
+    ours = answer_residual(Diagonal(), Diagonal()(points), means)
+    for low, answered in ((1 / 24, 0.05), (4 / 24, 0.2), (8 / 24, 0.6)):
+        ring = low, low + 1 / 24
+        change = np.linalg.norm(in_ring(ours - means, *ring)) / np.linalg.norm(in_ring(points - means, *ring))
+        assert change < answered  # 1 - b², and a mean over the ring
+
+
+def test_scale_and_phase_do_not_matter_and_nothing_is_overwritten() -> None:
+    rng = np.random.default_rng(6)
+    true = body(rng)
+    shown, adjoint = (0.7 * true).astype(np.complex64), Diagonal()(true)
+    before = shown.copy(), adjoint.copy()
+    ours = answer_residual(Diagonal(), adjoint, shown)
+    other = answer_residual(Diagonal(), np.complex64(5e-4j) * adjoint, np.complex64(5e-4j) * shown)
+    assert np.allclose(other, np.complex64(5e-4j) * ours, rtol=1e-4, atol=1e-8)
+    assert np.array_equal(shown, before[0])
+    assert np.array_equal(adjoint, before[1])
+
+
+class Dim:
+    """A network that sees the data and gives half of them back."""
+
+    sees_data = True
+
+    def __call__(self, maps: np.ndarray, normal: object, adjoint: np.ndarray) -> np.ndarray:
+        return maps / np.float32(2)
+
+
+def test_networks_that_see_the_data_are_answered_unless_told_otherwise() -> None:
+    problem = some_problem(16, 120, 2)
+
+    def solved(network, **values):
+        return estimate(problem, Settings(**values), StageClock(), network)
+
+    initial, adjoint = back_project_and_adjoint(problem)
+    normal = normal_operator(problem)
+    plain = solved(Dim(), residual_correction=False).maps
+    assert np.array_equal(plain, initial / np.float32(2))
+    found = solved(Dim(), uncertainty_samples=1)
+    answered = answer_residual(normal, adjoint, plain)
+    assert np.linalg.norm(answered - plain) > 0.01 * np.linalg.norm(plain)
+    for maps in (found.maps, *found.samples):
+        assert np.allclose(maps, answered, atol=1e-4 * np.abs(answered).max())
+    by_steps = solved(Dim(), consistency_steps=2).maps
+    assert np.allclose(by_steps, enforce_data(normal, adjoint, plain, 0.1, 2), atol=1e-4 * np.abs(by_steps).max())
+    blind = solved(lambda maps: maps / np.float32(2)).maps
+    assert np.allclose(blind, plain, atol=1e-6 * np.abs(plain).max())
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+def test_any_rank_has_a_noise(rank: int) -> None:
+    rng = np.random.default_rng(7)
+    true = body(rng)[:rank]
+    ours = answer_residual(Diagonal(), Diagonal()(true), (0.5 * true).astype(np.complex64))
+    assert np.linalg.norm(ours - true) < 0.2 * np.linalg.norm(true)
