@@ -12,6 +12,7 @@ from gadgets.cluster.cores import children_have, thread_variables, threads_of_ea
 from gadgets.cluster.crew import Place
 from gadgets.device import gpu_count
 from gadgets.errors import ParameterError, RemoteError, shortened
+from gadgets.gpu_seats import visible_gpus
 from recon.threads import available_cpus
 
 if TYPE_CHECKING:
@@ -96,16 +97,19 @@ def _closed(client: "Client") -> None:
 
 
 def _local(workers: int) -> "Cluster":
-    """Processes of this machine, one thread each for tasks; those of a process that ends at once end with it."""
+    """Processes of this machine, one thread each for tasks; those of a process that ends at once end with it.
+
+    The n-th worker sees the n-th GPU of those that this process sees, which need not be the n-th of the machine.
+    """
     from distributed import Nanny, Scheduler, SpecCluster
 
-    gpus = gpu_count()
+    gpus = visible_gpus(gpu_count())
     specification = {}
     for number in range(workers):
         options: dict[str, Any] = {"host": LOOPBACK, "nthreads": 1, "dashboard": False, "memory_limit": 0}
         options["preload"] = [cores.__name__]
         if gpus:
-            seen = str(number) if number < gpus else ""
+            seen = gpus[number] if number < len(gpus) else ""
             options |= {"env": {"CUDA_VISIBLE_DEVICES": seen}, "resources": {"GPU": 1} if seen else {}}
         specification[number] = {"cls": Nanny, "options": options}
     scheduler = {"cls": Scheduler, "options": {"host": LOOPBACK, "dashboard_address": f"{LOOPBACK}:0"}}
