@@ -16,6 +16,7 @@ from nets.data.augmentation import Augmentation
 from nets.data.formats.errors import VolumeError
 from nets.data.formats.hdf5_files import is_synthetic
 from nets.data.shuffled_epochs import ShuffledEpochs
+from nets.data.subjects_apart import check_apart
 from nets.data.training_data import TrainingData
 
 SYNTHETIC_NAME = "synthetic-"
@@ -46,8 +47,8 @@ class Sample:
 class Samples(TrainingData):
     """Samples of files, for all tasks; a task says how a file is read, and may say how a sample is finished.
 
-    A subject lies in one split alone. Each training sample depends on seed, epoch and number alone, so that a resumed
-    training goes on alike. What was read stays in memory: that of each worker, if there are some.
+    A subject lies in one split alone, in all folders. Each training sample depends on seed, epoch and number alone, so
+    that a resumed training goes on alike. What was read stays in memory: that of each worker, if there are some.
 
     Parameters
     ----------
@@ -92,6 +93,7 @@ class Samples(TrainingData):
         self.patches_per_file, self.batch_size, self.workers = patches_per_file, batch_size, workers
         self.augmentations, self.separate, self.limit = list(augmentations), separate, limit
         self._cache: dict[Path, Sample] = {}
+        self._are_apart = False
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "trainer": None}  # what goes to the workers
@@ -131,8 +133,9 @@ class Samples(TrainingData):
         Raises
         ------
         VolumeError
-            If there are none, or a subject lies in two splits.
+            If there are none, or a subject lies in two splits, be it in two folders.
         """
+        self._check_apart()
         files = self._split(folder)[split][: self.limit]
         if not files:
             raise VolumeError(f"{folder / split} holds no {self.remedy}")
@@ -150,6 +153,17 @@ class Samples(TrainingData):
                 "subject to one of them: else figures are of what was trained on"
             )
         return files
+
+    def _check_apart(self) -> None:
+        """Look once whether folders agree about the split of each subject."""
+        if self._are_apart or len(self.folders) < 2:
+            return
+        check_apart(
+            (folder, split, {self.subject_of(path) for path in paths})
+            for folder in self.folders
+            for split, paths in self._split(folder).items()
+        )
+        self._are_apart = True
 
     def _by_subject(self, files: Sequence[Path]) -> dict[str, list[Path]]:
         """Split subjects at random, by the seed: at least one of three for validation, and one for the test."""

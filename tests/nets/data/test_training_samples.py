@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
+from nets.data import SPLITS
 from nets.data.augmentation import Augmentation
 from nets.data.shuffled_epochs import ShuffledEpochs
 from nets.data.training_samples import Sample, Samples
@@ -88,6 +89,34 @@ def test_a_subject_in_two_splits_is_refused(tmp_path: Path, pair: tuple[str, str
         files(tmp_path, [f"9_{number}"], split)
     with pytest.raises(ValueError, match=r"1 subjects .* lie in more than one of train, validation, test; move"):
         Numbered([str(tmp_path)]).files(tmp_path, "train")
+
+
+@pytest.mark.parametrize("splits", [("train", "validation"), ("validation", "train"), ("test", "train")])
+def test_a_subject_in_two_splits_of_two_folders_is_refused_by_its_name(tmp_path: Path, splits: tuple[str, str]) -> None:
+    one, two = filled(tmp_path / "one"), tmp_path / "two"
+    for split in SPLITS:
+        files(two, [f"of two {split}_0"], split)
+    folders = [str(one), str(two)]
+    assert len(Numbered(folders).files(one, "train")) == 3
+    files(one, ["9f3a_0"], splits[0])
+    files(two, ["9f3a_1"], splits[1])
+    told = f"the subject 9f3a is in {splits[0]} of .*one and in {splits[1]} of .*two; put all files of a subject"
+    for order in (folders, folders[::-1]):
+        with pytest.raises(ValueError, match="the subject 9f3a is in"):
+            Numbered(order).train_dataloader()
+    with pytest.raises(ValueError, match=told):
+        Numbered(folders).val_dataloader()
+    assert Numbered(folders[:1]).files(one, "train")
+
+
+def test_folders_that_nobody_split_are_split_alike(tmp_path: Path) -> None:
+    names = [f"{number}_0" for number in range(10)]
+    folders = [str(tmp_path / each) for each in ("one", "two")]
+    for folder in folders:
+        files(Path(folder), names)
+    data = Numbered(folders)
+    found = [{data.subject_of(path) for path in data.files(Path(folder), "validation")} for folder in folders]
+    assert found[0] == found[1]
 
 
 def test_patches_are_cut_at_every_place_and_changed_in_order(tmp_path: Path) -> None:
