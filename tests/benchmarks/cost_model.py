@@ -94,7 +94,9 @@ def measured(folder: Path, sizes: tuple[int, int, float, int], settings: list[st
         imaging = len(file.heads()) - navigators - int(is_flagged(file.heads(), "ACQ_IS_NOISE_MEASUREMENT").sum())
     found = json.loads(kept.read_text())
     core_s = found.pop("core_s")
-    core_s["coil maps and temporal basis"] = core_s.pop("coil maps", 0.0) + core_s.pop("temporal basis", 0.0)
+    both = [core_s.pop(stage) for stage in ("coil maps", "temporal basis") if stage in core_s]
+    if both:
+        core_s["coil maps and temporal basis"] = sum(both)
     return Run(ScanSizes(matrix, 2 * matrix, coils, imaging, navigators, rank), core_s, **found)
 
 
@@ -187,7 +189,8 @@ def main() -> None:
     print("\n| stage of the last | core-s | measured | by the operators |\n| --- | --- | --- | --- |")
     for name, seconds in cost.core_s.items():
         other = f"{by_operators[name]:.1f}" if name in by_operators else ""
-        print(f"| {name} | {seconds:.1f} | {largest.core_s.get(name, 0.0):.1f} | {other} |")
+        took = f"{largest.core_s[name]:.1f}" if name in largest.core_s else "not done"
+        print(f"| {name} | {seconds:.1f} | {took} | {other} |")
     print(fleet_for(fit(runs["learned"] + runs["checked"]).estimate(largest.sizes), 10_000))
     if given.batch:
         batch_rows(scan_of(given.folder, *BATCHED), given.copies, given.batch, given.set)

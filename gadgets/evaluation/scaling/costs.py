@@ -10,6 +10,9 @@ from scipy.optimize import nnls
 
 from gadgets.errors import ParameterError
 
+_FEWEST_SIZES = 3
+"""Of which something can be learned: a stage has up to three kinds of work."""
+
 _HEAD_BYTES = 340
 """ISMRMRD's head of a readout."""
 
@@ -91,7 +94,7 @@ class Run:
     ----------
     sizes : ScanSizes
     core_s : dict of str to float
-        Core-seconds by stage; ``start`` is that of the process.
+        Core-seconds by stage; ``start`` is that of the process. What was not done has no entry.
     peak_bytes : int
         Most memory of the process.
     image_bytes : int
@@ -175,15 +178,29 @@ def fit(runs: Sequence[Run]) -> CostModel:
     ParameterError
         If there are fewer, or they are of one size.
     """
-    if len({run.sizes for run in runs}) < 3:
+    if len({run.sizes for run in runs}) < _FEWEST_SIZES:
         raise ParameterError(
             f"a cost model needs runs of three sizes at least, and {len(runs)} runs are too much alike"
         )
     names = {name: None for run in runs for name in run.core_s}
-    stages = {name: _solved([(_work(name, run.sizes), run.core_s.get(name, 0.0)) for run in runs]) for name in names}
+    stages = {name: _stage(name, [run for run in runs if name in run.core_s]) for name in names}
     peak = _solved([(_peak(run.sizes), float(run.peak_bytes)) for run in runs])
     image = _solved([(_image(run.sizes), float(run.image_bytes)) for run in runs])
     return CostModel(stages, peak, image)
+
+
+def _stage(name: str, runs: Sequence[Run]) -> tuple[float, ...]:
+    """Units of a stage, from the runs that have it: in others it was not done, which is no measurement of it.
+
+    Few runs do not tell its kinds of work apart, which then share its seconds alike, as in :func:`from_operators`.
+    """
+    if len({run.sizes for run in runs}) >= _FEWEST_SIZES:
+        return _solved([(_work(name, run.sizes), run.core_s[name]) for run in runs])
+    kinds = len(_work(name, runs[0].sizes)) - 1
+    if not kinds:
+        return (float(np.mean([run.core_s[name] for run in runs])),)
+    units = np.mean([run.core_s[name] / np.array(_work(name, run.sizes)[1:]) for run in runs], axis=0) / kinds
+    return 0.0, *map(float, units)
 
 
 def _work(name: str, sizes: ScanSizes) -> tuple[float, ...]:

@@ -56,6 +56,30 @@ def test_runs_that_are_alike_teach_nothing() -> None:
         fit([run_of(SIZES[0])] * 4)
 
 
+def without(run: Run, stage: str) -> Run:
+    return replace(run, core_s={name: seconds for name, seconds in run.core_s.items() if name != stage})
+
+
+def test_a_stage_that_some_runs_lack_is_learned_from_the_others() -> None:
+    """As the T1 map of a scan whose heart was not resolved: that it was not done does not make it cheaper."""
+    truth, runs = run_of(LARGE), [run_of(sizes) for sizes in SIZES]
+    some = [without(runs[0], "T1 map"), runs[1], without(runs[2], "T1 map"), runs[3], runs[4], run_of(LARGE)]
+    assert fit(some).estimate(LARGE).core_s == pytest.approx(truth.core_s, rel=1e-3)
+
+
+def test_a_stage_of_one_run_grows_with_its_work() -> None:
+    runs = [without(without(run_of(sizes), "T1 map"), "start") for sizes in SIZES]
+    runs[1] = replace(runs[1], core_s={**runs[1].core_s, "T1 map": 3.0, "start": 4.0, "data misfit": 6.0})
+    model = fit(runs)
+    for sizes in (SIZES[1], LARGE):
+        expected = {"T1 map": 3.0 * (sizes.matrix / SIZES[1].matrix) ** 2, "start": 4.0}
+        cost = model.estimate(sizes).core_s
+        assert {name: cost[name] for name in expected} == pytest.approx(expected)
+    kinds = zip(WORK["data misfit"](LARGE), WORK["data misfit"](SIZES[1]), strict=True)
+    times = np.mean([mine / theirs for mine, theirs in kinds])
+    assert model.estimate(LARGE).core_s["data misfit"] == pytest.approx(6.0 * times)
+
+
 def test_raw_bytes_are_those_on_the_wire() -> None:
     """340 B of head, 8 coils of 320 complex64, 320 places of two float32."""
     assert ScanSizes(imaging=1, navigators=1).raw_bytes == 2 * (340 + 8 * 320 * 8 + 320 * 2 * 4)
