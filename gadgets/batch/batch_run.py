@@ -5,7 +5,7 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gadgets.batch.found import Scan, looked_at
@@ -13,7 +13,7 @@ from gadgets.batch.order import Order
 from gadgets.batch.results import Results
 from gadgets.batch.scan_work import Part, joined, reconstructed, without_names
 from gadgets.cluster.crew import Crew
-from gadgets.cluster.tasks import Ended, Need
+from gadgets.cluster.tasks import Ended
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,10 @@ def run_batch(paths: Sequence[Path], order: Order, results: Results, crew: Crew,
             parts += [part for number in numbers if not (part := Part(scan, number)).result(results).exists()]
     joins = [scan for scan in scans.values() if scan.slices and scan.key not in batch.kept]
     watch.planned(len(parts) + len(joins))
-    for ended in crew.run(functools.partial(reconstructed, order, results), parts, _need(order, crew)):
+    gpus = crew.gpus_for(order.device)
+    for ended in crew.run(
+        functools.partial(reconstructed, order, results), parts, lambda part: replace(part.scan.need, gpus=gpus)
+    ):
         _noted(ended, ended.task.scan, batch)
         watch.ended()
     whole = [scan for scan in joins if scan.key not in batch.failed]
@@ -115,12 +118,6 @@ def _looked(paths: Sequence[Path], order: Order, crew: Crew, batch: Batch, watch
             batch.paths.setdefault(ended.value.key, []).append(ended.task)
     order_of_paths = {path: number for number, path in enumerate(absolute)}
     return dict(sorted(scans.items(), key=lambda one: order_of_paths[one[1].path]))
-
-
-def _need(order: Order, crew: Crew) -> Callable[[Part], Need]:
-    """A graphics card for each task, where one is set, or taken by itself."""
-    gpus = int(order.device.startswith("cuda") or (order.device == "auto" and crew.gpus > 0))
-    return lambda part: Need(part.scan.need.memory_bytes, gpus)
 
 
 def _noted(ended: Ended, scan: Scan, batch: Batch) -> None:

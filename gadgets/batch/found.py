@@ -9,17 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from gadgets.batch.order import Order, digest_of_file
+from gadgets.cluster.needs import need_of_scan
 from gadgets.cluster.tasks import Need
 from gadgets.errors import OPERATOR_ERRORS, ParameterError, shortened
 from gadgets.mrd.files import ScanFile
 from gadgets.mrd.headers.roles import is_flagged, roles_of
 from gadgets.simulated.radial import is_truth
-
-_PROCESS_BYTES = 7 * 2**27
-"""Python, torch and a network: 0.62 to 0.67 GB were measured with a scan of 14 MB, and a third is added."""
-
-_TIMES_FILE = 8
-"""Memory over the size of a scan: peaks were 3.1 GB of a scan of 393 MB and 2.8 GB of one of 492 MB."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +38,14 @@ class Scan:
     need: Need
 
 
-def scan_paths(given: Sequence[Path], folder: Path) -> list[Path]:
+def scan_paths(given: Sequence[Path], folder: Path | None = None) -> list[Path]:
     """Find the files that are named: by patterns, too, whose ``**`` not every shell reads.
 
     Parameters
     ----------
     given : sequence of Path
-    folder : Path
-        Of the results, which are no scans although they may lie among them.
+    folder : Path, optional
+        Of results, which are no scans although they may lie among them.
 
     Returns
     -------
@@ -63,12 +58,12 @@ def scan_paths(given: Sequence[Path], folder: Path) -> list[Path]:
         If there are none.
     """
     paths: dict[Path, None] = {}
-    own = folder.resolve()
+    own = folder.resolve() if folder else None
     for path in given:
         pattern = str(path)
         found = [] if path.exists() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
         for one in map(Path, found or [pattern]):
-            if not is_truth(one) and not one.resolve().is_relative_to(own):
+            if not is_truth(one) and not (own and one.resolve().is_relative_to(own)):
                 paths[one] = None
     if not paths:
         raise ParameterError(f"no scan is named by {shortened(' '.join(map(str, given)), 200)}")
@@ -93,8 +88,7 @@ def looked_at(order: Order, path: Path) -> Scan:
         If it cannot be read.
     """
     key = hashlib.sha256((digest_of_file(path) + order.digest).encode()).hexdigest()[:20]
-    need = Need(_PROCESS_BYTES + _TIMES_FILE * path.stat().st_size)
-    return Scan(path, key, _slices(order, path), need)
+    return Scan(path, key, _slices(order, path), need_of_scan(path.stat().st_size))
 
 
 def _slices(order: Order, path: Path) -> tuple[int, ...]:

@@ -2,11 +2,12 @@
 
 import platform
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gadgets import RESEARCH_LABEL
+from gadgets.cli.machines.sharing import end_of, opened_work, shares_work
 from gadgets.cli.options import (
     ConfigOption,
     DeviceOption,
@@ -23,9 +24,16 @@ from gadgets.cli.options import (
 )
 from gadgets.errors import ParameterError
 
+if TYPE_CHECKING:
+    from gadgets.cluster.crew import Place
 
+
+@shares_work
 def benchmark(
-    scan: Annotated[Path | None, typer.Argument(help="ISMRMRD raw-data file (.h5).", show_default=False)] = None,
+    scans: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="SCANS...", help="ISMRMRD files (.h5), or patterns.", show_default=False),
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="HTML page to write.")] = Path("benchmark.html"),
     methods: Annotated[
         str, typer.Option(help="exact, backprojection, mdcn, mdcn+data, unrolled, admm; separated by commas.")
@@ -49,25 +57,66 @@ def benchmark(
     device: DeviceOption = None,
     weights: WeightsOption = None,
     group: GroupOption = "dataset",
+    *,
+    place: "Place",
 ) -> None:
-    """Compare methods on one scan, and with the truth if there is one; see how long it waits; or time the operators."""
+    """Compare methods on scans, and with the truth if there is one; see how long one waits; or time the operators."""
     if operators:
-        if scan or latency or config or set_ or weights:
+        if scans or latency or config or set_ or weights:
             raise ParameterError(
                 "--operators measures random data: leave scan, --latency, --config, --set and --weights out"
             )
         check_outputs([], output, json_)
         _operators(output, json_, (size, rank, coils, spokes), device or "auto", repeat, iterations)
         return
-    if scan is None:
+    if not scans:
         raise ParameterError("give a scan to compare methods on (malibu benchmark scan.h5), or --operators")
-    check_outputs([scan, *([config] if config else [])], output, json_)
+    from gadgets.batch.found import scan_paths
+
+    paths = scan_paths(scans)
+    check_outputs([*paths, *([config] if config else [])], output, json_)
     overrides = overrides_of(set_, device, weights)
-    document = configuration_text(config)
+    document, wanted = configuration_text(config), methods.replace(",", " ").split()
     if latency:
-        _latency(scan, group, output, json_, document, overrides, speed, repeat)
+        if len(paths) > 1:
+            raise ParameterError(f"--latency is of one scan, and {len(paths)} are named")
+        _latency(paths[0], group, output, json_, document, overrides, speed, repeat)
+    elif len(paths) == 1 and place.is_here:
+        _methods(paths[0], group, output, json_, document, overrides, wanted, repeat)
     else:
-        _methods(scan, group, output, json_, document, overrides, methods.replace(",", " ").split(), repeat)
+        _several(paths, group, output, json_, document, overrides, wanted, repeat, place)
+
+
+def _several(
+    paths: list[Path],
+    group: str,
+    output: Path,
+    json_: Path | None,
+    document: str,
+    overrides: dict[str, str],
+    methods: list[str],
+    repeat: int,
+    place: "Place",
+) -> None:
+    from gadgets.configuration import configuration_of
+    from gadgets.evaluation.several_scans import benchmark_scans, pooled, to_json
+    from gadgets.multitasking.parameters import parse_parameters
+    from gadgets.reports.benchmark import COLUMN_GROUPS, HEADER, cells, pooled_cells, write_several_page
+
+    parameters = parse_parameters(configuration_of(document, "MultitaskingGadget"), overrides)
+    with opened_work(place, "scans", len(paths)) as work:
+        results = benchmark_scans(paths, group, parameters, methods, repeat, work)
+    tables = {result.scan: [cells(row) for row in result.rows] for result in results}
+    tables[f"all {len(results)} scans"] = [pooled_cells(row) for row in pooled(results)]
+    for number, path in enumerate(paths, start=1):
+        out.print(f"scan {number}: {path}", highlight=False, soft_wrap=True)
+    for title, rows in tables.items():
+        for columns in COLUMN_GROUPS:
+            shown = [HEADER[column] for column in columns]
+            print_figures(shown, [[row[column] for column in columns] for row in rows], title)
+    write_json(json_, to_json(results))
+    out.print(f"wrote {write_several_page(results, output)} ({RESEARCH_LABEL})")
+    end_of(work)
 
 
 def _methods(

@@ -2,21 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from gadgets import RESEARCH_LABEL
+from gadgets.cli.machines.sharing import end_of, opened_work, shares_work
 from gadgets.cli.options import (
-    ClusterOption,
     ConfigOption,
     DeviceOption,
     FirstSeedOption,
     GroupOption,
     Preset,
     SetOption,
-    WorkersOption,
     configuration_text,
     out,
     overrides_of,
@@ -24,6 +23,9 @@ from gadgets.cli.options import (
     progress_bar,
 )
 from gadgets.errors import ParameterError
+
+if TYPE_CHECKING:
+    from gadgets.cluster.crew import Place
 
 
 def nets(
@@ -68,21 +70,21 @@ def nets(
         print_table(table)
 
 
+@shares_work
 def prepare_pairs(
     folder: Annotated[Path, typer.Argument(help="Folder for the pairs.", show_default=False)],
     scans: Annotated[list[Path] | None, typer.Argument(help="ISMRMRD scans; ADMM makes the labels.")] = None,
     simulate: Annotated[int, typer.Option(min=0, help="Simulated subjects; the truth is the label.")] = 0,
     seed: FirstSeedOption = 1000,
     preset: Annotated[Preset, typer.Option(help="Protocol that the simulated scans vary.")] = Preset.standard,
-    cluster: ClusterOption = None,
-    workers: WorkersOption = None,
     config: ConfigOption = None,
     set_: SetOption = None,
     device: DeviceOption = None,
     group: GroupOption = "dataset",
+    *,
+    place: "Place",
 ) -> None:
     """Make training pairs for Multitasking, from scans or simulated, split by subject; run again, it goes on."""
-    from gadgets.cluster.crew import Place
     from gadgets.configuration import configuration_of
     from gadgets.datasets.jobs import prepare_pairs as prepare, scan_jobs, simulation_jobs
     from gadgets.multitasking.parameters import parse_parameters
@@ -91,32 +93,27 @@ def prepare_pairs(
     element = configuration_of(configuration_text(config), "MultitaskingGadget")
     wanted = parse_parameters(element, overrides_of(set_, device))
     jobs = scan_jobs(scans or [], folder, group) + simulation_jobs(seed, simulate)
-    with progress_bar() as progress:
-        task = progress.add_task("scans", total=len(jobs))
-        place = Place(cluster, workers)
-        failed = prepare(jobs, folder, PRESETS[preset.value], wanted, group, place, lambda job: progress.advance(task))
-    out.print(f"{len(jobs) - len(failed)} of {len(jobs)} scans have their pairs in {folder}")
-    if failed:
-        raise typer.Exit(1)
+    with opened_work(place, "scans", len(jobs)) as work:
+        prepare(jobs, folder, PRESETS[preset.value], wanted, group, work)
+    out.print(f"{len(jobs) - len(work.failed)} of {len(jobs)} scans have their pairs in {folder}")
+    end_of(work)
 
 
+@shares_work
 def prepare_courses(
     folder: Annotated[Path, typer.Argument(help="Folder for the courses.", show_default=False)],
     count: Annotated[int, typer.Option(min=2, help="Simulated scans; the last one is for validation.")] = 12,
     seed: FirstSeedOption = 5000,
+    *,
+    place: "Place",
 ) -> None:
     """Make courses of gated scans, of which pairs with any content are made while a network learns; resumes."""
-    from gadgets.datasets.courses import gated_course, write_course
+    from gadgets.datasets.courses import prepare_courses as prepare
 
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = {number: folder / f"gated-{number:06d}.h5" for number in range(seed, seed + count)}
-    missing = {number: path for number, path in paths.items() if not path.exists()}
-    with progress_bar() as progress:
-        task = progress.add_task("courses", total=len(paths), completed=len(paths) - len(missing))
-        for number, path in missing.items():
-            write_course(path, gated_course(number))
-            progress.advance(task)
-    out.print(f"{len(paths)} courses lie in {folder}")
+    with opened_work(place, "courses", count) as work:
+        prepare(folder, seed, count, work)
+    out.print(f"{count - len(work.failed)} courses lie in {folder}")
+    end_of(work)
 
 
 def calibrate(

@@ -65,11 +65,6 @@ NewScanArgument = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Subject; equal seeds give equal scans.")]
 FirstSeedOption = Annotated[int, typer.Option(min=0, help="Seed of the first simulated subject.")]
-ClusterOption = Annotated[
-    str | None,
-    typer.Option(metavar="local|slurm|ADDRESS", help="Where workers are: see docs/scaling.md.", show_default=False),
-]
-WorkersOption = Annotated[int | None, typer.Option(min=1, max=10_000, help="Processes that work.", show_default="1")]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Figures for scripts.", show_default=False)]
 ReportFolder = "Folder for report.html and PNGs."
 

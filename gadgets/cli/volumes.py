@@ -1,11 +1,13 @@
 """The commands of ``malibu`` that are about volumes: simulated scans, training volumes, and evaluation."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gadgets import RESEARCH_LABEL
+from gadgets.cli.machines.sharing import end_of, opened_work, shares_work
 from gadgets.cli.options import (
     AccelerationOption,
     DeviceOption,
@@ -22,10 +24,12 @@ from gadgets.cli.options import (
     out,
     overrides_of,
     print_figures,
-    progress_bar,
     write_json,
 )
 from gadgets.errors import ParameterError
+
+if TYPE_CHECKING:
+    from gadgets.cluster.crew import Place
 
 evaluate = typer.Typer(name="evaluate", no_args_is_help=True, help="Measure image quality against references.")
 
@@ -52,30 +56,24 @@ def simulate_volume(
     out.print(f"wrote {scan} ({'images' if images else 'raw data'}) and {truth_path(scan)}")
 
 
+@shares_work
 def prepare_volumes(
     folder: Annotated[Path, typer.Argument(help="Folder for the volumes.", show_default=False)],
     domain: DomainOption = DomainName.coronary,
     count: Annotated[int, typer.Option(min=1, help="Simulated subjects.")] = 70,
     shape: ShapeOption = "96x112x112",
     seed: FirstSeedOption = 1000,
+    *,
+    place: "Place",
 ) -> None:
     """Make training volumes for super-resolution, simulated, split by subject; run again, it goes on where it was."""
     from gadgets.datasets.volumes import prepare_volumes as prepare
 
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
-    with progress_bar() as progress:
-        task = progress.add_task("volumes", total=count)
-        prepare(folder, domain.value, (z, y, x), seed, count, lambda: progress.advance(task))
-    out.print(f"{count} volumes are in {folder}")
-
-
-def _brain_network(weights: str | None) -> Any:
-    if weights is None:
-        return None
-    from nets.inference.organs.brain_network import BrainNetwork
-    from nets.weights import weights_path
-
-    return BrainNetwork(weights_path(weights))
+    with opened_work(place, "volumes", count) as work:
+        prepare(folder, domain.value, (z, y, x), seed, count, work)
+    out.print(f"{count - len(work.failed)} volumes are in {folder}")
+    end_of(work)
 
 
 @evaluate.callback()
@@ -84,6 +82,7 @@ def _measures() -> None:
 
 
 @evaluate.command("sr")
+@shares_work
 def evaluate_sr(
     volumes: Annotated[list[Path] | None, typer.Argument(help="NIfTI, HDF5 or DICOM volumes.")] = None,
     simulate: Annotated[int, typer.Option(min=0, help="Simulated held-out subjects instead.")] = 0,
@@ -99,9 +98,17 @@ def evaluate_sr(
     json_: JsonOption = None,
     set_: SetOption = None,
     device: DeviceOption = None,
+    *,
+    place: "Place",
 ) -> None:
     """Degrade volumes in k-space, restore them, and compare with the originals: a table like 5-1."""
-    from gadgets.evaluation.super_resolution import evaluate_volumes, loaded_subjects, simulated_subjects
+    from gadgets.cluster.needs import voxels_of_file
+    from gadgets.evaluation.super_resolution import (
+        evaluate_volumes,
+        loaded_anatomy,
+        loaded_subjects,
+        simulated_subjects,
+    )
     from gadgets.evaluation.volume_figures import COLUMN_GROUPS, LEGEND
     from gadgets.reports.evaluation import write_evaluation_page, write_picture
     from gadgets.super_resolution.parameters import parse_super_resolution
@@ -112,12 +119,11 @@ def evaluate_sr(
     if bool(volumes) == bool(simulate):
         raise ParameterError("give volumes, or --simulate COUNT")
     check_outputs(volumes or [], json_, picture, page)
-    subjects: Any = loaded_subjects(volumes) if volumes else simulated_subjects(domain.value, (z, y, x), seed, simulate)
-    with progress_bar() as progress:
-        task = progress.add_task("volumes", total=len(volumes or ()) or simulate)
-        result = evaluate_volumes(
-            subjects, (factors[0], factors[1]), parameters, lambda: progress.advance(task), _brain_network(anatomy)
-        )
+    subjects = loaded_subjects(volumes) if volumes else simulated_subjects(domain.value, (z, y, x), seed, simulate)
+    voxels = [voxels_of_file(path) for path in volumes] if volumes else [z * y * x] * simulate
+    seen = partial(loaded_anatomy, anatomy) if anatomy else None
+    with opened_work(place, "volumes", len(subjects)) as work:
+        result = evaluate_volumes(subjects, (factors[0], factors[1]), parameters, work, seen, voxels)
     summary = result.summary()
     for group in COLUMN_GROUPS:
         print_figures(("", *group), ([method, *(f[name] for name in group)] for method, f in summary.items()))
@@ -127,3 +133,4 @@ def evaluate_sr(
         out.print(f"wrote {write_picture(result, picture)} ({RESEARCH_LABEL})")
     if page:
         out.print(f"wrote {write_evaluation_page(result, page)} ({RESEARCH_LABEL})")
+    end_of(work)

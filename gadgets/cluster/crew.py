@@ -10,6 +10,7 @@ from gadgets import __version__
 from gadgets.cluster.room_for import shifts
 from gadgets.cluster.tasks import Ended, Need, Task, Value, carried_out
 from gadgets.device import gpu_count, machine_memory_bytes
+from gadgets.errors import ParameterError
 
 LARGEST_SHARE = 0.8
 """Of a machine's memory that tasks may plan with; the rest is the system's, and the estimates' error."""
@@ -60,8 +61,20 @@ class Crew(ABC):
     dashboard: str | None = None
     """Address of a page that shows the work."""
 
-    gpus: int = 0
-    """Graphics cards that can be asked for."""
+    @property
+    @abstractmethod
+    def gpus(self) -> int:
+        """Graphics cards that can be asked for."""
+
+    def gpus_for(self, device: str) -> int:
+        """Graphics cards that a task needs: one, where one is set, or taken by itself.
+
+        Parameters
+        ----------
+        device : str
+            ``auto``, ``cpu`` or ``cuda:N``.
+        """
+        return int(device.startswith("cuda") or (device == "auto" and self.gpus > 0))
 
     @abstractmethod
     def run(
@@ -93,11 +106,21 @@ class Crew(ABC):
 
 
 class Here(Crew):
-    """One task after the other, in this process."""
+    """One task after the other, in this process.
 
-    def __init__(self, memory_bytes: int) -> None:
-        self._memory_bytes = memory_bytes
-        self.gpus = gpu_count()
+    Parameters
+    ----------
+    memory_bytes : int, optional
+        That a task may take; by default four fifths of the machine's.
+    """
+
+    def __init__(self, memory_bytes: int | None = None) -> None:
+        self._memory_bytes = HERE.memory_bytes if memory_bytes is None else memory_bytes
+
+    @property
+    def gpus(self) -> int:
+        """Graphics cards of this machine."""
+        return gpu_count()
 
     def run(
         self,
@@ -141,6 +164,11 @@ def opened_crew(place: Place) -> Iterator[Crew]:
         If no scheduler answers there, or no worker comes.
     """
     if place.is_here:
+        if place.threads or place.listen:
+            raise ParameterError(
+                "one worker is this process, which has its threads from OMP_NUM_THREADS and which nobody calls: leave "
+                "--threads and --listen out, or say where the worker is (--cluster local)"
+            )
         yield Here(place.memory_bytes)
         return
     from gadgets.cluster.dask_crew import dask_crew

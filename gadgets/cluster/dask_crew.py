@@ -79,7 +79,12 @@ class DaskCrew(Crew):
     def __init__(self, client: "Client", memory_bytes: int | None) -> None:
         self._client, self._memory_bytes = client, memory_bytes
         self.dashboard = client.dashboard_link if "dashboard" in client.scheduler_info()["services"] else None
-        self.gpus = sum(int(one["resources"].get(GPU, 0)) for one in self._workers().values())
+        self._gpus = sum(int(one["resources"].get(GPU, 0)) for one in self._workers().values())
+
+    @property
+    def gpus(self) -> int:
+        """Graphics cards that the workers offered when they came."""
+        return self._gpus
 
     def _workers(self) -> dict[str, Any]:
         return dict(self._client.scheduler_info(n_workers=-1)["workers"])

@@ -8,14 +8,18 @@ import h5py
 import numpy as np
 import sigpy
 
+from gadgets.cluster.needs import need_of_scan
+from gadgets.cluster.shared_work import SharedWork
+from gadgets.cluster.tasks import Need
 from gadgets.datasets.pairs import varied_protocol
+from gadgets.datasets.volumes import do_missing
 from gadgets.evaluation.truth import slice_of_simulation
 from gadgets.files import complete_file
 from gadgets.multitasking.parameters import MultitaskingParameters
 from recon.multitasking import encode
 from recon.readouts.trajectory import GOLDEN_ANGLE_DEG, radial_trajectory
 from recon.relaxometry.inversion_recovery import InversionRecovery
-from recon.simulation.chest import PRESETS, simulate_scan
+from recon.simulation.chest import PRESETS, Protocol, simulate_scan
 from recon.simulation.chest.coils import loop_coils
 from recon.simulation.pairs.course import Course
 from recon.stages import StageClock
@@ -31,6 +35,20 @@ _REALTIME = 6
 _INCREMENTS_DEG = (GOLDEN_ANGLE_DEG, 32.039, 172.8, 0.0)
 
 
+def _protocol(rng: np.random.Generator, seed: int) -> Protocol:
+    matrix = int(rng.choice(_MATRICES))
+    return replace(
+        varied_protocol(PRESETS["standard"], seed),
+        matrix=matrix,
+        samples=2 * matrix,
+        coils=int(rng.integers(8, 17)),
+        tr_ms=float(rng.choice(_TR_MS)),
+        duration_s=float(rng.choice(_DURATIONS_S)),
+        snr=30.0,
+        readouts_per_inversion=int(rng.choice(_PERIODS)),
+    )
+
+
 def gated_course(seed: int) -> Course:
     """Simulate a scan unlike others, gate it as the gadget does, and keep what it encodes when.
 
@@ -44,17 +62,7 @@ def gated_course(seed: int) -> Course:
     Course
     """
     rng = np.random.default_rng([seed, 23])
-    matrix = int(rng.choice(_MATRICES))
-    protocol = replace(
-        varied_protocol(PRESETS["standard"], seed),
-        matrix=matrix,
-        samples=2 * matrix,
-        coils=int(rng.integers(8, 17)),
-        tr_ms=float(rng.choice(_TR_MS)),
-        duration_s=float(rng.choice(_DURATIONS_S)),
-        snr=30.0,
-        readouts_per_inversion=int(rng.choice(_PERIODS)),
-    )
+    protocol = _protocol(rng, seed)
     rank, is_realtime = int(rng.choice(_RANKS)), seed % _REALTIME == _REALTIME - 1
     values = {"rank": rank, "temporal_model": "realtime" if is_realtime else "tensor", "images": ("basis_maps",)}
     parameters = MultitaskingParameters.model_validate(values)
@@ -106,6 +114,36 @@ def single_image_course(seed: int) -> Course:
     trajectory = radial_trajectory(angles, samples, matrix, center)
     pulse = np.zeros(spokes, dtype=np.int64)
     return Course(trajectory, basis, maps, still, still, pulse, None, 0.0, 270.0)
+
+
+def prepare_courses(folder: Path, seed: int, count: int, work: SharedWork | None = None) -> None:
+    """Write gated courses as ``gated-SEED.h5``; those that are there already stay.
+
+    Parameters
+    ----------
+    folder : Path
+    seed : int
+        Of the first one.
+    count : int
+    work : SharedWork, optional
+        Who does it; by default this process.
+    """
+    folder = folder.resolve()  # workers need not stand in the same folder
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {number: folder / f"gated-{number:06d}.h5" for number in range(seed, seed + count)}
+    do_missing(_write_gated, paths, _need, work)
+
+
+def _need(seed: int) -> Need:
+    """What its scan needs, which is not written: complex64 samples."""
+    protocol = _protocol(np.random.default_rng([seed, 23]), seed)
+    return need_of_scan(8 * protocol.readouts * protocol.samples * protocol.coils)
+
+
+def _write_gated(one: tuple[int, Path]) -> None:
+    seed, path = one
+    if not path.exists():  # else by a worker that was lost after it had written
+        write_course(path, gated_course(seed))
 
 
 def write_course(path: Path, course: Course) -> None:

@@ -3,15 +3,16 @@
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from gadgets.cluster.crew import HERE, Place, opened_crew
-from gadgets.errors import OPERATOR_ERRORS, ParameterError
+from gadgets.cluster.needs import need_of_scan
+from gadgets.cluster.shared_work import SharedWork
+from gadgets.errors import ParameterError
 from gadgets.files import complete_file
 from gadgets.mrd.files import ScanFile
 from gadgets.multitasking.parameters import MultitaskingParameters
@@ -134,10 +135,9 @@ def prepare_pairs(
     protocol: Protocol,
     parameters: MultitaskingParameters,
     group: str = "dataset",
-    place: Place = HERE,
-    done: Callable[[Job], None] = lambda job: None,
-) -> list[Job]:
-    """Make the pairs that are not there yet, several at a time.
+    work: SharedWork | None = None,
+) -> None:
+    """Make the pairs that are not there yet.
 
     Parameters
     ----------
@@ -149,15 +149,8 @@ def prepare_pairs(
     parameters : MultitaskingParameters
     group : str
         HDF5 group of the measurements.
-    place : Place
-        Where the work is done; by default in this process.
-    done : callable
-        Called with each finished job, in any order.
-
-    Returns
-    -------
-    list of Job
-        What failed; the log says why.
+    work : SharedWork, optional
+        Who does it; by default this process. It knows what failed.
 
     Raises
     ------
@@ -166,21 +159,32 @@ def prepare_pairs(
     """
     if not jobs:
         raise ParameterError("there is nothing to prepare: name scan files, or give --simulate COUNT")
+    work = work or SharedWork()
     folder = folder.resolve()  # workers need not stand in the same folder
     splits = assign_splits(jobs, folder)
     for split in SPLITS:
         (folder / split).mkdir(parents=True, exist_ok=True)
-    failed = []
+    missing = [job for job in jobs if not _first_pair(folder, splits, job).exists()]
+    for _ in range(len(jobs) - len(missing)):
+        work.done()
+    gpus = work.crew.gpus_for(parameters.device)
     make = partial(_make, folder, splits, protocol, parameters, group)
-    with opened_crew(place) as crew:
-        for ended in crew.run(make, jobs):
-            if isinstance(ended.error, (*OPERATOR_ERRORS, OSError)):
-                log.error("%s was left out: %s", ended.task.name, ended.reason)
-                failed.append(ended.task)
-            elif ended.error is not None:
-                raise ended.error
-            done(ended.task)
-    return failed
+    work.do(make, missing, lambda job: job.name, lambda job: need_of_scan(_scan_bytes(job, protocol), gpus))
+
+
+def _scan_bytes(job: Job, protocol: Protocol) -> int:
+    """Bytes of a scan: of its file, or of its samples, complex64."""
+    from gadgets.datasets.pairs import varied_protocol
+
+    if job.scan is not None:
+        return job.scan.stat().st_size
+    varied = varied_protocol(protocol, job.seed)
+    return 8 * varied.readouts * varied.samples * varied.coils
+
+
+def _first_pair(folder: Path, splits: Mapping[str, str], job: Job) -> Path:
+    """File that says that all pairs of a job are there."""
+    return folder / splits[job.subject] / f"{job.name}-0.h5"
 
 
 def _make(
@@ -193,9 +197,9 @@ def _make(
 ) -> None:
     from gadgets.datasets.pairs import scanned_pairs, simulated_pair, varied_parameters, varied_protocol
 
-    folder = pairs_folder / splits[job.subject]
-    if (folder / f"{job.name}-0.h5").exists():
+    if _first_pair(pairs_folder, splits, job).exists():  # by a worker that was lost after it had written
         return
+    folder = pairs_folder / splits[job.subject]
     if job.scan is None:
         varied = varied_parameters(parameters, job.seed)
         pairs = [simulated_pair(varied_protocol(protocol, job.seed), job.seed, varied)]

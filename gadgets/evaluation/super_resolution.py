@@ -1,15 +1,19 @@
 """How good super-resolution is: measured on volumes whose originals are known, as in the dissertation's table 5-1."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gadgets.cluster.needs import need_of_voxels
+from gadgets.cluster.shared_work import SharedWork
+from gadgets.cluster.tasks import Need
 from gadgets.errors import ScanFileError
-from gadgets.evaluation.restorations import ORIGINAL, restorations, with_phase
+from gadgets.evaluation.restorations import ORIGINAL, VOXEL_BYTES, restorations, with_phase
 from gadgets.evaluation.volume_figures import ANATOMY, COLUMN_GROUPS, NATURAL, Subject, judge, statistics_of
 from gadgets.super_resolution.parameters import SuperResolutionParameters
 from recon.quality.anatomical_fidelity import fidelity_distance, level_weights, overlap_of_parts
@@ -66,8 +70,17 @@ def _spread(values: list[float], name: str) -> str:
     return f"{mean}±{np.std(known):.{digits}f}" if len(known) > 1 else mean
 
 
-def loaded_subjects(paths: Iterable[Path]) -> Iterator[Subject]:
-    """Read volumes; their names are their place in the list, so that no file name enters a report.
+Source = Callable[[], Subject]
+"""A volume that is read or simulated where it is judged; found by its name there."""
+
+
+def loaded_subjects(paths: Iterable[Path]) -> list[Source]:
+    """Volumes of files; their names are their place in the list, so that no file name enters a report."""
+    return [partial(_loaded, number, path.resolve()) for number, path in enumerate(paths, start=1)]
+
+
+def _loaded(number: int, path: Path) -> Subject:
+    """Read a volume.
 
     Raises
     ------
@@ -76,29 +89,63 @@ def loaded_subjects(paths: Iterable[Path]) -> Iterator[Subject]:
     """
     from nets.data.volume_files import read_magnitude
 
-    for number, path in enumerate(paths, start=1):
-        try:
-            image = read_magnitude(path).voxels.numpy()
-        except (ValueError, OSError) as error:
-            raise ScanFileError(f"{path}: {error}") from error
-        if not image.any():
-            raise ScanFileError(f"{path}: all voxels are zero; there is nothing to compare")
-        yield Subject(f"volume {number}", image)
+    try:
+        image = read_magnitude(path).voxels.numpy()
+    except (ValueError, OSError) as error:
+        raise ScanFileError(f"{path}: {error}") from error
+    if not image.any():
+        raise ScanFileError(f"{path}: all voxels are zero; there is nothing to compare")
+    return Subject(f"volume {number}", image)
 
 
-def simulated_subjects(domain: Domain, shape: tuple[int, int, int], seed: int, count: int) -> Iterator[Subject]:
-    """Simulate subjects with known vessels."""
-    for number in range(seed, seed + count):
-        angiogram = simulate_angiogram(domain, shape, number)
-        yield Subject(f"{domain} {number}", angiogram.image, angiogram.vessels)
+def simulated_subjects(domain: Domain, shape: tuple[int, int, int], seed: int, count: int) -> list[Source]:
+    """Subjects that are simulated, with known vessels."""
+    return [partial(_simulated, domain, shape, number) for number in range(seed, seed + count)]
+
+
+def _simulated(domain: Domain, shape: tuple[int, int, int], seed: int) -> Subject:
+    angiogram = simulate_angiogram(domain, shape, seed)
+    return Subject(f"{domain} {seed}", angiogram.image, angiogram.vessels)
+
+
+@cache
+def loaded_anatomy(weights: str) -> "BrainNetwork":
+    """Load what knows the parts of a head, where it is used, once.
+
+    Parameters
+    ----------
+    weights : str
+        A file, or the name of shipped ones.
+
+    Raises
+    ------
+    WeightsError
+        If they cannot be used.
+    """
+    from nets.inference.organs.brain_network import BrainNetwork
+    from nets.weights import weights_path
+
+    return BrainNetwork(weights_path(weights))
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What is known of one volume, by method; statistics and what a network of parts sees are compared with others'."""
+
+    figures: dict[str, dict[str, float]]
+    statistics: dict[str, NDArray]
+    compared: "dict[str, Compared]"
+    volumes: dict[str, NDArray]
+    vessels: list[tuple[NDArray, NDArray]]
 
 
 def evaluate_volumes(
-    subjects: Iterable[Subject],
+    subjects: Sequence[Source],
     factors: tuple[float, float],
     parameters: SuperResolutionParameters,
-    progress: Callable[[], None] = lambda: None,
-    anatomy: "BrainNetwork | None" = None,
+    work: SharedWork | None = None,
+    anatomy: "Callable[[], BrainNetwork] | None" = None,
+    voxels: Sequence[int] = (),
 ) -> Evaluation:
     """Cut each volume's k-space, restore it by every method, and compare with the original.
 
@@ -106,49 +153,75 @@ def evaluate_volumes(
 
     Parameters
     ----------
-    subjects : iterable of Subject
+    subjects : sequence of callable
+        Each gives its volume.
     factors : (2,) tuple of float
         Fewer lines along slice (z) and phase direction (y).
     parameters : SuperResolutionParameters
-    progress : callable
-        Called after each volume.
-    anatomy : BrainNetwork, optional
-        For heads: what sees whether their parts are still there.
+    work : SharedWork, optional
+        Who does it; by default this process. It knows which volumes could not be judged.
+    anatomy : callable, optional
+        For heads: gives what sees whether their parts are still there.
+    voxels : sequence of int
+        Of each volume, to know what memory it needs; empty: that of the process alone.
 
     Returns
     -------
     Evaluation
+        Of the volumes that could be judged, in their order.
 
     Raises
     ------
     ScanFileError
-        If a volume is too thin for SSIM.
+        If all volumes are too thin for SSIM.
     DataError
         If the networks were trained for another acceleration, unless ``mismatch=warn``.
     """
+    work = work or SharedWork()
+    judge_one = partial(_judged, factors, parameters, anatomy)
+    gpus = work.crew.gpus_for(parameters.device)
+
+    def need(one: tuple[int, Source]) -> Need:
+        return need_of_voxels(voxels[one[0] : one[0] + 1] if voxels else (0,), VOXEL_BYTES, gpus)
+
     result, statistics = Evaluation(), dict[str, list[NDArray]]()
     compared: dict[str, list[Compared]] = {}
-    for number, subject in enumerate(subjects):
-        if min(subject.image.shape[:2]) < _SMALLEST_PLANE:
-            size = "x".join(map(str, subject.image.shape))
-            raise ScanFileError(
-                f"{subject.name} has {size} voxels (z, y, x); SSIM needs {_SMALLEST_PLANE} slices and rows at least"
-            )
-        restored, seconds = restorations(with_phase(subject.image, number), factors, parameters)
-        for method, volume in restored.items():
-            figures = judge(volume, subject, method)
-            if method in seconds:
-                figures["seconds"] = seconds[method]
+    for one in work.values(judge_one, list(enumerate(subjects)), lambda task: f"volume {task[0] + 1}", need):
+        for method, figures in one.figures.items():
             result.figures.setdefault(method, []).append(figures)
-            statistics.setdefault(method, []).append(statistics_of(volume, subject))
-            if anatomy is not None:
-                compared.setdefault(method, []).append(anatomy.compare(volume, subject.image))
-        result.last_volumes, result.last_vessels = restored, list(subject.courses)
-        progress()
+            statistics.setdefault(method, []).append(one.statistics[method])
+            if one.compared:
+                compared.setdefault(method, []).append(one.compared[method])
+        result.last_volumes, result.last_vessels = one.volumes, one.vessels
     _add_naturalness(result.figures, statistics)
-    if anatomy is not None:
-        _add_anatomy(result.figures, compared, len(anatomy.parts))
+    if compared and anatomy is not None:
+        _add_anatomy(result.figures, compared, len(anatomy().parts))
     return result
+
+
+def _judged(
+    factors: tuple[float, float],
+    parameters: SuperResolutionParameters,
+    anatomy: "Callable[[], BrainNetwork] | None",
+    task: tuple[int, Source],
+) -> _Judged:
+    number, source = task
+    subject = source()
+    if min(subject.image.shape[:2]) < _SMALLEST_PLANE:
+        size = "x".join(map(str, subject.image.shape))
+        raise ScanFileError(
+            f"{subject.name} has {size} voxels (z, y, x); SSIM needs {_SMALLEST_PLANE} slices and rows at least"
+        )
+    restored, seconds = restorations(with_phase(subject.image, number), factors, parameters)
+    figures = {method: judge(volume, subject, method) for method, volume in restored.items()}
+    for method, taken_s in seconds.items():
+        figures[method]["seconds"] = taken_s
+    statistics = {method: statistics_of(volume, subject) for method, volume in restored.items()}
+    compared = {}
+    if anatomy is not None:
+        network = anatomy()
+        compared = {method: network.compare(volume, subject.image) for method, volume in restored.items()}
+    return _Judged(figures, statistics, compared, restored, list(subject.courses))
 
 
 def _add_anatomy(figures: dict[str, list[dict[str, float]]], compared: "dict[str, list[Compared]]", parts: int) -> None:

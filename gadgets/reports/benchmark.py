@@ -1,6 +1,7 @@
 """The page of a benchmark: its table, and the images of all methods at one window."""
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gadgets.evaluation.multitasking import Benchmark, Row
+from gadgets.evaluation.several_scans import PooledRow, pooled
 from gadgets.pages.page_parts import section_html, stages_html
 from gadgets.pages.shell import figure_html, png_of, table_html, write_page
-from recon.quality.metrics import Quality, agreement
+from recon.quality.metrics import Agreement, Quality, agreement
 
 HEADER = (
     "method",
@@ -38,6 +40,23 @@ where there is one."""
 COLUMN_GROUPS = (tuple(range(7)), (0, *range(7, 11)), (0, *range(11, len(HEADER))))
 """Columns of the tables for a terminal: resources and the truth; the cardiac cycle; ADMM and T1."""
 
+_POOLED = {
+    "seconds": ".2f",
+    "peak_memory_gb": ".2f",
+    "spatial_factor_nrmse": ".3f",
+    "truth.ssim": ".3f",
+    "truth.psnr_db": ".1f",
+    "truth.nrmse": ".3f",
+    "bright.ssim": ".3f",
+    "bright.psnr_db": ".1f",
+    "dark.ssim": ".3f",
+    "dark.psnr_db": ".1f",
+    "admm.ssim": ".3f",
+    "admm.psnr_db": ".1f",
+    "admm.nrmse": ".3f",
+}
+"""Figures of several scans in the order of :data:`HEADER`, and how they are written."""
+
 _GROUP_TITLES = ("Resources, and frames against the truth", "The cardiac cycle against the truth", "Against ADMM; T1")
 
 # Differences are shown this many times brighter than the frames.
@@ -59,10 +78,23 @@ def cells(row: Row) -> list[str]:
         *_cells(row.bright)[:2],
         *_cells(row.dark)[:2],
         *_cells(row.admm),
-        "-" if row.t1 is None else f"{100 * row.t1.bias:+.1f}",
-        "-" if row.t1 is None else f"±{100 * row.t1.half_width:.1f}",
-        "-" if row.t1 is None else f"{row.t1.correlation:.3f}",
+        *_t1_cells(row.t1),
     ]
+
+
+def pooled_cells(row: PooledRow) -> list[str]:
+    """One line of the table of several scans, in the order of :data:`HEADER`: mean±standard deviation."""
+    figures = []
+    for name, digits in _POOLED.items():
+        mean, deviation = row.figures.get(name, (None, None))
+        figures.append("-" if mean is None else f"{mean:{digits}}±{deviation:{digits}}")
+    return [row.method, *figures, *_t1_cells(row.t1)]
+
+
+def _t1_cells(found: Agreement | None) -> list[str]:
+    if found is None:
+        return ["-", "-", "-"]
+    return [f"{100 * found.bias:+.1f}", f"±{100 * found.half_width:.1f}", f"{found.correlation:.3f}"]
 
 
 def _cells(quality: Quality | None) -> list[str]:
@@ -90,11 +122,34 @@ def write_benchmark_page(benchmark: Benchmark, path: Path) -> Path:
     stages = {"all methods": benchmark.shared_seconds} | {row.method: row.seconds for row in benchmark.rows}
     parts = [
         section_html("Summary", f'<p class="lead">{html.escape(_said(benchmark))}</p>', f"<p>{html.escape(what)}</p>"),
-        section_html("Figures", *_tables(benchmark)),
+        section_html("Figures", *_tables([cells(row) for row in benchmark.rows])),
         section_html("Pictures", figure_html(png_of(_pictures(benchmark), on_film=True), caption)),
         section_html(f"T1 against {benchmark.t1_reference}", *_t1_parts(benchmark)),
         section_html("Seconds per stage", stages_html(stages)),
     ]
+    return write_page(path, "malibu: methods side by side", ["<main>", *parts, "</main>"])
+
+
+def write_several_page(results: Sequence[Benchmark], path: Path) -> Path:
+    """Write the page of several scans: what all together say, then the tables and pictures of each.
+
+    Parameters
+    ----------
+    results : sequence of Benchmark
+    path : Path
+
+    Returns
+    -------
+    Path
+    """
+    rows = [pooled_cells(row) for row in pooled(results)]
+    lead = f"{len(results)} scans: mean±standard deviation over those of which a figure is known; T1 over all regions."
+    parts = [section_html("All scans", f'<p class="lead">{html.escape(lead)}</p>', *_tables(rows))]
+    for result in results:
+        caption = f"{result.scan}: frames at one window, and differences times {_DIFFERENCE_GAIN}"
+        said = f"<p>{html.escape(_said(result))}</p>"
+        picture = figure_html(png_of(_pictures(result), on_film=True), caption)
+        parts.append(section_html(result.scan, said, *_tables([cells(row) for row in result.rows]), picture))
     return write_page(path, "malibu: methods side by side", ["<main>", *parts, "</main>"])
 
 
@@ -114,9 +169,9 @@ def _said(benchmark: Benchmark) -> str:
     return f"Closest to {reference}: {closest.method}, NRMSE of frames {error:.3f}, in {closest.total_s:.2f} s. {said}"
 
 
-def _tables(benchmark: Benchmark) -> list[str]:
+def _tables(rows: Sequence[Sequence[str]]) -> list[str]:
     """The columns in groups that fit a page; those of which nothing is known are left out."""
-    rows, tables = [cells(row) for row in benchmark.rows], []
+    tables = []
     for title, columns in zip(_GROUP_TITLES, COLUMN_GROUPS, strict=True):
         known = [column for column in columns if any(row[column] != "-" for row in rows)]
         if len(known) > 1:

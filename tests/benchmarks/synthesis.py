@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gadgets.datasets.labelled.abdomens import prepare_abdomens
+from gadgets.datasets.labelled.labelled_subjects import abdomens, prepare_labelled
 from gadgets.datasets.organs.synthetic_volumes import synthesise
 from nets.data.organs.labelled_files import read_labelled
 from nets.inference.organs.segmentation import OrganNetwork
@@ -131,7 +131,7 @@ def main() -> None:
     folder = options.folder.resolve()
     real, made, alone = folder / "real", folder / "synthetic", folder / "alone"
     z, y, x = map(int, options.shape.split("x"))
-    prepare_abdomens(real, (z, y, x), (options.spacing,) * 3, 1000, options.bodies)
+    prepare_labelled(real, abdomens((options.spacing,) * 3), (z, y, x), 1000, options.bodies)
     judge = alamo(options, "trained_on_real", [real])
     network = {"width": 16, "blocks": [4, 4, 4, 2, 1], "hidden": 32, "latent": 32, "start": [y // 8, x // 8]}
     weights = trained(

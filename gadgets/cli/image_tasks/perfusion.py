@@ -1,11 +1,13 @@
 """The commands of ``malibu`` that are about perfusion: simulated scans, training slices, and evaluation."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gadgets import RESEARCH_LABEL
+from gadgets.cli.machines.sharing import end_of, opened_work, shares_work
 from gadgets.cli.options import (
     DeviceOption,
     FirstSeedOption,
@@ -16,10 +18,12 @@ from gadgets.cli.options import (
     numbers,
     out,
     print_figures,
-    progress_bar,
     write_json,
 )
 from gadgets.errors import ParameterError
+
+if TYPE_CHECKING:
+    from gadgets.cluster.crew import Place
 
 
 def simulate_asl(
@@ -46,22 +50,26 @@ def simulate_asl(
     out.print(f"wrote {scan} ({pairs} pairs of images) and {truth_path(scan)}")
 
 
+@shares_work
 def prepare_perfusion(
     folder: Annotated[Path, typer.Argument(help="Folder for the slices.", show_default=False)],
     count: Annotated[int, typer.Option(min=1, help="Simulated subjects.")] = 60,
     shape: Annotated[str, typer.Option(help="Matrix as ZxYxX; voxels of 6x3.4x3.4 mm.")] = "12x64x64",
     seed: FirstSeedOption = 3000,
+    *,
+    place: "Place",
 ) -> None:
     """Make training slices of blood flow, simulated, split by subject; run again, it goes on where it was."""
     from gadgets.datasets.perfusion import prepare_perfusion as prepare
 
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
-    with progress_bar() as progress:
-        task = progress.add_task("subjects", total=count)
-        prepare(folder, (z, y, x), seed, count, lambda: progress.advance(task))
-    out.print(f"slices of {count} subjects are in {folder}")
+    with opened_work(place, "subjects", count) as work:
+        prepare(folder, (z, y, x), seed, count, work)
+    out.print(f"slices of {count - len(work.failed)} subjects are in {folder}")
+    end_of(work)
 
 
+@shares_work
 def evaluate_asl(
     simulate: Annotated[int, typer.Option(min=1, help="Simulated held-out subjects.")] = 3,
     weights: Annotated[list[str] | None, typer.Option(help="Networks to compare; default: the shipped one.")] = None,
@@ -70,25 +78,24 @@ def evaluate_asl(
     picture: Annotated[Path | None, typer.Option(help="PNG of the last subject by each method.")] = None,
     json_: JsonOption = None,
     device: DeviceOption = None,
+    *,
+    place: "Place",
 ) -> None:
     """Denoise blood flow of ten pairs, and compare with truth and with all pairs: the figures of Xie 2020, and more."""
-    from gadgets.device import choose_device
-    from gadgets.evaluation.image_tasks.perfusion import COLUMNS, LEGEND, evaluate_perfusion
-    from gadgets.image_tasks.network import load_planes
-    from gadgets.image_tasks.perfusion.work import TASK, WEIGHTS
+    from gadgets.evaluation.image_tasks.perfusion import COLUMNS, LEGEND, evaluate_perfusion, loaded_denoisers
     from gadgets.reports.image_tasks.perfusion import write_perfusion_picture
 
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
     check_outputs([], json_, picture)
-    chosen = choose_device(device or "auto")
-    loaded = {Path(name).stem: load_planes(name, WEIGHTS, TASK, chosen) for name in weights or ["shipped"]}
-    denoisers = {name: network for name, network in loaded.items() if network is not None}
-    with progress_bar() as progress:
-        task = progress.add_task("subjects", total=simulate)
-        result = evaluate_perfusion((z, y, x), seed, simulate, denoisers, lambda: progress.advance(task))
+    chosen = device or "auto"
+    denoisers = partial(loaded_denoisers, tuple(weights or ["shipped"]), chosen)
+    denoisers()  # what is wrong with weights is told before the work begins
+    with opened_work(place, "subjects", simulate) as work:
+        result = evaluate_perfusion((z, y, x), seed, simulate, denoisers, work, work.crew.gpus_for(chosen))
     summary = result.summary().items()
     print_figures(("", *COLUMNS), ([method, *(figures[name] for name in COLUMNS)] for method, figures in summary))
     out.print(LEGEND, style="dim")
     write_json(json_, result.figures)
     if picture:
         out.print(f"wrote {write_perfusion_picture(result, picture)} ({RESEARCH_LABEL})")
+    end_of(work)

@@ -1,11 +1,13 @@
 """The commands of ``malibu`` that are about perivascular spaces: simulated scans, training pairs, and evaluation."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gadgets import RESEARCH_LABEL
+from gadgets.cli.machines.sharing import end_of, opened_work, shares_work
 from gadgets.cli.options import (
     DeviceOption,
     FirstSeedOption,
@@ -17,9 +19,11 @@ from gadgets.cli.options import (
     numbers,
     out,
     print_figures,
-    progress_bar,
     write_json,
 )
+
+if TYPE_CHECKING:
+    from gadgets.cluster.crew import Place
 
 
 def simulate_perivascular(
@@ -40,22 +44,26 @@ def simulate_perivascular(
     out.print(f"wrote {scan} ({z} slices{' and a mask' if mask else ''}) and {truth_path(scan)}")
 
 
+@shares_work
 def prepare_perivascular(
     folder: Annotated[Path, typer.Argument(help="Folder for the pairs.", show_default=False)],
     count: Annotated[int, typer.Option(min=1, help="Simulated subjects.")] = 30,
     shape: ShapeOption = "64x96x96",
     seed: FirstSeedOption = 1000,
+    *,
+    place: "Place",
 ) -> None:
     """Make training pairs for perivascular spaces, simulated, split by subject; run again, it goes on where it was."""
     from gadgets.datasets.perivascular import prepare_perivascular as prepare
 
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
-    with progress_bar() as progress:
-        task = progress.add_task("pairs", total=count)
-        prepare(folder, (z, y, x), seed, count, lambda: progress.advance(task))
-    out.print(f"{count} pairs are in {folder}")
+    with opened_work(place, "pairs", count) as work:
+        prepare(folder, (z, y, x), seed, count, work)
+    out.print(f"{count - len(work.failed)} pairs are in {folder}")
+    end_of(work)
 
 
+@shares_work
 def evaluate_pvs(
     weights: Annotated[
         list[Path] | None, typer.Argument(help="Weights of networks; the first is tested against all others.")
@@ -66,9 +74,10 @@ def evaluate_pvs(
     picture: Annotated[Path | None, typer.Option(help="PNG of the last subject by each method.")] = None,
     json_: JsonOption = None,
     device: DeviceOption = None,
+    *,
+    place: "Place",
 ) -> None:
     """Enhance simulated brains with and without perivascular spaces, and compare with truth and recipe."""
-    from gadgets.device import choose_device
     from gadgets.evaluation.image_tasks.perivascular import (
         LABELS,
         LEGEND,
@@ -82,10 +91,11 @@ def evaluate_pvs(
 
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
     check_outputs(weights or [], json_, picture)
-    networks = loaded_enhancers(weights or [], choose_device(device or "auto"))
-    with progress_bar() as progress:
-        task = progress.add_task("subjects", total=simulate)
-        result = evaluate_perivascular(networks, (z, y, x), seed, simulate, lambda: progress.advance(task))
+    chosen = device or "auto"
+    networks = partial(loaded_enhancers, tuple(map(str, weights or [])), chosen)
+    networks()  # what is wrong with weights is told before the work begins
+    with opened_work(place, "subjects", simulate) as work:
+        result = evaluate_perivascular(networks, (z, y, x), seed, simulate, work, work.crew.gpus_for(chosen))
     columns = [f"{region} {metric}" for region in REGIONS for metric in METRICS]
     for label in LABELS:
         print_figures(["", *columns], result.quality_rows(label), f"against the {label}")
@@ -94,3 +104,4 @@ def evaluate_pvs(
     write_json(json_, result.to_json())
     if picture:
         out.print(f"wrote {write_perivascular_picture(result, picture)} ({RESEARCH_LABEL})")
+    end_of(work)

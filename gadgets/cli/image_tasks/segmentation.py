@@ -1,12 +1,15 @@
 """The commands of ``malibu`` that are about organs: simulated scans, training volumes, and evaluation."""
 
 from enum import Enum
+from functools import partial
+from math import prod
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gadgets import RESEARCH_LABEL
+from gadgets.cli.machines.sharing import end_of, opened_work, shares_work
 from gadgets.cli.options import (
     FirstSeedOption,
     JsonOption,
@@ -20,6 +23,10 @@ from gadgets.cli.options import (
     write_json,
 )
 from gadgets.errors import ParameterError
+
+if TYPE_CHECKING:
+    from gadgets.cluster.crew import Place
+    from gadgets.datasets.labelled.labelled_subjects import LabelledKind
 
 _NAMED = 8
 """Nearly empty slices that are listed; of more, the first ones."""
@@ -59,37 +66,48 @@ def simulate_abdomen(
     out.print(f"wrote {scan} ({orientation.value} slices) and {truth_path(scan)}")
 
 
+@shares_work
 def prepare_abdomens(
     folder: Annotated[Path, typer.Argument(help="Folder for the volumes.", show_default=False)],
     count: Annotated[int, typer.Option(min=1, help="Simulated subjects.")] = 80,
     shape: _ShapeOption = _SHAPE,
     spacing: _SpacingOption = _SPACING,
     seed: FirstSeedOption = 1000,
+    *,
+    place: "Place",
 ) -> None:
     """Make abdomens with labelled organs to train on, simulated, split by subject; run again, it goes on."""
-    from gadgets.datasets.labelled.abdomens import prepare_abdomens as prepare
+    from gadgets.datasets.labelled.labelled_subjects import abdomens
 
     size, spacing_mm = _grid(shape, spacing)
-    with progress_bar() as progress:
-        task = progress.add_task("abdomens", total=count)
-        prepare(folder, size, spacing_mm, seed, count, lambda: progress.advance(task))
-    out.print(f"{count} abdomens are in {folder}")
+    _prepare(folder, abdomens(spacing_mm), size, seed, count, "abdomens", place)
 
 
+@shares_work
 def prepare_brains(
     folder: Annotated[Path, typer.Argument(help="Folder for the volumes.", show_default=False)],
     count: Annotated[int, typer.Option(min=1, help="Simulated subjects.")] = 70,
     shape: Annotated[str, typer.Option(help="Matrix ZxYxX, 180 mm from front to back.")] = "56x72x56",
     seed: FirstSeedOption = 1000,
+    *,
+    place: "Place",
 ) -> None:
     """Make heads with labelled parts to train on, simulated, split by subject; run again, it goes on."""
-    from gadgets.datasets.labelled.brains import prepare_brains as prepare
+    from gadgets.datasets.labelled.labelled_subjects import HEADS
 
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
-    with progress_bar() as progress:
-        task = progress.add_task("heads", total=count)
-        prepare(folder, (z, y, x), seed, count, lambda: progress.advance(task))
-    out.print(f"{count} heads are in {folder}")
+    _prepare(folder, HEADS, (z, y, x), seed, count, "heads", place)
+
+
+def _prepare(
+    folder: Path, kind: "LabelledKind", shape: tuple[int, int, int], seed: int, count: int, what: str, place: "Place"
+) -> None:
+    from gadgets.datasets.labelled.labelled_subjects import prepare_labelled
+
+    with opened_work(place, what, count) as work:
+        prepare_labelled(folder, kind, shape, seed, count, work)
+    out.print(f"{count - len(work.failed)} {what} are in {folder}")
+    end_of(work)
 
 
 def import_labels(
@@ -136,6 +154,7 @@ def synthesise(
     out.print(f"synthetic: {INVENTED}", style="dim")
 
 
+@shares_work
 def evaluate_segmentation(
     volumes: Annotated[list[Path] | None, typer.Argument(help="Labelled volumes (.h5) of prepare-abdomens.")] = None,
     weights: Annotated[str, typer.Option(help="Weights (.safetensors), or the name of shipped ones.")] = "alamo",
@@ -145,29 +164,33 @@ def evaluate_segmentation(
     seed: FirstSeedOption = 1,
     picture: Annotated[Path | None, typer.Option(help="PNG of the last volume by each method.")] = None,
     json_: JsonOption = None,
+    *,
+    place: "Place",
 ) -> None:
     """Outline organs in one view and by the vote of three, and compare with the truth: a table like 7-5."""
+    from gadgets.cluster.needs import voxels_of_file
     from gadgets.evaluation.image_tasks.segmentation import (
         COLUMNS,
         LEGEND,
         evaluate_organs,
+        loaded_networks,
         loaded_subjects,
         simulated_subjects,
     )
     from gadgets.reports.image_tasks.segmentation import write_segmentation_picture
-    from nets.inference.organs.segmentation import OrganNetwork
     from nets.weights import weights_path
 
     if bool(volumes) == bool(simulate):
         raise ParameterError("give volumes, or --simulate COUNT")
     check_outputs(volumes or [], json_, picture)
-    path = weights_path(weights)
-    networks = {"one view": OrganNetwork(path, views="one"), "three views": OrganNetwork(path, views="three")}
-    subjects = loaded_subjects(volumes) if volumes else simulated_subjects(*_grid(shape, spacing), seed, simulate)
-    with progress_bar() as progress:
-        task = progress.add_task("volumes", total=len(volumes or ()) or simulate)
-        result = evaluate_organs(subjects, networks, lambda: progress.advance(task))
-    for method in networks:
+    networks = partial(loaded_networks, weights_path(weights).resolve())
+    networks()  # what is wrong with weights is told before the work begins
+    size, spacing_mm = _grid(shape, spacing)
+    subjects = loaded_subjects(volumes) if volumes else simulated_subjects(size, spacing_mm, seed, simulate)
+    voxels = [voxels_of_file(path) for path in volumes] if volumes else [prod(size)] * simulate
+    with opened_work(place, "volumes", len(subjects)) as work:
+        result = evaluate_organs(subjects, networks, work, voxels)
+    for method in result.figures:
         columns, rows = (*COLUMNS, "missed"), result.rows(method).items()
         print_figures((method, *columns), ([organ, *(figures[name] for name in columns)] for organ, figures in rows))
         out.print(f"{method}: {sum(result.seconds[method]) / len(result.seconds[method]):.1f} s per volume")
@@ -177,3 +200,4 @@ def evaluate_segmentation(
     write_json(json_, result.to_json())
     if picture:
         out.print(f"wrote {write_segmentation_picture(result, picture)} ({RESEARCH_LABEL})")
+    end_of(work)

@@ -1,9 +1,10 @@
 """``malibu evaluate reading``: stenoses in restored coronaries, found by how deep they look."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gadgets.cli.machines.sharing import end_of, opened_work, shares_work
 from gadgets.cli.options import (
     AccelerationOption,
     DeviceOption,
@@ -15,11 +16,14 @@ from gadgets.cli.options import (
     out,
     overrides_of,
     print_figures,
-    progress_bar,
     write_json,
 )
 
+if TYPE_CHECKING:
+    from gadgets.cluster.crew import Place
 
+
+@shares_work
 def evaluate_reading(
     simulate: Annotated[int, typer.Option(min=1, help="Simulated hearts, of eight segments each.")] = 10,
     shape: Annotated[str, typer.Option(help="Matrix ZxYxX.")] = "96x112x112",
@@ -28,9 +32,11 @@ def evaluate_reading(
     json_: JsonOption = None,
     set_: SetOption = None,
     device: DeviceOption = None,
+    *,
+    place: "Place",
 ) -> None:
     """Read simulated stenoses in restored coronaries: a stand-in for the reading study, tables like 5-2."""
-    from gadgets.evaluation.image_tasks.reading_study import COLUMNS, LEGEND, PRINTED, read_hearts, simulated_hearts
+    from gadgets.evaluation.image_tasks.reading_study import COLUMNS, LEGEND, PRINTED, read_hearts
     from gadgets.evaluation.restorations import ORIGINAL
     from gadgets.super_resolution.parameters import parse_super_resolution
 
@@ -38,10 +44,8 @@ def evaluate_reading(
     along_slice, along_phase = numbers(acceleration, 2, "--acceleration")
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
     check_outputs([], json_)
-    with progress_bar() as progress:
-        task = progress.add_task("hearts", total=simulate)
-        hearts = simulated_hearts((z, y, x), seed, simulate)
-        study = read_hearts(hearts, (along_slice, along_phase), parameters, lambda: progress.advance(task))
+    with opened_work(place, "hearts", simulate) as work:
+        study = read_hearts((z, y, x), range(seed, seed + simulate), (along_slice, along_phase), parameters, work)
     truth, printed = study.rows(), study.rows(ORIGINAL)
     areas = {method: f"{study.curve(method)[2]:.2f}" for method in truth}
     print_figures(("against the truth", *COLUMNS, "AUC"), ([name, *row, areas[name]] for name, row in truth.items()))
@@ -58,3 +62,4 @@ def evaluate_reading(
     out.print(f"{len(study.true)} segments, {significant} with a significant stenosis")
     out.print(LEGEND, style="dim")
     write_json(json_, study.to_json())
+    end_of(work)

@@ -3,28 +3,30 @@
 import logging
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gadgets import RESEARCH_LABEL
+from gadgets.cli.machines.sharing import shares_work, tell_dashboard
 from gadgets.cli.options import (
     BasisOption,
-    ClusterOption,
     ConfigOption,
     DeviceOption,
     GroupOption,
     SetOption,
     WeightsOption,
-    WorkersOption,
     configuration_text,
-    console,
     out,
     overrides_of,
     progress_bar,
 )
 
+if TYPE_CHECKING:
+    from gadgets.cluster.crew import Place
 
+
+@shares_work
 def batch(
     scans: Annotated[list[Path], typer.Argument(help="ISMRMRD files, or patterns such as 'scans/**/*.h5'.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.", show_default=False)],
@@ -34,17 +36,8 @@ def batch(
     weights: WeightsOption = None,
     basis: BasisOption = None,
     group: GroupOption = "dataset",
-    cluster: ClusterOption = None,
-    workers: WorkersOption = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of each worker.", show_default="its share")] = None,
-    memory_gb: Annotated[
-        float | None,
-        typer.Option(min=0.1, help="Memory of all workers here, or of a SLURM job.", show_default="most of it"),
-    ] = None,
-    listen: Annotated[
-        str | None,
-        typer.Option(help="Address at which workers reach this machine.", show_default="loopback"),
-    ] = None,
+    *,
+    place: "Place",
 ) -> None:
     """Reconstruct many scans, each once; run again, it does what is missing. Exit 1 if a scan failed."""
     from gadgets.batch.batch_page import said_of, write_batch_page
@@ -52,7 +45,7 @@ def batch(
     from gadgets.batch.found import scan_paths
     from gadgets.batch.order import order_of
     from gadgets.batch.results import opened_results, write_names
-    from gadgets.cluster.crew import Place, opened_crew
+    from gadgets.cluster.crew import opened_crew
 
     for package in ("gadgets", "recon", "nets"):  # their lines about each scan do not say about which
         if logging.getLogger(package).level != logging.DEBUG:
@@ -60,10 +53,8 @@ def batch(
     order = order_of(configuration_text(config), overrides_of(set_, device, weights, basis), group)
     paths = scan_paths(scans, output)
     began_s = time.monotonic()
-    place = Place(cluster, workers, memory_gb, listen, threads)
     with opened_results(output) as results, opened_crew(place) as crew, progress_bar() as progress:
-        if crew.dashboard:
-            console.print(f"the work is shown at {crew.dashboard}", highlight=False, soft_wrap=True)
+        tell_dashboard(crew.dashboard)
         looking = progress.add_task("looking at files", total=len(paths))
         doing = progress.add_task("reconstructing", total=None)
         watch = Watch(

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gadgets.cluster.needs import need_of_voxels
+from gadgets.cluster.shared_work import SharedWork
 from gadgets.simulated.asl_subjects import Subject, measured_subject, smoothed_reference
 from recon.quality.metrics import quality_by_slice
 
@@ -30,6 +34,8 @@ TRUTH, FIRST, REFERENCE = "without noise", "10 pairs", "40 pairs, smoothed"
 _GREY, _WHITE = 0.7, 0.9
 _FIRST_PAIRS = 10
 _LESIONS = 4
+# Memory for each voxel at the peak, with all pairs of images.
+_VOXEL_BYTES = 10_000
 
 Denoiser = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -63,12 +69,37 @@ def _spread(values: list[float]) -> str:
     return f"{mean}±{np.std(values):.2g}" if len(values) > 1 else mean
 
 
+@cache
+def loaded_denoisers(weights: tuple[str, ...], device: str) -> Mapping[str, Denoiser]:
+    """Load networks where they are used, once; their names are those of their files.
+
+    Parameters
+    ----------
+    weights : tuple of str
+        Files, names of shipped ones, or ``none``.
+    device : str
+        ``auto``, ``cpu`` or ``cuda:N``.
+
+    Raises
+    ------
+    ParameterError
+        If weights cannot be used.
+    """
+    from gadgets.device import choose_device
+    from gadgets.image_tasks.network import load_planes
+    from gadgets.image_tasks.perfusion.work import TASK, WEIGHTS
+
+    loaded = {Path(name).stem: load_planes(name, WEIGHTS, TASK, choose_device(device)) for name in weights}
+    return {name: network for name, network in loaded.items() if network is not None}
+
+
 def evaluate_perfusion(
     shape: tuple[int, int, int],
     seed: int,
     count: int,
-    denoisers: Mapping[str, Denoiser],
-    progress: Callable[[], None] = lambda: None,
+    denoisers: Callable[[], Mapping[str, Denoiser]],
+    work: SharedWork | None = None,
+    gpus: int = 0,
 ) -> PerfusionEvaluation:
     """Measure blood flow of ten pairs, of all, and of denoisers that were given the ten.
 
@@ -80,29 +111,42 @@ def evaluate_perfusion(
         Of the first simulated subject.
     count : int
         Subjects.
-    denoisers : mapping of str to callable
-        By name: blood flow (z, y, x) → the same shape.
-    progress : callable
-        Called after each subject.
+    denoisers : callable
+        Gives them by name: blood flow (z, y, x) → the same shape. Called where the work is done.
+    work : SharedWork, optional
+        Who does it; by default this process. It knows which subjects could not be judged.
+    gpus : int
+        That a subject needs: 0 or 1.
     """
-    result = PerfusionEvaluation()
-    for number in range(seed, seed + count):
-        healthy, ill = (measured_subject(shape, number, lesions) for lesions in (0, _LESIONS))
-        maps, with_lesions = (_results(subject, denoisers) for subject in (healthy, ill))
-        truth, reference = maps[TRUTH], maps[REFERENCE]
-        for method, found in maps.items():
-            figures = figures_of(found, truth, healthy)
-            if method not in (TRUTH, REFERENCE):
-                held = reference.max(axis=(1, 2)) > 0
-                likeness = quality_by_slice(found[held], reference[held])
-                figures |= {"PSNR dB": likeness.psnr_db, "SSIM": likeness.ssim}
-            if method != TRUTH:
-                change = with_lesions[method] - found
-                figures["lesion kept %"] = 100 * lesion_kept(change, with_lesions[TRUTH] - truth, ill)
-            result.figures.setdefault(method, []).append(figures)
-        result.last_maps = with_lesions
-        progress()
+    work, result = work or SharedWork(), PerfusionEvaluation()
+    need = need_of_voxels(shape, _VOXEL_BYTES, gpus)
+    judge_one = partial(_judged, shape, denoisers)
+    for one in work.values(judge_one, range(seed, seed + count), lambda number: f"subject {number}", lambda _: need):
+        for method, rows in one.figures.items():
+            result.figures.setdefault(method, []).extend(rows)
+        result.last_maps = one.last_maps
     return result
+
+
+def _judged(
+    shape: tuple[int, int, int], denoisers: Callable[[], Mapping[str, Denoiser]], seed: int
+) -> PerfusionEvaluation:
+    """Evaluation of one subject."""
+    healthy, ill = (measured_subject(shape, seed, lesions) for lesions in (0, _LESIONS))
+    maps, with_lesions = (_results(subject, denoisers()) for subject in (healthy, ill))
+    truth, reference = maps[TRUTH], maps[REFERENCE]
+    rows = {}
+    for method, found in maps.items():
+        figures = figures_of(found, truth, healthy)
+        if method not in (TRUTH, REFERENCE):
+            held = reference.max(axis=(1, 2)) > 0
+            likeness = quality_by_slice(found[held], reference[held])
+            figures |= {"PSNR dB": likeness.psnr_db, "SSIM": likeness.ssim}
+        if method != TRUTH:
+            change = with_lesions[method] - found
+            figures["lesion kept %"] = 100 * lesion_kept(change, with_lesions[TRUTH] - truth, ill)
+        rows[method] = [figures]
+    return PerfusionEvaluation(rows, with_lesions)
 
 
 def _results(subject: Subject, denoisers: Mapping[str, Denoiser]) -> dict[str, NDArray[np.float32]]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-import sigpy
 from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
+from gadgets.cluster.needs import need_of_voxels
+from gadgets.cluster.shared_work import SharedWork
 from gadgets.errors import ParameterError
 from recon.perivascular.enhancement import Enhancer
 from recon.perivascular.labels import recipe_label
@@ -32,6 +34,11 @@ LEGEND = (
     "near a true space. lookalikes RMSE: error in lacunes, hyperintensities and dark vessels, over white matter."
 )
 """What the columns are, below the tables."""
+
+_VOXEL_BYTES = 3900
+"""Memory for each voxel at the peak: 2,900 were measured with 0.6 million voxels and the shipped network; a third is
+added.
+"""
 
 Key = tuple[str, str, str]
 """Label, region, metric."""
@@ -105,42 +112,54 @@ def _spread(values: Sequence[float], digits: int) -> str:
     return f"{mean}±{np.std(values):.{digits}f}" if len(values) > 1 else mean
 
 
-def loaded_enhancers(weights: Sequence[Path], device: sigpy.Device) -> dict[str, Enhancer]:
-    """Load networks; their names are those of their files.
+@cache
+def loaded_enhancers(weights: tuple[str, ...], device: str) -> Mapping[str, Enhancer]:
+    """Load networks where they are used, once; their names are those of their files.
+
+    Parameters
+    ----------
+    weights : tuple of str
+        Files, or names of shipped ones.
+    device : str
+        ``auto``, ``cpu`` or ``cuda:N``.
 
     Raises
     ------
     ParameterError
         If two files have one name, or weights cannot be used.
     """
+    from gadgets.device import choose_device
     from gadgets.image_tasks.perivascular.network import load_enhancer
 
     if len({Path(path).stem for path in weights}) < len(weights):
         raise ParameterError("two weights have the same name; rename one of the files")
-    found = {Path(path).stem: load_enhancer(str(path), device) for path in weights}
+    found = {Path(path).stem: load_enhancer(path, choose_device(device)) for path in weights}
     return {name: network for name, network in found.items() if network is not None}
 
 
 def evaluate_perivascular(
-    networks: Mapping[str, Enhancer],
+    networks: Callable[[], Mapping[str, Enhancer]],
     shape: tuple[int, int, int],
     seed: int,
     count: int,
-    progress: Callable[[], None] = lambda: None,
+    work: SharedWork | None = None,
+    gpus: int = 0,
 ) -> PerivascularEvaluation:
     """Enhance simulated brains by every method, each brain once with and once without perivascular spaces.
 
     Parameters
     ----------
-    networks : mapping of str to callable
-        By name.
+    networks : callable
+        Gives them by name. Called where the work is done.
     shape : (3,) tuple of int
         (z, y, x) voxels.
     seed : int
         Of the first subject.
     count : int
-    progress : callable
-        Called after each subject.
+    work : SharedWork, optional
+        Who does it; by default this process. It knows which brains could not be judged.
+    gpus : int
+        That a subject needs: 0 or 1.
 
     Returns
     -------
@@ -149,30 +168,47 @@ def evaluate_perivascular(
     Raises
     ------
     ParameterError
-        If a brain is so small that it has no spaces.
+        If all brains are so small that they have no spaces.
     """
-    result = PerivascularEvaluation(tuple(networks))
-    for number in range(seed, seed + count):
-        subject, bare = (simulate_perivascular(shape, number, with_spaces) for with_spaces in (True, False))
-        if not (subject.present & subject.white_matter).any():
-            raise ParameterError(f"brain {number} is too small for perivascular spaces; give a larger --shape")
-        recipe = recipe_label(subject.image, subject.white_matter, subject.present)
-        labels = {"truth": subject.label, "recipe": recipe.label}
-        without = recipe_label(bare.image, bare.white_matter)
-        volumes = {
-            INPUT: (subject.image, bare.image),
-            DENOISED: (recipe.denoised, without.denoised),
-            SHARPENED: (recipe.sharp, without.sharp),
-        }
-        for name, network in networks.items():
-            enhanced = [network(each.image, each.white_matter) for each in (subject, bare)]
-            volumes[name] = (enhanced[0], enhanced[1])
-        for name, (volume, of_bare) in volumes.items():
-            _add_quality(result.quality.setdefault(name, {}), volume, labels, subject)
-            _add_spaces(result.spaces.setdefault(name, {}), volume, of_bare, subject)
-        with_spaces = {name: volume for name, (volume, _) in volumes.items()}
-        result.last_volumes, result.last_mask = with_spaces | {LABELS[0]: subject.label}, subject.white_matter
-        progress()
+    work, result = work or SharedWork(), PerivascularEvaluation(tuple(networks()))
+    need = need_of_voxels(shape, _VOXEL_BYTES, gpus)
+    judge_one = partial(_judged, networks, shape)
+    for one in work.values(judge_one, range(seed, seed + count), lambda number: f"brain {number}", lambda _: need):
+        for name, rows in one.quality.items():
+            for key, values in rows.items():
+                result.quality.setdefault(name, {}).setdefault(key, []).extend(values)
+        for name, columns in one.spaces.items():
+            for column, figures in columns.items():
+                result.spaces.setdefault(name, {}).setdefault(column, []).extend(figures)
+        result.last_volumes, result.last_mask = one.last_volumes, one.last_mask
+    return result
+
+
+def _judged(
+    networks: Callable[[], Mapping[str, Enhancer]], shape: tuple[int, int, int], seed: int
+) -> PerivascularEvaluation:
+    """Evaluation of one brain."""
+    subject, bare = (simulate_perivascular(shape, seed, with_spaces) for with_spaces in (True, False))
+    if not (subject.present & subject.white_matter).any():
+        raise ParameterError(f"brain {seed} is too small for perivascular spaces; give a larger --shape")
+    recipe = recipe_label(subject.image, subject.white_matter, subject.present)
+    labels = {"truth": subject.label, "recipe": recipe.label}
+    without = recipe_label(bare.image, bare.white_matter)
+    volumes = {
+        INPUT: (subject.image, bare.image),
+        DENOISED: (recipe.denoised, without.denoised),
+        SHARPENED: (recipe.sharp, without.sharp),
+    }
+    loaded = networks()
+    for name, network in loaded.items():
+        enhanced = [network(each.image, each.white_matter) for each in (subject, bare)]
+        volumes[name] = (enhanced[0], enhanced[1])
+    result = PerivascularEvaluation(tuple(loaded))
+    for name, (volume, of_bare) in volumes.items():
+        _add_quality(result.quality.setdefault(name, {}), volume, labels, subject)
+        _add_spaces(result.spaces.setdefault(name, {}), volume, of_bare, subject)
+    with_spaces = {name: volume for name, (volume, _) in volumes.items()}
+    result.last_volumes, result.last_mask = with_spaces | {LABELS[0]: subject.label}, subject.white_matter
     return result
 
 

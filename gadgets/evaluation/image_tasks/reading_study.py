@@ -1,12 +1,14 @@
 """The reading study of dissertation 5.2.5 without a reader: simulated stenoses, found by how deep they look."""
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gadgets.evaluation.restorations import ORIGINAL, restorations, with_phase
+from gadgets.cluster.needs import need_of_voxels
+from gadgets.cluster.shared_work import SharedWork
+from gadgets.evaluation.restorations import ORIGINAL, VOXEL_BYTES, restorations, with_phase
 from gadgets.super_resolution.parameters import SuperResolutionParameters
 from recon.quality.stenosis_grades import (
     SIGNIFICANT,
@@ -17,7 +19,7 @@ from recon.quality.stenosis_grades import (
     judged_reading,
     operating_points,
 )
-from recon.simulation.angiogram.coronary_segments import SegmentedHeart, simulate_segmented_heart
+from recon.simulation.angiogram.coronary_segments import simulate_segmented_heart
 
 PRINTED = {
     "zero-filled": (0.73, 0.70, 0.71, 0.75),
@@ -86,28 +88,26 @@ class Study:
         }
 
 
-def simulated_hearts(shape: tuple[int, int, int], seed: int, count: int) -> Iterator[SegmentedHeart]:
-    """Simulate hearts with segments."""
-    for number in range(seed, seed + count):
-        yield simulate_segmented_heart(shape, number)
-
-
 def read_hearts(
-    hearts: Iterable[SegmentedHeart],
+    shape: tuple[int, int, int],
+    seeds: range,
     factors: tuple[float, float],
     parameters: SuperResolutionParameters,
-    progress: Callable[[], None] = lambda: None,
+    work: SharedWork | None = None,
 ) -> Study:
-    """Cut each heart's k-space, restore it by every method, and read all of its segments.
+    """Simulate hearts, cut each one's k-space, restore it by every method, and read all of its segments.
 
     Parameters
     ----------
-    hearts : iterable of SegmentedHeart
+    shape : (3,) tuple of int
+        (z, y, x) voxels.
+    seeds : range
+        Of the hearts.
     factors : (2,) tuple of float
         Fewer lines along slice (z) and phase direction (y).
     parameters : SuperResolutionParameters
-    progress : callable
-        Called after each heart.
+    work : SharedWork, optional
+        Who does it; by default this process. It knows which hearts could not be read.
 
     Returns
     -------
@@ -118,23 +118,40 @@ def read_hearts(
     DataError
         If the networks were trained for another acceleration, unless ``mismatch=warn``.
     """
-    study = Study()
-    for number, heart in enumerate(hearts):
-        restored, _ = restorations(with_phase(heart.image, number), factors, parameters)
-        for segment in heart.segments:
-            study.true.append(segment.depth)
-            study.names.append(segment.name)
-        for method, volume in restored.items():
-            study.apparent.setdefault(method, []).extend(
-                deepest(
-                    volume,
-                    segment.vessel.centreline,
-                    segment.first,
-                    segment.last,
-                    float(segment.vessel.healthy_radius[segment.first]) + _BLUR,
-                )
-                for segment in heart.segments
-            )
-        progress()
+    work, study = work or SharedWork(), Study()
+    need = need_of_voxels(shape, VOXEL_BYTES, work.crew.gpus_for(parameters.device))
+    read_one = partial(_read, shape, factors, parameters)
+    for one in work.values(read_one, list(enumerate(seeds)), lambda task: f"heart {task[1]}", lambda task: need):
+        study.true += one.true
+        study.names += one.names
+        for method, depths in one.apparent.items():
+            study.apparent.setdefault(method, []).extend(depths)
     study.apparent[ORIGINAL] = study.apparent.pop(ORIGINAL, [])  # the reference comes last
     return study
+
+
+def _read(
+    shape: tuple[int, int, int],
+    factors: tuple[float, float],
+    parameters: SuperResolutionParameters,
+    task: tuple[int, int],
+) -> Study:
+    """Study of one heart, by its number and its seed."""
+    number, seed = task
+    heart = simulate_segmented_heart(shape, seed)
+    restored, _ = restorations(with_phase(heart.image, number), factors, parameters)
+    names = [segment.name for segment in heart.segments]
+    apparent = {
+        method: [
+            deepest(
+                volume,
+                segment.vessel.centreline,
+                segment.first,
+                segment.last,
+                float(segment.vessel.healthy_radius[segment.first]) + _BLUR,
+            )
+            for segment in heart.segments
+        ]
+        for method, volume in restored.items()
+    }
+    return Study([segment.depth for segment in heart.segments], names, apparent)

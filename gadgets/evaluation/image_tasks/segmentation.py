@@ -1,8 +1,9 @@
 """How well organs are outlined: per organ against known labels, as in the dissertation's table 7-5."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
+from gadgets.cluster.needs import need_of_voxels
+from gadgets.cluster.shared_work import SharedWork
+from gadgets.cluster.tasks import Need
 from gadgets.errors import ParameterError, ScanFileError
 from recon.organs.outlining import outline_organs
 from recon.organs.patient_grid import patient_grid
@@ -39,6 +43,9 @@ LEGEND = (
 
 _FEWEST_PAIRS = 6
 """Volumes below which the two-sided signed-rank test cannot get below p = 0.05: 2 / 2⁵ is more."""
+
+_VOXEL_BYTES = 1000
+"""Memory for each voxel at the peak."""
 
 _UPRIGHT = np.eye(3)[::-1]
 """Slices to the head, rows to the back, columns to the left."""
@@ -138,8 +145,17 @@ def _spread(values: NDArray, column: str) -> str:
     return f"{mean}±{known.std():.{digits}f}" if len(known) > 1 else mean
 
 
-def loaded_subjects(paths: Iterable[Path]) -> Iterator[Subject]:
-    """Read labelled volumes; their names are their place in the list, so that no file name enters a report.
+Source = Callable[[], Subject]
+"""A volume that is read or simulated where it is judged; found by its name there."""
+
+
+def loaded_subjects(paths: Iterable[Path]) -> list[Source]:
+    """Labelled volumes of files; their names are their place in the list, so that no file name enters a report."""
+    return [partial(_loaded, number, path.resolve()) for number, path in enumerate(paths, start=1)]
+
+
+def _loaded(number: int, path: Path) -> Subject:
+    """Read a labelled volume.
 
     Raises
     ------
@@ -148,65 +164,98 @@ def loaded_subjects(paths: Iterable[Path]) -> Iterator[Subject]:
     """
     from nets.data.organs.labelled_files import read_labelled
 
-    for number, path in enumerate(paths, start=1):
-        try:
-            volume = read_labelled(path)
-        except (ValueError, OSError) as error:
-            raise ScanFileError(f"{path}: {error}") from error
-        image, labels = volume.voxels.numpy(), volume.labels.numpy()
-        yield Subject(f"volume {number}", image, labels, volume.organs, volume.spacing_mm)
+    try:
+        volume = read_labelled(path)
+    except (ValueError, OSError) as error:
+        raise ScanFileError(f"{path}: {error}") from error
+    image, labels = volume.voxels.numpy(), volume.labels.numpy()
+    return Subject(f"volume {number}", image, labels, volume.organs, volume.spacing_mm)
 
 
 def simulated_subjects(
     shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], seed: int, count: int
-) -> Iterator[Subject]:
-    """Simulate abdomens."""
-    for number in range(seed, seed + count):
-        abdomen = simulate_abdomen(number, shape, spacing_mm)
-        yield Subject(f"abdomen {number}", abdomen.image, abdomen.labels, ORGANS, spacing_mm)
+) -> list[Source]:
+    """Abdomens that are simulated."""
+    return [partial(_simulated, shape, spacing_mm, number) for number in range(seed, seed + count)]
+
+
+def _simulated(shape: tuple[int, int, int], spacing_mm: tuple[float, float, float], seed: int) -> Subject:
+    abdomen = simulate_abdomen(seed, shape, spacing_mm)
+    return Subject(f"abdomen {seed}", abdomen.image, abdomen.labels, ORGANS, spacing_mm)
+
+
+@cache
+def loaded_networks(weights: Path) -> "Mapping[str, OrganNetwork]":
+    """Load weights where they are used, once, for one view and for the vote of three.
+
+    Raises
+    ------
+    WeightsError
+        If they cannot be used.
+    """
+    from nets.inference.organs.segmentation import OrganNetwork
+
+    return {"one view": OrganNetwork(weights, views="one"), "three views": OrganNetwork(weights, views="three")}
 
 
 def evaluate_organs(
-    subjects: Iterable[Subject],
-    networks: Mapping[str, "OrganNetwork"],
-    progress: Callable[[], None] = lambda: None,
+    subjects: Sequence[Source],
+    networks: "Callable[[], Mapping[str, OrganNetwork]]",
+    work: SharedWork | None = None,
+    voxels: Sequence[int] = (),
 ) -> Outlines:
     """Outline the organs of each volume by every network, and compare with the truth.
 
     Parameters
     ----------
-    subjects : iterable of Subject
-        Of any spacing.
-    networks : mapping of str to OrganNetwork
-        By the method's name.
-    progress : callable
-        Called after each volume.
+    subjects : sequence of callable
+        Each gives its volume, of any spacing.
+    networks : callable
+        Gives them by the method's name. Called where the work is done.
+    work : SharedWork, optional
+        Who does it; by default this process. It knows which volumes could not be judged.
+    voxels : sequence of int
+        Of each volume, to know what memory it needs; empty: that of the process alone.
 
     Returns
     -------
     Outlines
+        Of the volumes that could be judged, in their order.
 
     Raises
     ------
     ParameterError
-        If a network knows other organs than a volume's labels.
+        If a network knows other organs than the volumes' labels.
     """
-    result = Outlines()
-    for subject in subjects:
-        grid = patient_grid(subject.labels.shape, np.zeros(3), _UPRIGHT, subject.spacing_mm)
-        for method, network in networks.items():
-            if network.organs != subject.organs:
-                raise ParameterError(
-                    f"{subject.name} has labels of {', '.join(subject.organs)}; the network outlines "
-                    f"{', '.join(network.organs)}: give weights and volumes of one list of organs"
-                )
-            start = time.perf_counter()
-            found = outline_organs(subject.image, grid, network.of_array, network.organs, network.spacing_mm)
-            result.seconds.setdefault(method, []).append(time.perf_counter() - start)
-            judged = agreement_by_label(found.labels, subject.labels, range(1, len(network.organs)), subject.spacing_mm)
-            by_organ = {network.organs[label]: figures for label, figures in judged.items()}
-            result.figures.setdefault(method, []).append(by_organ)
-            result.last_maps[method] = found.labels
-        result.last_subject = subject
-        progress()
+    work, result = work or SharedWork(), Outlines()
+
+    def need(one: tuple[int, Source]) -> Need:
+        return need_of_voxels(voxels[one[0] : one[0] + 1] if voxels else (0,), _VOXEL_BYTES)
+
+    tasks = list(enumerate(subjects))
+    for one in work.values(partial(_judged, networks), tasks, lambda task: f"volume {task[0] + 1}", need):
+        for method, figures in one.figures.items():
+            result.figures.setdefault(method, []).extend(figures)
+            result.seconds.setdefault(method, []).extend(one.seconds[method])
+        result.last_maps, result.last_subject = one.last_maps, one.last_subject
+    return result
+
+
+def _judged(networks: "Callable[[], Mapping[str, OrganNetwork]]", task: tuple[int, Source]) -> Outlines:
+    """Outlines of one volume."""
+    subject = task[1]()
+    result = Outlines(last_subject=subject)
+    grid = patient_grid(subject.labels.shape, np.zeros(3), _UPRIGHT, subject.spacing_mm)
+    for method, network in networks().items():
+        if network.organs != subject.organs:
+            raise ParameterError(
+                f"{subject.name} has labels of {', '.join(subject.organs)}; the network outlines "
+                f"{', '.join(network.organs)}: give weights and volumes of one list of organs"
+            )
+        start = time.perf_counter()
+        found = outline_organs(subject.image, grid, network.of_array, network.organs, network.spacing_mm)
+        result.seconds[method] = [time.perf_counter() - start]
+        judged = agreement_by_label(found.labels, subject.labels, range(1, len(network.organs)), subject.spacing_mm)
+        result.figures[method] = [{network.organs[label]: figures for label, figures in judged.items()}]
+        result.last_maps[method] = found.labels
     return result

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from gadgets.cluster.crew import Place
+from gadgets.cluster.shared_work import SharedWork
 from gadgets.datasets.jobs import assign_splits, prepare_pairs, scan_jobs, simulation_jobs
 from gadgets.datasets.pairs import varied_protocol
 from gadgets.errors import ParameterError
@@ -71,10 +71,10 @@ def test_scans_become_pairs_with_admm_as_label_and_a_second_run_keeps_them(
     with h5py.File(broken, "r+") as file:
         del file["dataset/data"]
         file.create_dataset("dataset/data", (0,), dtype=h5py.File(short_file)["dataset/data"].dtype)
-    jobs = scan_jobs([short_file, broken], tmp_path / "pairs", "dataset")
-    failed = prepare_pairs(jobs, tmp_path / "pairs", PRESETS["tiny"], QUICK)
-    assert failed == [jobs[1]]
-    assert "was left out: " in caplog.text
+    jobs, work = scan_jobs([short_file, broken], tmp_path / "pairs", "dataset"), SharedWork()
+    prepare_pairs(jobs, tmp_path / "pairs", PRESETS["tiny"], QUICK, work=work)
+    assert list(work.failed) == [jobs[1].name]
+    assert f"{jobs[1].name} was left out: " in caplog.text
     (path,) = pair_files(tmp_path / "pairs", "train")
     pair = read_pair(path)
     assert pair.attributes["label"] == "admm"
@@ -85,20 +85,17 @@ def test_scans_become_pairs_with_admm_as_label_and_a_second_run_keeps_them(
     assert path.stat().st_mtime_ns == before
 
 
-def test_simulated_pairs_have_the_truth_as_label_and_are_reproducible(tmp_path: Path) -> None:
-    pytest.importorskip("distributed")
-    jobs, finished = simulation_jobs(1001, 2), []
-    for folder, workers in (("a", 1), ("b", 2)):  # in this process, and in two others
-        place = Place(workers=workers)
-        failed = prepare_pairs(jobs, tmp_path / folder, PRESETS["tiny"], QUICK, place=place, done=finished.append)
-        assert not failed
-    assert sorted(job.seed for job in finished) == [1001, 1001, 1002, 1002]
-    first, second = (pair_files(tmp_path / folder, "train") for folder in ("a", "b"))
-    for ours, again in zip(first, second, strict=True):
-        pair = read_pair(ours)
+def test_simulated_pairs_have_the_truth_as_label_and_a_second_run_finds_them(tmp_path: Path) -> None:
+    finished: list[int] = []
+    work = SharedWork(done=lambda: finished.append(1))
+    prepare_pairs(simulation_jobs(1001, 2), tmp_path, PRESETS["tiny"], QUICK, work=work)
+    for path in pair_files(tmp_path, "train"):
+        pair = read_pair(path)
         assert pair.attributes["label"] == "truth"
         assert 0.01 < nrmse(pair.back_projection, pair.label) < 0.6
-        assert np.array_equal(pair.back_projection, read_pair(again).back_projection)
+    prepare_pairs(simulation_jobs(1001, 2), tmp_path, PRESETS["tiny"], QUICK, work=work)
+    assert len(finished) == 4
+    assert not work.failed
 
 
 def test_subjects_differ() -> None:

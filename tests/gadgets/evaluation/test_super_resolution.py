@@ -95,7 +95,7 @@ def test_one_volume_has_no_deviation() -> None:
 def test_volumes_that_are_too_thin_for_ssim_are_told() -> None:
     subject = Subject("volume 1", VOLUME[:6])
     with pytest.raises(ScanFileError, match=r"volume 1 has 6x24x12 voxels \(z, y, x\); SSIM needs 7 slices"):
-        evaluate_volumes([subject], (4, 4), SuperResolutionParameters(**SHIPPED))
+        evaluate_volumes([lambda: subject], (4, 4), SuperResolutionParameters(**SHIPPED))
 
 
 @pytest.mark.parametrize(("slices", "shown"), [(8, (64, 48)), (40, (40, 64))])

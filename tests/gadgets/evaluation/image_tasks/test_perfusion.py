@@ -17,7 +17,7 @@ SHAPE = (3, 48, 48)
 
 def test_bias_and_lesions_tell_of_a_denoiser_what_it_does() -> None:
     denoisers = {"half": lambda cbf: 0.5 * cbf, "same": lambda cbf: cbf, "flat": lambda cbf: np.full_like(cbf, 30.0)}
-    found = evaluate_perfusion(SHAPE, 2, 1, denoisers)
+    found = evaluate_perfusion(SHAPE, 2, 1, lambda: denoisers)
     row = {method: rows[0] for method, rows in found.figures.items()}
     assert row["same"] == row[FIRST]
     assert row["half"]["SNR"] == pytest.approx(row[FIRST]["SNR"], rel=1e-5)

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
+from gadgets.cluster.shared_work import SharedWork
 from gadgets.errors import ParameterError
 from gadgets.evaluation.image_tasks.perivascular import (
     DENOISED,
@@ -43,9 +44,9 @@ def careless(volume: NDArray, mask: NDArray) -> NDArray:
 @pytest.fixture(scope="module")
 def result() -> PerivascularEvaluation:
     done: list[int] = []
-    found = evaluate_perivascular(
-        {"oracle": oracle, "careless": careless}, SHAPE, SEEDS[0], len(SEEDS), lambda: done.append(1)
-    )
+    networks = {"oracle": oracle, "careless": careless}
+    work = SharedWork(done=lambda: done.append(1))
+    found = evaluate_perivascular(lambda: networks, SHAPE, SEEDS[0], len(SEEDS), work)
     assert len(done) == len(SEEDS)
     return found
 
@@ -89,7 +90,7 @@ def test_pairs_are_told_apart_until_they_are_blurred(result: PerivascularEvaluat
 
 def test_brains_without_room_for_spaces_are_refused() -> None:
     with pytest.raises(ParameterError, match="give a larger --shape"):
-        evaluate_perivascular({}, (16, 20, 20), 1, 1)
+        evaluate_perivascular(dict, (16, 20, 20), 1, 1)
 
 
 def test_p_values_are_of_pairs_of_subjects() -> None:

@@ -1,13 +1,14 @@
 """Tables of outlined organs, and figures that mean what they say."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from gadgets.datasets.labelled.abdomens import prepare_abdomens
+from gadgets.datasets.labelled.labelled_subjects import abdomens, prepare_labelled
 from gadgets.errors import ParameterError, ScanFileError
 from gadgets.evaluation.image_tasks.segmentation import (
     MEAN,
@@ -44,7 +45,7 @@ def subject(number: int = 0) -> Subject:
 
 def test_figures_per_organ_and_method() -> None:
     networks = {"right": Thresholds(), "blind": Thresholds(missed=2)}
-    result = evaluate_organs([subject(number) for number in range(7)], networks)  # type: ignore[arg-type]
+    result = evaluate_organs([partial(subject, number) for number in range(7)], lambda: networks)  # type: ignore[arg-type, return-value]
     right, blind = result.rows("right"), result.rows("blind")
     assert list(right) == ["liver", "spleen", MEAN]
     assert list(right["liver"].values()) == ["1.000±0.000", "1.000±0.000", "0.00±0.00", "0.00±0.00", ""]
@@ -59,7 +60,7 @@ def test_figures_per_organ_and_method() -> None:
 
 
 def test_volumes_of_another_spacing_are_judged_on_their_own_voxels() -> None:
-    result = evaluate_organs([subject()], {"coarse": Thresholds(spacing=3.0)})  # type: ignore[dict-item]
+    result = evaluate_organs([subject], lambda: {"coarse": Thresholds(spacing=3.0)})  # type: ignore[dict-item]
     assert 0.85 < float(result.means("coarse")[0]) < 1
     assert result.significance("coarse", "coarse") is None
 
@@ -67,19 +68,19 @@ def test_volumes_of_another_spacing_are_judged_on_their_own_voxels() -> None:
 def test_other_organs_are_refused() -> None:
     other = Subject("one", subject().image, subject().labels, ("background", "heart", "lung"), (2.0, 2.0, 2.0))
     with pytest.raises(ParameterError, match="one list of organs"):
-        evaluate_organs([other], {"any": Thresholds()})  # type: ignore[dict-item]
+        evaluate_organs([lambda: other], lambda: {"any": Thresholds()})  # type: ignore[dict-item]
 
 
 def test_abdomens_are_written_once_and_read_back(tmp_path: Path) -> None:
-    prepare_abdomens(tmp_path, (20, 24, 30), (10.0, 10.0, 12.0), 40, 10)
+    prepare_labelled(tmp_path, abdomens((10.0, 10.0, 12.0)), (20, 24, 30), 40, 10)
     paths = sorted(tmp_path.glob("*/*.h5"))
     splits = [path.parent.name for path in paths]
     assert (splits.count("train"), splits.count("validation"), splits.count("test")) == (8, 1, 1)
     before = [path.stat().st_mtime_ns for path in paths]
-    prepare_abdomens(tmp_path, (20, 24, 30), (10.0, 10.0, 12.0), 40, 10)
+    prepare_labelled(tmp_path, abdomens((10.0, 10.0, 12.0)), (20, 24, 30), 40, 10)
     assert [path.stat().st_mtime_ns for path in paths] == before
-    (read,) = loaded_subjects([tmp_path / "train/simulated-abdomen-000041.h5"])
-    (drawn,) = simulated_subjects((20, 24, 30), (10.0, 10.0, 12.0), 41, 1)
+    (read,) = (one() for one in loaded_subjects([tmp_path / "train/simulated-abdomen-000041.h5"]))
+    (drawn,) = (one() for one in simulated_subjects((20, 24, 30), (10.0, 10.0, 12.0), 41, 1))
     assert read.organs == drawn.organs
     assert read.spacing_mm == (10.0, 10.0, 12.0)
     np.testing.assert_array_equal(read.labels, drawn.labels)
@@ -87,4 +88,4 @@ def test_abdomens_are_written_once_and_read_back(tmp_path: Path) -> None:
     assert torch.isfinite(read_labelled(paths[0]).voxels).all()
     (tmp_path / "bad.h5").write_bytes(b"none")
     with pytest.raises(ScanFileError, match=r"bad\.h5"):
-        list(loaded_subjects([tmp_path / "bad.h5"]))
+        loaded_subjects([tmp_path / "bad.h5"])[0]()
