@@ -61,6 +61,11 @@ def benchmark(
     place: "Place",
 ) -> None:
     """Compare methods on scans, and with the truth if there is one; see how long one waits; or time the operators."""
+    from gadgets.cluster.crew import Place
+
+    alone = place in (Place(), Place(workers=1))
+    if (operators or latency) and not alone:
+        raise ParameterError("--operators and --latency measure this process: leave --cluster, --workers and such out")
     if operators:
         if scans or latency or config or set_ or weights:
             raise ParameterError(
@@ -81,7 +86,7 @@ def benchmark(
         if len(paths) > 1:
             raise ParameterError(f"--latency is of one scan, and {len(paths)} are named")
         _latency(paths[0], group, output, json_, document, overrides, speed, repeat)
-    elif len(paths) == 1 and place.is_here:
+    elif len(paths) == 1 and alone:
         _methods(paths[0], group, output, json_, document, overrides, wanted, repeat)
     else:
         _several(paths, group, output, json_, document, overrides, wanted, repeat, place)

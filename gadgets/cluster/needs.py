@@ -1,8 +1,11 @@
 """What tasks need, known before they are begun, from what was measured."""
 
+import contextlib
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
+
+import h5py
 
 from gadgets.cluster.tasks import Need
 
@@ -11,6 +14,9 @@ PROCESS_BYTES = 7 * 2**27
 
 _TIMES_FILE = 8
 """Memory over the size of a scan: peaks were 3.1 GB of a scan of 393 MB and 2.8 GB of one of 492 MB."""
+
+_DICOM_BYTES = 2
+"""Of a voxel, where it is not compressed."""
 
 
 def need_of_scan(size_bytes: int, gpus: int = 0) -> Need:
@@ -42,10 +48,37 @@ def need_of_voxels(shape: Sequence[int], bytes_each: int, gpus: int = 0) -> Need
 
 
 def voxels_of_file(path: Path) -> int:
-    """Voxels of a file or a folder, as many as it can hold: two bytes each, or one of what is compressed.
+    """Count the voxels of a volume by the head of its file; of a folder of DICOM files by their size.
 
-    What is not there has none; who reads it tells so.
+    Parameters
+    ----------
+    path : Path
+        ``.h5``, ``.nii``, ``.nii.gz``, or a folder.
+
+    Returns
+    -------
+    int
+        0 of what cannot be read; who reads it tells why.
     """
-    files = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]
-    least_bytes = 1 if path.suffix in (".gz", ".h5") else 2
-    return sum(one.stat().st_size for one in files if one.exists()) // least_bytes
+    if path.is_dir():
+        return sum(one.stat().st_size for one in path.rglob("*") if one.is_file()) // _DICOM_BYTES
+    if path.suffix == ".h5":
+        return _largest_array(path)
+    try:
+        import nibabel
+
+        return prod(nibabel.load(path).shape)
+    except Exception:  # of a package that may be missing, or one of nibabel's many
+        return 0
+
+
+def _largest_array(path: Path) -> int:
+    sizes = [0]
+
+    def keep(name: str, item: h5py.Dataset | h5py.Group) -> None:
+        if isinstance(item, h5py.Dataset):
+            sizes.append(item.size)
+
+    with contextlib.suppress(OSError), h5py.File(path) as file:
+        file.visititems(keep)
+    return max(sizes)

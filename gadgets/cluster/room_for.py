@@ -57,5 +57,5 @@ def shifts(tasks: Sequence[tuple[Task, Need]], share_bytes: int, whole_bytes: in
 def _too_large(needed_gb: float, there_gb: float) -> str:
     return (
         f"it needs about {needed_gb:.1f} GiB of memory, and a worker may take {there_gb:.1f} GiB at most; "
-        "use a machine with more, lower matrix or rank, or raise --memory-gb if the estimate is wrong"
+        "use a machine with more, a smaller matrix, or raise --memory-gb if the estimate is wrong"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gadgets import RESEARCH_LABEL
-from gadgets.cli.machines.sharing import end_of, opened_work, shares_work
+from gadgets.cli.machines.sharing import end_of, opened_work, shares_work, whole_paths
 from gadgets.cli.options import (
     DeviceOption,
     FirstSeedOption,
@@ -88,7 +88,7 @@ def evaluate_asl(
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
     check_outputs([], json_, picture)
     chosen = device or "auto"
-    denoisers = partial(loaded_denoisers, tuple(weights or ["shipped"]), chosen)
+    denoisers = partial(loaded_denoisers, whole_paths(weights or ["shipped"]), chosen)
     denoisers()  # what is wrong with weights is told before the work begins
     with opened_work(place, "subjects", simulate) as work:
         result = evaluate_perfusion((z, y, x), seed, simulate, denoisers, work, work.crew.gpus_for(chosen))

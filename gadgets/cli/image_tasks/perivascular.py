@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gadgets import RESEARCH_LABEL
-from gadgets.cli.machines.sharing import end_of, opened_work, shares_work
+from gadgets.cli.machines.sharing import end_of, opened_work, shares_work, whole_paths
 from gadgets.cli.options import (
     DeviceOption,
     FirstSeedOption,
@@ -92,7 +92,7 @@ def evaluate_pvs(
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
     check_outputs(weights or [], json_, picture)
     chosen = device or "auto"
-    networks = partial(loaded_enhancers, tuple(map(str, weights or [])), chosen)
+    networks = partial(loaded_enhancers, whole_paths(weights or []), chosen)
     networks()  # what is wrong with weights is told before the work begins
     with opened_work(place, "subjects", simulate) as work:
         result = evaluate_perivascular(networks, (z, y, x), seed, simulate, work, work.crew.gpus_for(chosen))

@@ -2,8 +2,9 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -86,6 +87,11 @@ def opened_work(place: "Place", what: str, total: int) -> Iterator["SharedWork"]
         tell_dashboard(crew.dashboard)
         task = progress.add_task(what, total=total)
         yield SharedWork(crew, lambda: progress.advance(task))
+
+
+def whole_paths(weights: Iterable[str | Path]) -> tuple[str, ...]:
+    """Weights as workers find them, who need not stand in the same folder: names of shipped ones stay as they are."""
+    return tuple(str(Path(name).resolve()) if Path(name).is_file() else str(name) for name in weights)
 
 
 def tell_dashboard(address: str | None) -> None:

@@ -44,8 +44,8 @@ LEGEND = (
 _FEWEST_PAIRS = 6
 """Volumes below which the two-sided signed-rank test cannot get below p = 0.05: 2 / 2⁵ is more."""
 
-_VOXEL_BYTES = 1000
-"""Memory for each voxel at the peak."""
+_VOXEL_BYTES = 580
+"""Memory for each voxel at the peak: 440 were measured with 0.6 million voxels, and a third is added."""
 
 _UPRIGHT = np.eye(3)[::-1]
 """Slices to the head, rows to the back, columns to the left."""

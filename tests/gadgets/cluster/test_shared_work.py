@@ -4,7 +4,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import h5py
@@ -118,13 +118,14 @@ def content(folder: Path) -> dict[str, dict[str, object]]:
 
 
 def pairs(folder: Path, work: SharedWork) -> None:
-    prepare_pairs(simulation_jobs(1001, 3), folder, PRESETS["tiny"], QUICK, work=work)
+    protocol = replace(PRESETS["tiny"], duration_s=2.0)
+    prepare_pairs(simulation_jobs(1001, 2), folder, protocol, QUICK, work=work)
 
 
 @pytest.mark.parametrize(
     ("prepare", "files"),
     [
-        pytest.param(pairs, 3, id="pairs"),
+        pytest.param(pairs, 2, id="pairs"),
         pytest.param(lambda folder, work: prepare_volumes(folder, "brain", (8, 9, 10), 5, 10, work), 10, id="volumes"),
         pytest.param(lambda folder, work: prepare_labelled(folder, HEADS, (14, 18, 14), 5, 3, work), 3, id="heads"),
         pytest.param(lambda folder, work: prepare_perfusion(folder, (3, 40, 40), 10, 2, work), 6, id="perfusion"),

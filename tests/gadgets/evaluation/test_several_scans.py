@@ -72,6 +72,9 @@ def test_latency_is_of_one_scan_and_where_no_scan_can_be_read_the_reason_is_told
     refused = CliRunner().invoke(app, ["benchmark", *both, *page, "--latency"])
     assert isinstance(refused.exception, ParameterError)
     assert "--latency is of one scan, and 2 are named" in str(refused.exception)
+    for measured in ((both[0], "--latency"), ("--operators",)):
+        shared = CliRunner().invoke(app, ["benchmark", *measured, *page, "--workers", "2"])
+        assert "measure this process: leave --cluster" in str(shared.exception)
     none = CliRunner().invoke(app, ["benchmark", *both, *page])
     assert isinstance(none.exception, ScanFileError)
     assert not (tmp_path / "page.html").exists()
