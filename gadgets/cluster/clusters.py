@@ -68,7 +68,8 @@ def opened_cluster(place: Place) -> Iterator[tuple["Client", bool]]:
 
     logging.getLogger("distributed").setLevel(logging.ERROR)  # else each worker tells how it starts and ends
     with ExitStack() as closing:
-        closing.enter_context(children_have({"DASK_LOGGING__DISTRIBUTED": "error"}))
+        # What goes wrong in a task comes back with it; at the end, workers tell of connections that we have closed.
+        closing.enter_context(children_have({"DASK_LOGGING__DISTRIBUTED": "critical"}))
         closing.enter_context(dask.config.set(_SETTINGS))
         if place.cluster in (None, "local"):
             if place.listen not in (None, LOOPBACK):
