@@ -10,6 +10,9 @@ from pathlib import Path
 LOG = "federation.log"
 """Name of the log in the folder of a coordinator or site."""
 
+UNTOLD = "the training failed; the site's log says why"
+"""What a coordinator is told of any error at a site."""
+
 _OUTCOME = "outcome.json"
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from nets.federated.instructions import Site, settings_of_process
 from nets.federated.local_training import FromAllSites, before, command_of_round, forget, learned, made
 from nets.federated.messages import CHOSEN, WEIGHTS, Round, asked_of, bytes_of, reply
-from nets.federated.outcome import Outcome, logged, write_outcome
+from nets.federated.outcome import UNTOLD, Outcome, logged, write_outcome
 from nets.federated.updates import Tensors, Update, distance_squared, state_of, unpacked
 from nets.training.export import card_of, figures_of
 from nets.weights import save_weights
@@ -27,17 +27,27 @@ FAILED = 1000
 @app.train()
 def train(message: Message, context: Context) -> Message:
     """Answer a round, with the settings of this process."""
-    site = settings_of_process(Site)
-    with logged(Path(site.folder)):
-        return answered(message, site, trained)
+    return _here(message, lambda site: answered(message, site, trained))
 
 
 @app.evaluate()
 def evaluate(message: Message, context: Context) -> Message:
     """Keep the final network, with the settings of this process."""
-    site = settings_of_process(Site)
-    with logged(Path(site.folder)):
-        answer = answered(message, site, kept)
+    return _here(message, lambda site: _kept_here(message, site))
+
+
+def _here(message: Message, act: Callable[[Site], Message]) -> Message:
+    """Act with the settings of this process; these, and the folder that they name, are files that may fail, too."""
+    try:
+        site = settings_of_process(Site)
+        with logged(Path(site.folder)):
+            return act(site)
+    except (Exception, SystemExit) as error:
+        return _failure(message, error)
+
+
+def _kept_here(message: Message, site: Site) -> Message:
+    answer = answered(message, site, kept)
     failed = "the final network came, but could not be kept" if answer.has_error() else ""
     found = sorted(Path(site.folder).glob("*.safetensors"), key=lambda path: path.stat().st_mtime)
     write_outcome(Path(site.folder), Outcome(str(found[-1]) if found else "", failed))
@@ -52,10 +62,15 @@ def answered(message: Message, site: Site, answer: Callable[[RecordDict, Site], 
     try:
         return Message(answer(message.content, site), reply_to=message)
     except (Exception, SystemExit) as error:
-        if isinstance(error, SystemExit) and not isinstance(error.code, str):
-            raise  # told to end
-        log.exception("this site leaves the round out")
-        return Message(Error(FAILED, "the training failed; the site's log says why"), reply_to=message)
+        return _failure(message, error)
+
+
+def _failure(message: Message, error: BaseException) -> Message:
+    """Log an error here; what a process raises that was told to end goes on."""
+    if isinstance(error, SystemExit) and not isinstance(error.code, str):
+        raise error
+    log.error("this site leaves the round out", exc_info=error)
+    return Message(Error(FAILED, UNTOLD), reply_to=message)
 
 
 def trained(content: RecordDict, site: Site) -> RecordDict:

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from nets.federated.lease import end_with_lease
+from nets.federated.outcome import UNTOLD
 from nets.federated.processes.flower_app import check_bundle
 
 _PROGRAMS = {
@@ -18,12 +19,18 @@ _PROGRAMS = {
 
 
 def guard_client_app() -> None:
-    """Check each app before Flower unpacks it.
+    """Check each app before Flower unpacks it, and send no texts of Flower's own errors.
 
-    Flower's own check takes apps that are signed for its hub; here, none but malibu's is to run.
+    Flower's own check takes apps that are signed for its hub; here, none but malibu's is to run. Errors on the way to
+    the app (a full disk, a folder that cannot be written) name files of the site.
     """
+    from flwr.app.error import Error
     from flwr.supernode.runtime import run_clientapp
 
+    def untold(code: int, reason: str | None = None) -> Error:
+        return Error(code, UNTOLD)
+
+    run_clientapp.Error = untold
     install = run_clientapp.install_from_fab
 
     def checked(fab: bytes, *arguments: Any, **options: Any) -> Any:

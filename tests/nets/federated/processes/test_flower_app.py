@@ -44,9 +44,19 @@ def test_an_app_of_another_module_is_refused(tmp_path: Path) -> None:
 def test_flower_unpacks_nothing_before_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unpacked: list[bytes] = []
     monkeypatch.setattr(run_clientapp, "install_from_fab", lambda fab, **_: unpacked.append(fab))
+    monkeypatch.setattr(run_clientapp, "Error", run_clientapp.Error)
     guard_client_app()
     own = bundle(tmp_path / "own")
     run_clientapp.install_from_fab(own, skip_prompt=True)
     with pytest.raises(ForeignAppError):
         run_clientapp.install_from_fab(bundle(tmp_path / "foreign", steal_py="import os"), skip_prompt=True)
     assert unpacked == [own]
+
+
+def test_texts_of_flower_s_own_errors_stay_at_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as that of a folder into which the app cannot be unpacked."""
+    monkeypatch.setattr(run_clientapp, "install_from_fab", run_clientapp.install_from_fab)
+    monkeypatch.setattr(run_clientapp, "Error", run_clientapp.Error)
+    guard_client_app()
+    error = run_clientapp.Error(code=11, reason="<class 'OSError'>:<'/home/SURNAME/site: no space left'>")
+    assert (error.code, error.reason) == (11, "the training failed; the site's log says why")
