@@ -65,23 +65,43 @@ def gated_course(seed: int) -> Course:
     protocol = _protocol(rng, seed)
     rank, is_realtime = int(rng.choice(_RANKS)), seed % _REALTIME == _REALTIME - 1
     values = {"rank": rank, "temporal_model": "realtime" if is_realtime else "tensor", "images": ("basis_maps",)}
-    parameters = MultitaskingParameters.model_validate(values)
+    return simulated_course(protocol, MultitaskingParameters.model_validate(values), seed)
+
+
+def simulated_course(protocol: Protocol, parameters: MultitaskingParameters, seed: int) -> Course:
+    """Simulate a scan of a protocol, gate it as the gadget does, and keep what it encodes when.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        With or without inversions.
+    parameters : MultitaskingParameters
+    seed : int
+        Of the subject.
+
+    Returns
+    -------
+    Course
+    """
     simulated = simulate_scan(protocol, seed)
     measured = slice_of_simulation(simulated, parameters)
     encoded = encode(measured.scan, parameters.settings(), sigpy.cpu_device, StageClock())
     index, problem, gated = measured.scan.imaging.index[encoded.temporal.kept], encoded.problem, encoded.temporal.gated
-    cells = None
+    cells, sequence, pulse = None, None, np.zeros(len(index), dtype=np.int64)
     if gated is not None:
         states = np.ndindex(len(gated.tensor.cardiac), len(gated.tensor.respiratory))
         cells = np.stack([gated.tensor.recovery_of(*state) for state in states]).astype(np.float32)
+    if protocol.inversions:
+        sequence = InversionRecovery(protocol.tr_ms, protocol.flip_angle_deg, protocol.delay_ms, protocol.period)
+        pulse = simulated.timeline.pulse[index]
     return Course(
         problem.trajectory,
         problem.temporal_basis,
         problem.coil_maps,
         simulated.motion.contraction[index],
         simulated.motion.displacement_mm[index],
-        simulated.timeline.pulse[index],
-        InversionRecovery(protocol.tr_ms, protocol.flip_angle_deg, protocol.delay_ms, protocol.period),
+        pulse,
+        sequence,
         protocol.efficiency,
         protocol.fov_mm,
         cells,

@@ -62,10 +62,13 @@ class Site:
         Arguments of ``python -m nets.training fit``, with the site's own data.
     folder : str
         Keeps the site's own checkpoints, and the network when the training is over.
+    wait_s : float
+        For a coordinator that does not let it in yet.
     """
 
     recipe: tuple[str, ...]
     folder: str
+    wait_s: float = 300.0
 
 
 Settings = TypeVar("Settings", Federation, Site)

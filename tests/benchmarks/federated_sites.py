@@ -10,77 +10,104 @@ and is used again. Seeds were chosen before the first run: subjects from 1000, 2
 import argparse
 import json
 import logging
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
-from nets.data.pair_files import write_pair
+from nets.data.pair_files import Pair, write_pair
 from nets.data.pairs import PairsData
 from nets.federated.coordinator_app import coordinated
 from nets.federated.instructions import Federation, Site
 from nets.federated.local_training import made
+from nets.federated.updates import state_of
 from nets.training.export import figures_of
 from tests.support.federation import HereGrid
 
 RECIPE = Path(__file__).parents[2] / "configs/train/multitasking_mdcn.yaml"
 _RANK = 8
-PROTOCOLS: dict[str, dict[str, Any]] = {
-    "A": {"matrix": 64, "samples": 128, "snr": 20.0, "duration_s": 8.0},
-    "B": {"matrix": 48, "samples": 96, "snr": 8.0, "duration_s": 8.0, "flip_angle_deg": 8.0},
-    "C": {
-        **{"matrix": 80, "samples": 160, "snr": 40.0, "duration_s": 8.0, "flip_angle_deg": 3.5},
-        "inversion_efficiency": 0.8,
-    },
-}
-"""Matrix, SNR and contrast (flip angle, inversion) differ; undersampling follows the matrix."""
 
-COUNTS = {"train": 12, "validation": 1, "test": 5}
-EPOCHS, MU = 2, 0.01
-ROUND_STEPS = EPOCHS * COUNTS["train"]
-"""Of one site: 2 crops of each pair, in batches of 2."""
+
+@dataclass(frozen=True)
+class Hospital:
+    """What is scanned, and how."""
+
+    kind: str
+    preset: str
+    snr: float
+    protocol: dict[str, Any]
+
+
+HOSPITALS = {
+    "A": Hospital("short_axis", "tiny", 40.0, {"duration_s": 24.0}),
+    "B": Hospital("abdomen", "plain", 5.0, {"duration_s": 1.2, "flip_angle_deg": 8.0}),
+    "C": Hospital("brain", "tiny", 15.0, {"duration_s": 6.0, "matrix": 48, "samples": 96, "fov_mm": 230.0}),
+}
+"""Hearts in long scans with weak streaks; abdomens in a second without inversions, noisy; heads in short scans."""
+
+COUNTS = {"train": 6, "validation": 3, "test": 5}
+_FIRST = {"train": 0, "validation": 100, "test": 500}
+"""Of the subjects' numbers at a site; a site's own begin at 10,000 times its place."""
 
 
 def make(folder: Path, name: str, number: int, split: str) -> None:
     path = folder / name / split / f"simulated-{name}{number}-0.h5"
     if path.exists():
         return
-    from gadgets.datasets.pairs import simulated_pair
+    from gadgets.datasets.contents import content_of
+    from gadgets.datasets.courses import simulated_course
     from gadgets.multitasking.parameters import MultitaskingParameters
     from gadgets.simulated.radial import PRESETS
+    from recon.simulation.pairs.maker import PairMaker
 
-    torch.set_num_threads(1)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    hospital = HOSPITALS[name]
+    protocol = replace(PRESETS[hospital.preset], **hospital.protocol)
     given = {"rank": _RANK, "temporal_model": "realtime", "images": ("basis_maps",)}
-    pair = simulated_pair(replace(PRESETS["tiny"], **PROTOCOLS[name]), number, MultitaskingParameters(**given))
+    rng = np.random.default_rng(number)
+    maker = PairMaker(simulated_course(protocol, MultitaskingParameters(**given), number), rng, memory_bytes=2**30)
+    pair = maker.pair(content_of(hospital.kind, number, 2 * protocol.matrix), hospital.snr, rng)
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}")
-    write_pair(partial, replace(pair, attributes={**pair.attributes, "subject": f"{name}{number}"}))
+    attributes = {"label": "truth", "subject": f"{name}{number}", "spokes": len(maker.course.trajectory)}
+    write_pair(partial, Pair(pair.back_projection, pair.label, attributes))
     partial.rename(path)
+
+
+MU = 0.01
 
 
 def make_pairs(folder: Path) -> None:
     """Pairs of each site; ``pooled`` links all, and each test is that of all sites."""
-    with ProcessPoolExecutor(2) as pool:
-        jobs = []
-        for place, name in enumerate(PROTOCOLS, 1):
-            splits = [split for split, count in COUNTS.items() for _ in range(count)]
-            jobs += [
-                pool.submit(make, folder, name, 1000 * place + number, split) for number, split in enumerate(splits)
-            ]
-        for job in jobs:
-            job.result()
+    for place, name in enumerate(HOSPITALS, 1):
+        for split, count in COUNTS.items():
+            for number in range(count):
+                make(folder, name, 10_000 * place + _FIRST[split] + number, split)
     for split in COUNTS:
         (folder / "pooled" / split).mkdir(parents=True, exist_ok=True)
-        for name in PROTOCOLS:
+        for name in HOSPITALS:
             for path in sorted((folder / name / split).glob("simulated-*.h5")):
                 link = folder / "pooled" / split / path.name
                 if not link.exists():
                     link.symlink_to(path.resolve())
+
+
+@dataclass(frozen=True)
+class Length:
+    """Of all trainings alike: each sees each pair in so many epochs."""
+
+    rounds: int
+    epochs: int
+
+    @property
+    def steps(self) -> int:
+        """Of one site: 2 crops of each pair, in batches of 2."""
+        return self.rounds * self.epochs * COUNTS["train"]
 
 
 def recipe(folder: Path, pairs: str, steps: int) -> tuple[str, ...]:
@@ -106,73 +133,72 @@ def trained(folder: Path, pairs: str, steps: int) -> torch.nn.Module:
     return command.model.network
 
 
-def federated(folder: Path, name: str, proximal: float, rounds: int) -> torch.nn.Module:
-    sites = [Site(recipe(folder, site, rounds * ROUND_STEPS), str(folder / name / f"site{site}")) for site in PROTOCOLS]
-    hub = folder / name / f"hub-{int(time.time())}"
+def federated(folder: Path, length: Length, proximal: float) -> torch.nn.Module:
+    """A federation of all sites, which goes on where it was."""
+    own = folder / "runs" / f"mu-{proximal:g}-{length.rounds}x{length.epochs}"
+    recipes = {name: recipe(folder, name, length.steps) for name in HOSPITALS}
+    sites = [Site(arguments, str(own / name)) for name, arguments in recipes.items()]
     told = Federation(
-        recipe(folder, "A", rounds * ROUND_STEPS), str(hub), rounds, len(sites), epochs=EPOCHS, proximal=proximal
+        recipes["A"], str(own / "hub"), length.rounds, len(sites), epochs=length.epochs, proximal=proximal
     )
     path = coordinated(HereGrid(sites), told)
-    command = made([*recipe(folder, "A", rounds * ROUND_STEPS), f"--model.weights={path}"])
-    return command.model.network
+    return made([*recipes["A"], f"--model.weights={path}"]).model.network
 
 
-def judged(folder: Path, network: torch.nn.Module) -> dict[str, float]:
-    """NRMSE over the test scans of each site, and of all."""
+def judged(folder: Path, weights: dict[str, Tensor], split: str) -> dict[str, float]:
+    """NRMSE over the scans of each site, and the mean of the sites."""
     command = made(recipe(folder, "pooled", 1))
-    command.model.network.load_state_dict(network.state_dict())
+    command.model.network.load_state_dict(weights)
     found = {}
-    for name in PROTOCOLS:
-        data = TestPairs(str(folder / name), rank=_RANK)
+    for name in HOSPITALS:
+        data = PairsData(str(folder / name), rank=_RANK)
+        if split == "test":
+            data.val_dataloader = data.test_dataloader  # type: ignore[method-assign]  # figures are of validation
         figures = figures_of(command.model, data)
         found[name], found[f"{name} input"] = figures["val_nrmse"], figures["val_input_nrmse"]
-    found["all"] = sum(found[name] for name in PROTOCOLS) / len(PROTOCOLS)
+    found["all"] = sum(found[name] for name in HOSPITALS) / len(HOSPITALS)
     return found
 
 
-class TestPairs(PairsData):
-    """Judges on the test scans."""
-
-    __test__ = False
-
-    def val_dataloader(self) -> torch.utils.data.DataLoader:
-        return self.test_dataloader()
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="+", help="Some of the trainings, to run them side by side.")
-    parser.add_argument("--rounds", type=int, default=8, help="Of two epochs; the other trainings are as long.")
+    parser.add_argument("--rounds", type=int, default=80)
+    parser.add_argument("--epochs", type=int, default=2, help="Of a round; the other trainings are as long as all.")
+    parser.add_argument("--judge", choices=("validation", "test"), default="validation", help="On which scans.")
     given = parser.parse_args(arguments)
-    folder = given.folder.resolve()
+    folder, length = given.folder.resolve(), Length(given.rounds, given.epochs)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    torch.set_num_threads(1)
     make_pairs(folder)
-    steps = given.rounds * ROUND_STEPS
-    makers: dict[str, Callable[[], torch.nn.Module]] = {
-        **{f"only {name}": partial(trained, folder, name, steps) for name in PROTOCOLS},
-        "pooled": lambda: trained(folder, "pooled", steps * len(PROTOCOLS)),
-        "FedAvg": lambda: federated(folder, "fedavg", 0.0, given.rounds),
-        "FedProx": lambda: federated(folder, "fedprox", MU, given.rounds),
+    one, several = f"{length.rounds * length.epochs}", f"{length.rounds}x{length.epochs}"
+    makers: dict[str, tuple[str, Callable[[], torch.nn.Module]]] = {
+        **{f"{name} alone": (one, partial(trained, folder, name, length.steps)) for name in HOSPITALS},
+        "pooled": (one, partial(trained, folder, "pooled", length.steps * len(HOSPITALS))),
+        "FedAvg": (several, partial(federated, folder, length, 0.0)),
+        "FedProx": (several, partial(federated, folder, length, MU)),
     }
     results = {}
-    for name, maker in makers.items():
-        path = folder / f"{name}.json"
+    for name, (epochs, maker) in makers.items():
+        path = folder / f"{name} {epochs}.safetensors"
+        if not path.exists() and given.only and name not in given.only:
+            continue
         if not path.exists():
-            if given.only and name not in given.only:
-                continue
-            path.write_text(json.dumps(judged(folder, maker())))
-        results[name] = json.loads(path.read_text())
-    if len(results) == len(makers):
-        tell(results)
+            save_file(state_of(maker()), path)
+        results[name] = judged(folder, load_file(path), given.judge)
+    (folder / f"{several} {given.judge}.json").write_text(json.dumps(results, indent=1))
+    tell(results)
 
 
 def tell(results: dict[str, dict[str, float]]) -> None:
-    inputs = {name: results["pooled"][f"{name} input"] for name in PROTOCOLS}
+    first = next(iter(results.values()))
+    inputs = {name: first[f"{name} input"] for name in HOSPITALS}
     results["back-projection"] = {**inputs, "all": sum(inputs.values()) / len(inputs)}
-    print(f"{'NRMSE of U':16}" + "".join(f"{name:>10}" for name in (*PROTOCOLS, "all", "/ pooled")))
+    pooled = results.get("pooled", {"all": float("nan")})["all"]
+    print(f"{'NRMSE of U':16}" + "".join(f"{name:>10}" for name in (*HOSPITALS, "all", "/ pooled")))
     for name, row in results.items():
-        values = [row[column] for column in (*PROTOCOLS, "all")] + [row["all"] / results["pooled"]["all"]]
+        values = [row[column] for column in (*HOSPITALS, "all")] + [row["all"] / pooled]
         print(f"{name:16}" + "".join(f"{value:10.4f}" for value in values))
 
 

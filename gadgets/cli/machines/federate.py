@@ -138,6 +138,9 @@ def site(
     local_port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port for this machine alone; another one for each site on it.")
     ] = 9094,
+    wait_s: Annotated[
+        float, typer.Option(min=0, help="How long it waits for a coordinator that does not let it in yet.")
+    ] = 300.0,
     set_: SetOption = None,
 ) -> None:
     """Train on this site's data; only weights and the count of samples leave it."""
@@ -145,5 +148,5 @@ def site(
         from nets.federated.instructions import Site
         from nets.federated.processes.deployment import take_part
 
-        told = Site(recipe_of(config, set_), str(folder.resolve()))
+        told = Site(recipe_of(config, set_), str(folder.resolve()), wait_s)
         out.print(f"wrote {take_part(told, address, authority, key, local_port, log.info)}", soft_wrap=True)

@@ -156,7 +156,7 @@ def take_part(
         *("flower-supernode", "--superlink", superlink, "--root-certificates", str(_existing(authority))),
         *("--auth-supernode-private-key", str(_existing(key)), "--host", _LOOPBACK, "--port", str(local_port)),
     ]
-    end = time.monotonic() + _START_S
+    end = time.monotonic() + site.wait_s
     while True:
         try:
             with leased(folder) as lease:
