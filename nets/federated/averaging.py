@@ -13,11 +13,14 @@ from flwr.serverapp.strategy import Strategy
 from torch import Tensor
 
 from nets.federated.instructions import Federation
-from nets.federated.messages import Round, bytes_record, task, update_of
+from nets.federated.messages import FAILED, Round, bytes_record, task, update_of
 from nets.federated.rounds_on_disk import write_round
 from nets.federated.updates import Tensors, Update, UpdateError, averaged, distance_squared, packed
 
 log = logging.getLogger(__name__)
+
+_PAUSES_S = (0, 15, 30, 60)
+"""Before the network is handed out: Flower hears of each site every 30 s, and takes one that is late for gone."""
 
 
 class Averaging(Strategy):
@@ -46,7 +49,8 @@ class Averaging(Strategy):
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
     ) -> Iterable[Message]:
         """Ask all sites that are there."""
-        return self._messages(grid, replace(self.asked, number=self._number(server_round)), MessageType.TRAIN)
+        asked = replace(self.asked, number=self._number(server_round))
+        return self._messages(self._present(grid), asked, MessageType.TRAIN)
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -55,16 +59,23 @@ class Averaging(Strategy):
         return []
 
     def hand_out(self, grid: Grid) -> None:
-        """Send the final network to all sites."""
-        asked = replace(self.asked, number=self.federation.rounds, epochs=0)
-        answers = grid.send_and_receive(
-            self._messages(grid, asked, MessageType.EVALUATE), timeout=self.federation.limit_s
-        )
-        log.info("%d sites keep the network", sum(not answer.has_error() for answer in answers))
+        """Send the final network to all sites; once more to those that were out of reach, since they wait for it."""
+        asked, left, keeping = replace(self.asked, number=self.federation.rounds, epochs=0), self._present(grid), 0
+        for pause in _PAUSES_S:
+            time.sleep(pause)
+            messages = self._messages(left, asked, MessageType.EVALUATE)
+            answers = list(grid.send_and_receive(messages, timeout=self.federation.limit_s))
+            keeping += sum(not answer.has_error() for answer in answers)
+            left = [a.metadata.src_node_id for a in answers if a.has_error() and a.error.code != FAILED]
+            if not left:
+                break
+        log.info("%d sites keep the network", keeping)
+        if left:
+            log.warning("%d sites were out of reach; run the same command again to hand it out once more", len(left))
 
-    def _messages(self, grid: Grid, asked: Round, kind: str) -> list[Message]:
+    def _messages(self, nodes: list[int], asked: Round, kind: str) -> list[Message]:
         """One for each site; they end with the round, so that a site that was away does not work through old ones."""
-        content, nodes = task(bytes_record(packed(self.weights)), asked), self._present(grid)
+        content = task(bytes_record(packed(self.weights)), asked)
         limit_s, group = self.federation.limit_s, str(asked.number)
         log.info("round %d of %d: %d sites asked", asked.number, self.federation.rounds, len(nodes))
         return [Message(content, dst_node_id=node, message_type=kind, ttl=limit_s, group_id=group) for node in nodes]

@@ -74,11 +74,11 @@ def coordinated(grid: Grid, federation: Federation) -> Path:
     averaging = Averaging(federation, asked, weights, parameters)
     if done < federation.rounds:
         averaging.start(grid, bytes_record(packed(weights)), federation.rounds - done, federation.limit_s)
-    averaging.hand_out(grid)
     command.model.load_state_dict(averaging.weights)
     path = folder / f"{command.run.name}.safetensors"
     save_weights(path, command.model.network, card)
     log.info("wrote %s", path)
+    averaging.hand_out(grid)
     return path
 
 

@@ -21,6 +21,9 @@ WEIGHTS, DIFFERENCE, ROUND, COUNTS = "weights", "difference", "round", "counts"
 CHOSEN = "the average of all sites, of the last round"
 """Which weights of the training are kept, for model cards."""
 
+FAILED = 1000
+"""Flower's code of an error at a site; above Flower's own, which end at about 500."""
+
 _SAFETENSORS, _SAMPLES = "safetensors", "samples"
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from nets.federated.instructions import Site, settings_of_process
 from nets.federated.local_training import FromAllSites, before, command_of_round, forget, learned, made
-from nets.federated.messages import CHOSEN, WEIGHTS, Round, asked_of, bytes_of, reply
+from nets.federated.messages import CHOSEN, FAILED, WEIGHTS, Round, asked_of, bytes_of, reply
 from nets.federated.outcome import UNTOLD, Outcome, logged, write_outcome
 from nets.federated.updates import Tensors, Update, distance_squared, state_of, unpacked
 from nets.training.export import card_of, figures_of
@@ -19,9 +19,6 @@ from nets.weights import save_weights
 log = logging.getLogger(__name__)
 
 app = ClientApp()
-
-FAILED = 1000
-"""Flower's code of an error; above its own, which end at about 500."""
 
 
 @app.train()

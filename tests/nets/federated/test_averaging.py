@@ -1,5 +1,7 @@
 """A round at the coordinator: who is averaged, who is left out, and what stays after it was killed."""
 
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -7,13 +9,13 @@ import torch
 
 pytest.importorskip("flwr", reason="the extra federated is not installed")
 
-from flwr.app import Message, RecordDict
+from flwr.app import Error, Message, RecordDict
 
 from nets.federated.averaging import Averaging
 from nets.federated.instructions import Federation
-from nets.federated.messages import Round, reply
+from nets.federated.messages import FAILED, Round, reply
 from nets.federated.rounds_on_disk import last_round, name_of, write_round
-from tests.support.federation import HereGrid, answer
+from tests.support.federation import HereGrid, answer, arrived
 
 START = {"a": torch.full((4,), 1.0), "statistics": torch.full((2,), 5.0)}
 
@@ -101,6 +103,34 @@ def test_messages_end_with_the_round_and_say_what_is_asked(tmp_path: Path) -> No
     assert isinstance(message, Message)
     assert message.metadata.ttl == 77
     assert message.content.config_records["round"]["number"] == 3
+
+
+class LossyGrid(HereGrid):
+    """Does not reach site 2 the first time; site 3 always fails by itself."""
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        asked = list(messages)
+        self.asked.append([message.metadata.dst_node_id for message in asked])
+        for message in asked:
+            arrived(message)
+            site = message.metadata.dst_node_id
+            fails = Error(FAILED, "x") if site == 3 else Error(3, "x") if site == 2 and len(self.asked) == 1 else None
+            yield Message(fails or RecordDict(), reply_to=message)
+
+
+def test_the_network_is_handed_out_again_to_who_was_out_of_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("nets.federated.averaging.time.sleep", pauses.append)
+    caplog.set_level(logging.INFO)
+    grid = LossyGrid([None, None, None])  # type: ignore[list-item]
+    grid.asked = []
+    averaging(tmp_path, sites=3).hand_out(grid)
+    assert grid.asked == [[1, 2, 3], [2]]
+    assert sum(pauses) >= 15, "a site is heard of within Flower's 30 s"
+    assert "2 sites keep the network" in caplog.text
+    assert "out of reach" not in caplog.text
 
 
 def test_the_folder_keeps_two_rounds_and_one_name(tmp_path: Path) -> None:
