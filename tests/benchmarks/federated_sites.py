@@ -1,10 +1,11 @@
-"""Three sites of different protocols: each alone, pooled, FedAvg and FedProx; NRMSE of U on the scans of all sites.
+"""Three hospitals that scan other things in other ways: each alone, pooled, FedAvg and FedProx; NRMSE of U at all.
 
-    python -m tests.benchmarks.federated_sites out/federated_sites
+    python -m tests.benchmarks.federated_sites out/federated_sites --judge test
 
-Simulated scans (8 s, realtime basis) become pairs of back-projection and true spatial factor, as malibu prepare-pairs
-makes them; a small mDCN learns from them. All trainings see each pair equally often. What was made lies in the folder
-and is used again. Seeds were chosen before the first run: subjects from 1000, 2000 and 3000 on, training seed 1.
+Each subject has a scan of its own, simulated and gated, whose operators show a random body of the hospital's kind
+(:mod:`recon.simulation.pairs`); a small mDCN learns from back-projection and truth. All trainings see each pair equally
+often. What was made lies in the folder and is used again; a federation that was interrupted goes on. Settings are
+chosen by validation scans, from which no network learns; test scans are of other subjects and looked at once.
 """
 
 import argparse
