@@ -3,7 +3,8 @@
 import pytest
 
 pytest.importorskip("cosmic_ray", reason="cosmic-ray is not installed")
-from tests.support.faults import Fault
+from tests.support.faults import FAULTS, Fault
+from tests.support.mutated_modules import GROUPS, ROOT
 from tests.support.mutations import mutants_of
 
 SOURCE = '''"""Text - more text."""
@@ -67,3 +68,20 @@ def test_a_fault_made_by_hand_must_still_fit() -> None:
     assert "+BAND = 2 / 3.5" in fault.diff(SOURCE)
     with pytest.raises(ValueError, match="stands there 0 times"):
         fault.applied("BAND = 7\n")
+
+
+def test_every_fault_made_by_hand_fits_a_module_that_is_tried() -> None:
+    modules = {path for group in GROUPS.values() for path in group}
+    for fault in FAULTS:
+        assert fault.path in modules
+        source = (ROOT / fault.path).read_text()
+        changed = fault.applied(source)
+        compile(changed, fault.path, "exec")
+        assert changed != source
+
+
+def test_every_module_that_is_tried_has_its_tests() -> None:
+    modules = {path: tests for group in GROUPS.values() for path, tests in group.items()}
+    gone = {path for path, tests in modules.items() for name in (path, *tests) if not (ROOT / name).exists()}
+    assert not gone
+    assert all(modules.values())

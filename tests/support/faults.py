@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 
-from tests.support import fidelity_faults, looking_faults, organ_faults, task_faults
+from tests.support import fidelity_faults, figure_faults, looking_faults, machine_faults, organ_faults, task_faults
 from tests.support.network_faults import TABLE
 
 
@@ -190,7 +190,9 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
         ("(np.argmin(around) + 0.5)", "(np.argmax(around) + 0.5)"),
         ("np.roll(template, -1, axis=0)", "np.roll(template, 1, axis=0)"),
         ("(settings.navigators_per_block - 1) / 2", "0"),
-        ("quadratic - 2 * linear", "quadratic - linear"),
+    ],
+    "recon/temporal/fitting/knots.py": [
+        ("own[time, second] - 2.0 * linear[time, second]", "own[time, second] - linear[time, second]"),
     ],
     "recon/temporal/heart_rate.py": [
         ("return 60.0 / float(np.median(intervals))", "return float(np.median(intervals))"),
@@ -216,7 +218,8 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
     "recon/relaxometry/inversion_recovery.py": [
         ("float(np.cos(np.deg2rad(self.flip_angle_deg)))", "float(np.cos(self.flip_angle_deg))"),
         ("efficiency * delay * steady * (1 - period)", "efficiency * steady * (1 - period)"),
-        ("np.exp(-self.delay_ms / t1_ms)", "np.exp(-self.tr_ms / t1_ms)"),
+        (", np.exp(-self.delay_ms / t1_ms)\n", ", np.exp(-self.tr_ms / t1_ms)\n"),
+        ("return 1 - (1 + efficiency) * np.exp(-self.delay_ms", "return 1 - (1 + efficiency) * np.exp(-self.tr_ms"),
         ("self.delay_ms + pulses", "pulses"),
         ("np.sum(depth**2) * (decays.T", "np.sum(depth) ** 2 * (decays.T"),
     ],
@@ -256,8 +259,11 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
     ],
 }
 
-_ALL = {**_TABLE, **TABLE, **organ_faults.TABLE, **fidelity_faults.TABLE, **looking_faults.TABLE, **task_faults.TABLE}
-FAULTS = tuple(Fault(path, old, new) for path, changes in _ALL.items() for old, new in changes)
+_TABLES = (
+    *(_TABLE, TABLE, organ_faults.TABLE, fidelity_faults.TABLE, looking_faults.TABLE, task_faults.TABLE),
+    *(figure_faults.TABLE, machine_faults.TABLE),
+)
+FAULTS = tuple(Fault(path, *change) for table in _TABLES for path, changes in table.items() for change in changes)
 
 WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
     # bounds of the memory: batches of another size give the same images

@@ -63,10 +63,19 @@ RECON = {
     "recon/simulation/abdomen/vibe.py": _tests("simulation/abdomen", "shapes", "subject"),
     "recon/simulation/angiogram/coronary_segments.py": _tests("simulation/angiogram", "coronary_segments"),
     "recon/simulation/labelled_brain/labelled_head.py": _tests("simulation/labelled_brain", "labelled_head"),
+    "recon/simulation/perfusion/asl_scan.py": _tests("simulation/perfusion", "asl_scan"),
+    "recon/simulation/perfusion/brain.py": _tests("simulation/perfusion", "asl_scan"),
+    "recon/simulation/perivascular/brain.py": _tests("simulation/perivascular", "brain_scan"),
+    "recon/simulation/perivascular/spaces.py": _tests("simulation/perivascular", "brain_scan"),
     "recon/quality/anatomical_fidelity.py": _tests("quality", "anatomical_fidelity"),
+    "recon/quality/angiography.py": _tests("quality", "angiography"),
+    "recon/quality/cross_sections.py": _tests("quality", "angiography", "stenosis", "stenosis_grades"),
     "recon/quality/label_agreement.py": _tests("quality", "label_agreement"),
+    "recon/quality/map_statistics.py": _tests("quality", "map_statistics"),
     "recon/quality/metrics.py": _tests("quality", "metrics"),
+    "recon/quality/natural_statistics.py": _tests("quality", "natural_statistics"),
     "recon/quality/plausibility.py": _tests("quality", "plausibility"),
+    "recon/quality/region_quality.py": _tests("quality", "region_quality"),
     "recon/quality/stenosis_grades.py": _tests("quality", "stenosis_grades"),
     "recon/quality/stenosis.py": _tests("quality", "stenosis"),
     "recon/multitasking/sliding_window.py": _tests("multitasking", "sliding_window"),
@@ -110,6 +119,7 @@ TRAINING = {
     "nets/training/base.py": _nets("training", "super_resolution", "export", "recipes", "defaults"),
     "nets/training/domain_figure.py": _nets("training", "adversarial", "super_resolution"),
     "nets/training/export.py": _nets("training", "export", "defaults"),
+    "nets/training/image_tasks/masked_training.py": _nets("training/image_tasks", "masked_training"),
     "nets/training/losses.py": _nets("training", "losses"),
     "nets/training/recipes.py": _nets("training", "recipes"),
     "nets/training/schedules.py": _nets("training", "schedules"),
@@ -119,10 +129,12 @@ TRAINING = {
     "nets/data/degradation.py": _nets("data", "volumes"),
     "nets/data/pairs.py": (*_nets("data", "pairs"), *_nets("training", "defaults")),
     "nets/data/perfusion_slices.py": _nets("data", "perfusion_slices"),
+    "nets/data/shuffled_epochs.py": _nets("data", "training_samples"),
     "nets/data/training_samples.py": (*_nets("data", "training_samples"), *_nets("training", "defaults")),
     "nets/data/volumes.py": (*_nets("data", "volumes"), *_nets("training", "defaults")),
-    "nets/data/organs/projection.py": _nets("data/organs", "stacks"),
-    "nets/data/organs/organ_stacks.py": _nets("data/organs", "stacks"),
+    "nets/data/organs/projection.py": _nets("data/organs", "organ_stacks"),
+    "nets/data/organs/labelled_files.py": _nets("data/organs", "organ_stacks"),
+    "nets/data/organs/organ_stacks.py": _nets("data/organs", "organ_stacks"),
     "nets/data/organs/labelled_patches.py": _nets("training/organs", "parcellation"),
     "nets/inference/blending.py": _nets("inference", "blending"),
     "nets/inference/organs/brain_network.py": _nets("inference/organs", "brain_network"),
@@ -145,23 +157,72 @@ TRAINING = {
     "nets/inference/spatial_factor.py": (*_nets("inference", "spatial_factor"), *_nets("training", "spatial_factor")),
 }
 
-_PERIVASCULAR = "tests/gadgets/image_tasks/perivascular/test_enhancing.py"
-_SEGMENTATION = "tests/gadgets/image_tasks/segmentation/test_outlining_organs.py"
-_PERFUSION = "tests/gadgets/image_tasks/perfusion/test_gadget.py"
+def _gadgets(room: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"tests/gadgets/{room}/test_{name}.py" for name in names)
+
+
+_PERIVASCULAR = _gadgets("image_tasks/perivascular", "enhancing")
+_SEGMENTATION = _gadgets("image_tasks/segmentation", "outlining_organs")
+_PERFUSION = _gadgets("image_tasks/perfusion", "gadget")
 
 TASKS = {
-    "gadgets/image_tasks/gadget.py": (_SEGMENTATION, "tests/gadgets/image_tasks/test_kinds.py"),
-    "gadgets/image_tasks/images.py": (_SEGMENTATION, _PERIVASCULAR),
-    "gadgets/image_tasks/stacks.py": (_PERIVASCULAR, _SEGMENTATION),
-    "gadgets/image_tasks/perfusion/control_label.py": (_PERFUSION,),
-    "gadgets/image_tasks/perivascular/white_matter_mask.py": (_PERIVASCULAR,),
-    "gadgets/image_tasks/perivascular/work.py": (_PERIVASCULAR,),
-    "gadgets/image_tasks/segmentation/work.py": (_SEGMENTATION,),
-    "gadgets/simulated/labelled_volumes.py": (_SEGMENTATION,),
+    "gadgets/image_tasks/gadget.py": (*_SEGMENTATION, *_gadgets("image_tasks", "kinds")),
+    "gadgets/image_tasks/images.py": (*_SEGMENTATION, *_PERIVASCULAR),
+    "gadgets/image_tasks/kinds.py": _gadgets("image_tasks", "kinds"),
+    "gadgets/image_tasks/network.py": (*_gadgets("image_tasks", "network"), *_PERFUSION),
+    "gadgets/image_tasks/sent_series.py": _gadgets("image_tasks", "sent_series"),
+    "gadgets/image_tasks/stacks.py": (*_PERIVASCULAR, *_SEGMENTATION),
+    "gadgets/image_tasks/perfusion/control_label.py": _PERFUSION,
+    "gadgets/image_tasks/perfusion/parameters.py": _PERFUSION,
+    "gadgets/image_tasks/perfusion/work.py": _PERFUSION,
+    "gadgets/image_tasks/perivascular/network.py": _PERIVASCULAR,
+    "gadgets/image_tasks/perivascular/white_matter_mask.py": _PERIVASCULAR,
+    "gadgets/image_tasks/perivascular/work.py": _PERIVASCULAR,
+    "gadgets/image_tasks/segmentation/network.py": _SEGMENTATION,
+    "gadgets/image_tasks/segmentation/work.py": _SEGMENTATION,
+    "gadgets/super_resolution/attention.py": _gadgets("super_resolution", "attention"),
+    "gadgets/super_resolution/work.py": (
+        *_gadgets("image_tasks", "kinds"),
+        *_gadgets("super_resolution", "attention", "slices"),
+    ),
+    "gadgets/simulated/asl_subjects.py": _gadgets("evaluation/image_tasks", "perfusion"),
+    "gadgets/simulated/labelled_volumes.py": _SEGMENTATION,
+    "gadgets/simulated/perfusion.py": _PERFUSION,
+    "gadgets/datasets/labelled/labelled_nifti.py": _gadgets("datasets/labelled", "labelled_nifti"),
+}
+
+EVALUATIONS = {
+    "gadgets/evaluation/image_tasks/perfusion.py": _gadgets("evaluation/image_tasks", "perfusion"),
+    "gadgets/evaluation/image_tasks/perivascular.py": _gadgets("evaluation/image_tasks", "perivascular"),
+    "gadgets/evaluation/image_tasks/reading_study.py": _gadgets("evaluation/image_tasks", "reading_study"),
+    "gadgets/evaluation/image_tasks/segmentation.py": _gadgets("evaluation/image_tasks", "segmentation"),
+    "gadgets/evaluation/volume_figures.py": _gadgets("evaluation", "super_resolution"),
+}
+
+MACHINES = {
+    "gadgets/batch/batch_page.py": _gadgets("batch", "batch"),
+    "gadgets/batch/batch_run.py": _gadgets("batch", "batch"),
+    "gadgets/batch/found.py": _gadgets("batch", "batch"),
+    "gadgets/batch/order.py": _gadgets("batch", "batch"),
+    "gadgets/batch/results.py": _gadgets("batch", "batch"),
+    "gadgets/batch/scan_work.py": _gadgets("batch", "batch"),
+    "gadgets/batch/summary.py": _gadgets("batch", "batch"),
+    "gadgets/cluster/clusters.py": _gadgets("cluster", "crew"),
+    "gadgets/cluster/cores.py": _gadgets("cluster", "crew"),
+    "gadgets/cluster/crew.py": _gadgets("cluster", "crew"),
+    "gadgets/cluster/dask_crew.py": _gadgets("cluster", "crew"),
+    "gadgets/cluster/room_for.py": _gadgets("cluster", "crew"),
+    "gadgets/cluster/tasks.py": _gadgets("cluster", "crew"),
+    "gadgets/multitasking/slices/sharing_gadget.py": _gadgets("multitasking/slices", "sharing", "distributed"),
+    "gadgets/multitasking/slices/slice_gadget.py": _gadgets("multitasking/slices", "sharing", "distributed"),
+    "gadgets/multitasking/slices/sorting.py": _gadgets("multitasking/slices", "sharing", "distributed"),
+    "gadgets/multitasking/slices/survey.py": _gadgets("multitasking/slices", "sharing", "distributed"),
 }
 
 GROUPS = {
     "gadgets of image tasks": TASKS,
+    "figures of image tasks": EVALUATIONS,
+    "batches, clusters, slices": MACHINES,
     "losses, training, export": TRAINING,
     "architectures": _found(
         "nets/architectures/*.py nets/architectures/planar/*.py nets/architectures/parcellation/*.py",

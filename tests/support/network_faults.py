@@ -42,7 +42,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
         ("torch.stack(known).real.abs()", "torch.stack(known).real"),
     ],
     "nets/training/spatial_factor.py": [
-        ("return weight_penalty(self.network, self.l1_scale, self.l2_scale)", "return 0.0"),
+        ("total = weight_penalty(self.network, self.l1_scale, self.l2_scale)", "total = 0.0"),
         (
             "weight_penalty(self.network, self.l1_scale, self.l2_scale)",
             "weight_penalty(self.network, self.l2_scale, self.l1_scale)",
@@ -51,7 +51,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
         ("relative_error(restored, truth)", "relative_error(maps, truth)"),
     ],
     "nets/training/super_resolution.py": [
-        ("return self.measured_weight * measured", "return measured"),
+        ("found = found + self.measured_weight * self._noted", "found = found + self._noted"),
         ("estimate - batch[1], batch[2]", "estimate, batch[2]"),
         ("                layer.train()", "                layer.eval()"),
     ],
@@ -83,7 +83,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
     ],
     "nets/data/pairs.py": [
         ("label if self.own_label_statistics else shown", "shown"),
-        ("zip(pair, known, strict=True))", "zip(pair, known[::-1], strict=True))"),
+        ("zip(pair, scales, strict=True))", "zip(pair, scales[::-1], strict=True))"),
     ],
     "nets/data/volumes.py": [
         ("low / scale, label / scale", "low / scale, label"),
@@ -94,7 +94,11 @@ TABLE: dict[str, list[tuple[str, str]]] = {
         ("lambda places: (places - 1) // 2", "lambda places: 0"),
         ("(self.samples.seed, *key)", "(self.samples.seed, key[1])"),
         ('parts = {"validation": shuffled[:held], "test"', 'parts = {"validation": shuffled[: held + 1], "test"'),
+    ],
+    "nets/data/shuffled_epochs.py": [
         ("default_rng((self.seed, epoch))", "default_rng(self.seed)"),
+        ("place * self.num_replicas + self.rank", "place + self.rank"),
+        ("int(number) + rounds * self.length", "int(number)"),
     ],
     "nets/data/degradation.py": [
         ("first = -(lines // 2)", "first = -(lines // 2) + 1"),
