@@ -17,6 +17,7 @@ from gadgets.exchange.quantities import coded, quantity_of, real_world_value_map
 from gadgets.exchange.stored_values import StoredValues, decimal, real_values, stored_values, window
 from gadgets.exchange.study import OF_THE_SEQUENCE, OWN_SERIES_FROM, copied
 from gadgets.exchange.uids import content_key, uid
+from gadgets.image_tasks.sent_series import TASKS
 
 _COMPONENTS = {
     ismrmrd.IMTYPE_PHASE: "P",
@@ -25,8 +26,11 @@ _COMPONENTS = {
 }
 """Fourth value of Image Type, by which vendors tell these from magnitudes (M)."""
 
-_DERIVED = ("super-resolution",)
-"""Reconstructions that start from images."""
+_OF_IMAGES = {"super-resolution", *TASKS}
+"""What MalibuReconstruction says of images that were made from others: restored, enhanced, quantified, outlined."""
+
+_STATISTIC = "SD"
+"""Second word of the DataRole of standard deviations over images."""
 
 _TOLD = {
     "MalibuVersion": "malibu",
@@ -210,11 +214,10 @@ def _ascii(text: str) -> str:
 
 def _image(data: Dataset, plane: Plane, series: PlaneSeries) -> None:
     quantity = quantity_of(series)
-    made = str(plane.meta.get("MalibuReconstruction", ""))
     component = _COMPONENTS.get(plane.image_type, "M")
     if quantity:
         data.ImageType = ["DERIVED", "PRIMARY", quantity.image_type, quantity.role]
-    elif made in _DERIVED:
+    elif _is_derived(plane):
         data.ImageType = ["DERIVED", "SECONDARY", "OTHER", component]
     else:
         data.ImageType = ["ORIGINAL", "PRIMARY", "OTHER", component]
@@ -225,6 +228,12 @@ def _image(data: Dataset, plane: Plane, series: PlaneSeries) -> None:
     told = {said: words(plane.meta[name])[0] for name, said in _TOLD.items() if name in plane.meta}
     parts = [f"{said} {value}".strip() for said, value in told.items()]
     data.DerivationDescription = _ascii("; ".join([RESEARCH_LABEL, *parts]))[:1024]
+
+
+def _is_derived(plane: Plane) -> bool:
+    """Whether the pixels are computed from those of other images, not from measured data (PS3.3 C.7.6.1.1.2)."""
+    made = str(plane.meta.get("MalibuReconstruction", ""))
+    return made in _OF_IMAGES or _STATISTIC in words(plane.meta.get("DataRole", ""))[1:]
 
 
 def _times(data: Dataset, plane: Plane, series: PlaneSeries) -> None:

@@ -14,6 +14,9 @@ from xsdata.models.datatype import XmlDate, XmlTime
 from gadgets.errors import ScanFileError
 from gadgets.exchange.dicom_output import DicomOptions, read_pictures, write_dicom
 from gadgets.exchange.stored_values import decimal
+from gadgets.image_tasks.images import task_meta
+from gadgets.image_tasks.sent_series import TABLE, TASKS
+from gadgets.image_tasks.task import OutputSeries
 from recon.errors import DataError
 from tests.support.dicom import dicom_object
 from tests.support.marker import dciodvfy_errors, marker_images, needs, with_meta
@@ -118,6 +121,38 @@ def test_label_of_use_stands_where_people_look(tmp_path: Path) -> None:
     for text in (str(data["ImageComments"].value), data.DerivationDescription):
         assert "research use only" in text
     assert "research use only" in data.ContributingEquipmentSequence[0].ContributionDescription
+
+
+MADE = [(task, kind, record) for task, series in TASKS.items() for kind, record in series.items()]
+
+
+@pytest.mark.parametrize(("task", "kind", "record"), MADE, ids=[f"{task}-{kind}" for task, kind, _ in MADE])
+def test_what_a_task_makes_of_images_is_derived(task: str, kind: str, record: OutputSeries, tmp_path: Path) -> None:
+    """PS3.3 C.7.6.1.1.2; tables are no pictures and are not written at all."""
+    images = marker_images(EYE, (1, 32, 27), number=1)
+    images[0].meta = task_meta(record, {"MalibuReconstruction": task})
+    if record.role == TABLE:
+        with pytest.raises(DataError):
+            write_dicom(HEADER, images, tmp_path)
+        return
+    (data,) = read(write_dicom(HEADER, images, tmp_path))
+    assert data.ImageType[:2] == ["DERIVED", "SECONDARY"]
+
+
+def test_what_comes_from_data_is_original_and_what_comes_from_images_is_derived(tmp_path: Path) -> None:
+    def image_types(images: list[ismrmrd.Image], folder: str) -> set[str]:
+        return {data.ImageType[0] for data in read(write_dicom(HEADER, images, tmp_path / folder))}
+
+    received = marker_images(EYE, (1, 32, 27))
+    assert image_types(received, "received") == {"ORIGINAL"}
+    assert image_types(with_meta(cine(), MalibuReconstruction="mdcn"), "cine") == {"ORIGINAL"}
+    averaged = with_meta(cine(), MalibuReconstruction="mdcn", DataRole=["Image", "AVE"])
+    assert image_types(averaged, "average") == {"ORIGINAL"}
+    uncertain = with_meta(cine(), MalibuReconstruction="mdcn", DataRole=["Image", "SD"])
+    assert image_types(uncertain, "uncertain") == {"DERIVED"}
+    assert image_types(t1_map(), "t1") == {"DERIVED"}
+    restored = with_meta(received, MalibuReconstruction="super-resolution")
+    assert image_types(restored, "restored") == {"DERIVED"}
 
 
 def test_series_has_one_slope_and_keeps_its_values(tmp_path: Path) -> None:
