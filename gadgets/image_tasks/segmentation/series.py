@@ -15,8 +15,18 @@ SERIES = {
 """Every kind of image that the parameter ``images`` may name; ``organs`` are a series for each organ, whose number is
 added to the offset."""
 
-COLOUR_MAP = "tab10"
-"""Label n has the colour n - 1 of this map of Matplotlib's, which has as many colours as there are organs."""
+COLOUR_MAP = "malibu labels"
+LABEL_COLOURS = (
+    *("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"),
+    *("#332288", "#ee6677", "#aa3377"),
+)
+"""Label n has the colour n - 1: the seven of Okabe and Ito (2008), and three of Tol's schemes (SRON 2021) that lie
+farthest from them for people with normal vision, with deuteranopia and with protanopia; none is grey, as anatomy is."""
+
+
+def label_colour(number: int) -> str:
+    """Colour of label 1, 2, and so on, by turns; ``#rrggbb``."""
+    return LABEL_COLOURS[(number - 1) % len(LABEL_COLOURS)]
 
 
 def organ_series(number: int, name: str) -> OutputSeries:

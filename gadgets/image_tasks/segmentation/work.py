@@ -12,7 +12,7 @@ import sigpy
 from gadgets.image_tasks.images import task_images
 from gadgets.image_tasks.segmentation.network import ArrayOutliner, load_outliner
 from gadgets.image_tasks.segmentation.parameters import SegmentationParameters, parse_segmentation
-from gadgets.image_tasks.segmentation.series import COLOUR_MAP, SERIES, organ_series
+from gadgets.image_tasks.segmentation.series import COLOUR_MAP, SERIES, label_colour, organ_series
 from gadgets.image_tasks.stacks import Stack, one_volume
 from gadgets.image_tasks.task import ImageTask, TaskWork
 from gadgets.mrd.headers.places import oriented
@@ -96,6 +96,7 @@ def _legend(organs: tuple[str, ...]) -> dict[str, Any]:
     """Names of the labels, and their colours for Gadgetron's writers and for malibu's pages."""
     return {
         "MalibuLabels": [f"{number}:{name}" for number, name in enumerate(organs)],
+        "MalibuLabelColours": [f"{number}:{label_colour(number)}" for number in range(1, len(organs))],
         "ColorMap": COLOUR_MAP,
         "GADGETRON_ColorMap": COLOUR_MAP,
     }

@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterator
 
 import ismrmrd
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from gadgets.image_tasks.segmentation.series import label_colour
 from gadgets.image_tasks.sent_series import TABLE, SentSeries, SeriesByNumber, last_of, sent_series
 from gadgets.pages.page_parts import facts_html
 from gadgets.pages.shell import png_of
@@ -99,9 +99,8 @@ def _telling_slice(made: list[SentSeries]) -> int:
 
 
 def label_colours(count: int) -> Colormap:
-    """Colours of labels from 0 to ``count - 1``: the background is black, label n has colour n - 1 of tab10."""
-    tab10 = mpl.colormaps["tab10"].colors  # type: ignore[attr-defined]
-    return ListedColormap([(0.0, 0.0, 0.0), *(tab10[number % 10] for number in range(count - 1))])
+    """Colours of labels from 0 to ``count - 1``; the background is black."""
+    return ListedColormap(["#000000", *(label_colour(number) for number in range(1, count))])
 
 
 def draw_plane(axes: Axes, plane: NDArray, sent: SentSeries) -> None:

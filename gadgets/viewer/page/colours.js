@@ -37,8 +37,8 @@ function colourTable(name) {
   return table;
 }
 
-/** Colours of labels: the background is black, label n has the colour n - 1 of matplotlib's tab10 (CC0), by turns. */
-const LABEL_COLOURS = "1f77b4ff7f0e2ca02cd627289467bd8c564be377c27f7f7fbcbd2217becf".match(/.{6}/g);
+/** Colours of labels as gadgets/image_tasks/segmentation/series.py has them: the background is black, label n has colour n - 1. */
+const LABEL_COLOURS = "e69f0056b4e9009e73f0e4420072b2d55e00cc79a7332288ee6677aa3377".match(/.{6}/g);
 
 /**
  * Colours of labels from 0 to a highest one, for a window between both.

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from gadgets.image_tasks.segmentation.series import LABEL_COLOURS, label_colour
 from tests.support.replays import ROOT
 
 PAGE = ROOT / "gadgets/viewer/page"
@@ -26,10 +27,14 @@ def in_node(code: str) -> object:
 
 
 def test_each_label_has_its_own_colour_within_its_window() -> None:
-    """As matplotlib's tab10: label 1 is #1f77b4, label 2 #ff7f0e; ImageData has red in the lowest byte."""
-    code = "const out = new Uint32Array(3); colourise(Float32Array.of(0, 1, 2), 0, 10, labelTable(10), out);"
+    """The page's colours are those of the Meta, by turns; ImageData has red in the lowest byte."""
+    count = len(LABEL_COLOURS) + 2
+    code = f"const out = new Uint32Array({count}); const labels = Float32Array.from(out.keys());"
+    code += f"colourise(labels, 0, {count - 1}, labelTable({count - 1}), out);"
     found = in_node(f"{code} return [...out].map((word) => word.toString(16));")
-    assert found == ["ff000000", "ffb4771f", "ff0e7fff"]
+    turned = [colour[5:] + colour[3:5] + colour[1:3] for colour in map(label_colour, range(1, count))]
+    assert found == ["ff000000", *(f"ff{word}" for word in turned)]
+    assert label_colour(1) == label_colour(len(LABEL_COLOURS) + 1) == "#e69f00"
 
 
 def test_versions_have_windows_and_colours_of_their_own() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gadgets.errors import RemoteError
+from gadgets.image_tasks.segmentation.series import COLOUR_MAP, label_colour
 from gadgets.image_tasks.segmentation.work import grid_of
 from gadgets.image_tasks.stacks import one_volume
 from gadgets.mrd.files import ImageSource, read_images
@@ -83,7 +84,8 @@ def test_meta_name_organs_their_volumes_and_the_network(scans: dict[str, Path], 
     labels, meta = volume_of(series[101]), series[101][0].meta
     assert sorted(series) == [101, *range(302, 312)]
     assert meta["MalibuLabels"] == [f"{number}:{organ}" for number, organ in enumerate(ORGANS)]
-    assert meta["ColorMap"] == meta["GADGETRON_ColorMap"] == "tab10"
+    assert meta["MalibuLabelColours"] == [f"{number}:{label_colour(number)}" for number in range(1, len(ORGANS))]
+    assert meta["ColorMap"] == meta["GADGETRON_ColorMap"] == COLOUR_MAP
     assert (float(meta["WindowCenter"]), float(meta["WindowWidth"])) == (labels.max() / 2, labels.max())
     volumes_ml = json.loads(meta["MalibuOrganVolumesMl"])
     for number, organ in enumerate(ORGANS[1:], start=1):
