@@ -29,7 +29,10 @@ TABLE: dict[str, list[tuple[str, str]]] = {
             "np.array(self.apparent[method]) >= SIGNIFICANT, reference >= SIGNIFICANT",
             "reference >= SIGNIFICANT, np.array(self.apparent[method]) >= SIGNIFICANT",
         ),
-        ("confusion_of_grades(np.array(found), np.array(true))", "confusion_of_grades(np.array(true), np.array(found))"),
+        (
+            "confusion_of_grades(np.array(found), np.array(true))",
+            "confusion_of_grades(np.array(true), np.array(found))",
+        ),
         ("(each.sensitivity, each.specificity, each.f1", "(each.specificity, each.sensitivity, each.f1"),
     ],
     "gadgets/evaluation/image_tasks/segmentation.py": [

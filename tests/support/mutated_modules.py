@@ -157,6 +157,7 @@ TRAINING = {
     "nets/inference/spatial_factor.py": (*_nets("inference", "spatial_factor"), *_nets("training", "spatial_factor")),
 }
 
+
 def _gadgets(room: str, *names: str) -> tuple[str, ...]:
     return tuple(f"tests/gadgets/{room}/test_{name}.py" for name in names)
 
@@ -196,7 +197,10 @@ EVALUATIONS = {
     "gadgets/evaluation/image_tasks/perivascular.py": _gadgets("evaluation/image_tasks", "perivascular"),
     "gadgets/evaluation/image_tasks/reading_study.py": _gadgets("evaluation/image_tasks", "reading_study"),
     "gadgets/evaluation/image_tasks/segmentation.py": _gadgets("evaluation/image_tasks", "segmentation"),
-    "gadgets/evaluation/volume_figures.py": _gadgets("evaluation", "super_resolution"),
+    "gadgets/evaluation/volume_figures.py": (
+        *_gadgets("evaluation", "super_resolution"),
+        "tests/gadgets/cli/test_volumes.py::test_stenosis_depth_is_judged_between_two_points_of_the_same_vessel",
+    ),
 }
 
 MACHINES = {

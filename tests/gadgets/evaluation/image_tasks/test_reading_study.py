@@ -8,7 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from gadgets.cli.main import app
+from gadgets.evaluation.image_tasks import reading_study
 from gadgets.evaluation.image_tasks.reading_study import PRINTED, Study
+from gadgets.super_resolution.parameters import SuperResolutionParameters
+from recon.simulation.angiogram.coronary_segments import Segment, SegmentedHeart
+from recon.simulation.angiogram.vessels import Stenosis, Vessel, coverage
 from tests.support.replays import needs_torch
 
 
@@ -25,6 +29,28 @@ def test_against_the_truth_and_against_the_original() -> None:
     assert study().curve("zero-filled")[2] == pytest.approx(0.5)
     grades = study().grades("zero-filled")
     assert (grades[0, 0], grades[0, 3], grades[3, 3], grades[2, 0]) == (1, 1, 1, 1)
+
+
+def test_each_figure_stands_in_its_column() -> None:
+    """One of three stenoses is found, and nothing else: F1 = 2/(2 + 2), accuracy 3/5."""
+    reading = Study([0.8, 0.8, 0.8, 0.1, 0.2], [*"abcde"], {"blurred": [0.6, 0.1, 0.2, 0.1, 0.3]})
+    assert reading.rows()["blurred"] == ["0.33", "1.00", "0.50", "0.60"]
+    assert reading.grades("blurred").tolist() == [[2, 0, 0, 0], [0] * 4, [0] * 4, [2, 0, 0, 1]]
+
+
+def test_depths_are_read_in_each_segment_within_its_own_lumen(monkeypatch: pytest.MonkeyPatch) -> None:
+    along = np.arange(0, 60, 0.5)
+    line = np.stack([along, np.full_like(along, 15.3), np.full_like(along, 14.8)], axis=1)
+    vessel = Vessel(line, np.full(len(line), 3.0), (Stenosis(84, 0.6, 3.0),))
+    heart = SegmentedHeart(
+        coverage([vessel], (60, 30, 30)), [Segment("pRCA", vessel, 8, 56, 0.0), Segment("mRCA", vessel, 60, 108, 0.6)]
+    )
+    made = ({"original": heart.image, "half as bright": 0.5 * heart.image + 0.2}, {})
+    monkeypatch.setattr(reading_study, "restorations", lambda *given: made)
+    found = reading_study.read_hearts([heart], (4.0, 4.0), SuperResolutionParameters())
+    assert (found.names, found.true) == (["pRCA", "mRCA"], [0.0, 0.6])
+    for depths in found.apparent.values():
+        assert depths == pytest.approx([0.0, 0.6], abs=0.06)
 
 
 def test_printed_figures_are_those_of_table_5_2() -> None:

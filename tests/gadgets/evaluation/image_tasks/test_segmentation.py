@@ -1,6 +1,7 @@
 """Tables of outlined organs, and figures that mean what they say."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 
 from gadgets.datasets.labelled.labelled_subjects import abdomens, prepare_labelled
 from gadgets.errors import ParameterError, ScanFileError
+from gadgets.evaluation.image_tasks import segmentation
 from gadgets.evaluation.image_tasks.segmentation import (
     MEAN,
     Subject,
@@ -18,6 +20,7 @@ from gadgets.evaluation.image_tasks.segmentation import (
     simulated_subjects,
 )
 from nets.data.organs.labelled_files import read_labelled
+from recon.organs.outlining import OrganMap
 
 ORGANS = ("background", "liver", "spleen")
 
@@ -63,6 +66,18 @@ def test_volumes_of_another_spacing_are_judged_on_their_own_voxels() -> None:
     result = evaluate_organs([subject], lambda: {"coarse": Thresholds(spacing=3.0)})  # type: ignore[dict-item]
     assert 0.85 < float(result.means("coarse")[0]) < 1
     assert result.significance("coarse", "coarse") is None
+
+
+def test_figures_are_of_the_volume_s_own_voxels_and_of_organs_that_were_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A liver of 8 slices of 5 mm that lies a slice too high, and a spleen that is missed: by hand."""
+    given = replace(subject(), spacing_mm=(5.0, 1.0, 1.0))
+    liver = np.roll(given.labels == 1, 1, axis=0).astype(np.uint8)
+    monkeypatch.setattr(segmentation, "outline_organs", lambda *_: OrganMap(liver, np.zeros(liver.shape), {}))
+    result = evaluate_organs([given], {"high": Thresholds(spacing=3.0)})  # type: ignore[dict-item]
+    found = result.rows("high")
+    assert [found["liver"][name] for name in ("Dice", "Jaccard", "95HD mm")] == ["0.875", f"{7 / 9:.3f}", "5.00"]
+    assert found["spleen"] == {"Dice": "0.000", "Jaccard": "0.000", "MSD mm": "-", "95HD mm": "-", "missed": "1"}
+    assert (found[MEAN]["Dice"], found[MEAN]["95HD mm"]) == (f"{0.875 / 2:.3f}", "5.00")
 
 
 def test_other_organs_are_refused() -> None:

@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 from gadgets.cli.main import app
 from gadgets.errors import ParameterError, RemoteError
 from gadgets.image_tasks.perfusion.parameters import labelling_of, parse_perfusion
+from gadgets.image_tasks.stacks import stacked
 from gadgets.mrd.files import ImageSource, read_images
 from gadgets.registry import gadget_entry
 from recon.errors import DataError
 from recon.simulation.perfusion import AslProtocol
+from recon.simulation.perfusion.brain import VOXEL_MM
 from tests.support.perfusion_scans import changed, doubling_weights, replay_asl, write_small
 from tests.support.replays import ROOT
 from tests.support.task_scans import assert_untouched
@@ -50,7 +52,11 @@ def test_blood_flow_is_that_of_the_brain_at_its_place_with_its_unit(tmp_path: Pa
         truth, grey = file["visible_cbf"][:], file["grey"][:] + file["white"][:] > 0.9
     np.testing.assert_allclose(found[grey], truth[grey], rtol=0.05, atol=1.0)  # images are integers
     assert found[grey].mean() / truth[grey].mean() == pytest.approx(1, abs=0.01)
-    image, original = series[101][1], list(ImageSource(scan).items())[5]
+    came = list(ImageSource(scan).items())
+    image, original = series[101][1], came[5]
+    assert (
+        stacked([one for one in came if one.repetition == 0 and one.image_series_index == 1], "x").voxel_mm == VOXEL_MM
+    )
     for name in ("position", "read_dir", "phase_dir", "slice_dir", "field_of_view"):
         assert getattr(image, name)[:] == getattr(original, name)[:]
     assert image.meta["MalibuUnit"] == "mL/100 g/min"

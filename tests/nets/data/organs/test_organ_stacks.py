@@ -45,7 +45,7 @@ def test_files_come_back(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda file: file.__delitem__("labels"), "has not volume, labels"),
-        (lambda file: file["labels"].__setitem__((0, 0, 0), 9), "label 9, but names for 4"),
+        (lambda file: file["labels"].__setitem__((0, 0, 0), 4), "label 4, but names for 4"),
         (lambda file: file["volume"].__setitem__((0, 0, 0), np.nan), "not finite"),
         (lambda file: file.attrs.__setitem__("spacing_mm", [1.0, 0.0, 1.0]), "no spacing"),
     ],

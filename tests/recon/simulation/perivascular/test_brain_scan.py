@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, distance_transform_edt
 
 from recon.errors import DataError
+from recon.simulation.angiogram.random_fields import Grid
+from recon.simulation.perivascular.brain import draw_brain
 from recon.simulation.perivascular.brain_scan import TRUTH_GAIN, PerivascularSubject, simulate_perivascular
 
 SHAPE = (48, 64, 64)
@@ -50,6 +52,17 @@ def test_signals_are_those_of_a_t2_weighted_brain(without: PerivascularSubject) 
     assert np.median(without.clean[tissue]) == pytest.approx(1.0, abs=0.3)
     assert np.percentile(without.clean, 99.5) > 2.5
     assert 0.1 < without.white_matter.mean() < 0.5
+
+
+def test_ventricles_hold_fluid_and_the_cortex_is_grey() -> None:
+    """In units of white matter: fluid 3 to 4, cortex 1.4 to 1.7, within four voxels of the borders that spaces use."""
+    brain = draw_brain(Grid(SHAPE), np.random.default_rng(7))
+    inside = distance_transform_edt(brain.signal > 0.5)
+    for border, low, high in ((brain.ventricle_wall, 2.9, 4.1), (brain.cortex_border, 1.3, 1.8)):
+        beside = np.zeros(SHAPE, dtype=bool)
+        beside[tuple(border.T)] = True
+        around = binary_dilation(beside, np.ones((3, 3, 3)), iterations=3) & ~brain.white_matter & (inside > 3)
+        assert low < np.percentile(brain.signal[around], 60) < high
 
 
 def test_lookalikes_are_bright_and_dark(without: PerivascularSubject) -> None:
