@@ -11,6 +11,13 @@ from recon.perfusion.quantification import Labelling
 SWAPPED = "set order the other way round (control_first or label_first)"
 """Remedy for a series whose labels were taken for controls."""
 
+_BRIGHT_PERCENTILE = 90
+"""Of the mean size: voxels above it lie in the head, even where the head fills a fifth of the volume."""
+
+_NEGATIVE_SHARE = 0.01
+"""Of the values in bright voxels. Noise of two fifths of the signal makes so many of real images negative; of
+differences of control and label, which are smaller than their noise, a third are."""
+
 
 @dataclass(frozen=True)
 class AslSeries:
@@ -30,7 +37,7 @@ class AslSeries:
     Raises
     ------
     DataError
-        If the images make no pairs, are not finite, or do not fit the proton density.
+        If the images make no pairs, are not finite, are differences already, or do not fit the proton density.
     """
 
     frames: NDArray[np.float32]
@@ -50,6 +57,7 @@ class AslSeries:
         if bad:
             frame = int(np.argmax(~np.isfinite(self.frames).all(axis=(1, 2, 3)))) + 1
             raise DataError(f"{bad} voxels are NaN or Inf, the first of them in image {frame}; mend them upstream")
+        _check_not_subtracted(self.frames)
         if self.m0 is not None and self.m0.shape != self.frames.shape[1:]:
             raise DataError(
                 f"the proton density has {self.m0.shape} voxels (z, y, x), the series {self.frames.shape[1:]}; "
@@ -82,6 +90,17 @@ class AslSeries:
         for which in (self.is_control, ~self.is_control):
             chosen[np.flatnonzero(which)[:pairs]] = True
         return AslSeries(self.frames[chosen], self.is_control[chosen], self.labelling, self.voxel_mm, self.m0)
+
+
+def _check_not_subtracted(frames: NDArray[np.float32]) -> None:
+    """Refuse images that are differences of control and label: their differences would be taken once more."""
+    size = np.abs(frames).mean(axis=0)
+    negative = float((frames[:, size >= np.percentile(size, _BRIGHT_PERCENTILE)] < 0).mean())
+    if negative > _NEGATIVE_SHARE:
+        raise DataError(
+            f"{100 * negative:.0f} % of the values in the brightest voxels are negative: these are differences of "
+            "control and label, not the images themselves; send those, before anything is subtracted"
+        )
 
 
 def check_order(mean_cbf: NDArray, brain: NDArray[np.bool_]) -> None:

@@ -119,6 +119,18 @@ def test_bad_series_are_refused() -> None:
         perfusion_maps(dataclasses.replace(series, frames=np.zeros_like(series.frames)))
 
 
+def test_images_that_are_differences_already_are_refused() -> None:
+    """Asltk's real series of several echoes and delays is such a one. Real images may be negative in the air alone."""
+    series = series_of(scan_brain(brain(), STILL, 5), STILL)
+    rng, control = np.random.default_rng(1), series.frames[0]
+    noise = 0.2 * float(control[control > 100].mean()) * rng.standard_normal(series.frames.shape)
+    real = dataclasses.replace(series, frames=(series.frames + noise).astype(np.float32))
+    assert (real.frames < 0).mean() > 0.1
+    differences = 0.02 * control + 0.2 * noise
+    with pytest.raises(DataError, match=r"\d+ % of the values .* differences of control and label"):
+        dataclasses.replace(series, frames=differences.astype(np.float32))
+
+
 def test_the_head_has_no_holes_and_no_air() -> None:
     image = np.zeros((2, 20, 20))
     image[:, 4:16, 4:16], image[:, 8:10, 8:10], image[:, 0, 0] = 100.0, 0.0, 100.0

@@ -54,9 +54,7 @@ def test_blood_flow_is_that_of_the_brain_at_its_place_with_its_unit(tmp_path: Pa
     assert found[grey].mean() / truth[grey].mean() == pytest.approx(1, abs=0.01)
     came = list(ImageSource(scan).items())
     image, original = series[101][1], came[5]
-    assert (
-        stacked([one for one in came if one.repetition == 0 and one.image_series_index == 1], "x").voxel_mm == VOXEL_MM
-    )
+    assert stacked(came[-4:], "last image").voxel_mm == VOXEL_MM
     for name in ("position", "read_dir", "phase_dir", "slice_dir", "field_of_view"):
         assert getattr(image, name)[:] == getattr(original, name)[:]
     assert image.meta["MalibuUnit"] == "mL/100 g/min"
