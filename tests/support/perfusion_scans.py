@@ -25,8 +25,8 @@ def write_small(path: Path, **changes: object) -> Path:
     return path
 
 
-def doubling_weights(path: Path) -> Path:
-    """A network that gives twice its input: what the gadget does to scale and places shows."""
+def doubling_weights(path: Path, offset: float = 0.0) -> Path:
+    """A network that gives twice its input, and 100 times an offset more: what becomes of scale and places shows."""
     torch = pytest.importorskip("torch")
     from nets.architectures.registry import build
     from nets.weights import ModelCard, card_config, save_weights
@@ -37,6 +37,7 @@ def doubling_weights(path: Path) -> Path:
         torch.nn.init.zeros_(weight)
     with torch.no_grad():
         network.skip.weight[0, 0, 1, 1] = 2.0
+        network.skip.bias[:] = offset
     card = ModelCard("dwan", card_config("dwan", config), "tests", "nothing", 0, preprocessing={"scale": 100.0})
     save_weights(path, network, card)
     return path

@@ -1,11 +1,14 @@
 """The manual of an OpenRecon application: the PDF that a package must hold, made of the application itself."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gadgets import RESEARCH_LABEL, __version__
 from gadgets.consoles.openrecon.application import Application
 from gadgets.consoles.openrecon.manual_layout import SMALL, TITLE, WARNING, Manual
+from gadgets.image_tasks.sent_series import TABLE, TASKS
+from gadgets.image_tasks.task import OutputSeries
 
 _TRUST = {
     "MultitaskingGadget": (
@@ -28,6 +31,27 @@ _TRUST = {
         "A volume whose lines were cut otherwise than in the network's training is refused, unless mismatch=warn.",
         "Only magnitudes are restored. Phase, real, imaginary and complex images pass as they came.",
     ),
+    "AslGadget": (
+        "Delay, labelling duration and TR decide the blood flow. None of them is guessed; set them where the header "
+        "does not state them. Without the slice time, upper slices get a blood flow that is too low.",
+        "Without a proton density the control images stand for it: white matter is then 4 % too low at a TR of 4 s.",
+        "Blood that arrives later than the delay is missed, as by every scan of one delay.",
+        "A denoised map is made by a network; it may have lost or invented detail. Compare it with the plain one.",
+        "The network was trained on simulated scans.",
+    ),
+    "PerivascularGadget": (
+        "A network brightens what looks like a perivascular space, and may invent one. Lacunes may look alike.",
+        "Voxels of another size than in the training are refused, unless mismatch=warn.",
+        "Outside of the mask of white matter nothing is changed. A mask that is found by brightness may be wrong: "
+        "look at it, or send one.",
+        "The network was trained on simulated brains.",
+    ),
+    "SegmentationGadget": (
+        "A network draws the outlines; an organ may be missed or invented. Look where the views disagree.",
+        "The network was trained on simulated bodies, which are far simpler than people: what it makes of a real "
+        "abdomen is unknown.",
+        "Volumes in mL stand in the Meta of the label map.",
+    ),
 }
 _EXPECTED = {
     "MultitaskingGadget": (
@@ -43,6 +67,24 @@ _EXPECTED = {
         "3-D Cartesian readouts, fully sampled within the centre that was measured, both phase-encoding directions cut "
         "to the factor in Acceleration.",
         "The full matrix as the header's reconstruction matrix, or in Matrix.",
+    ),
+    "AslGadget": (
+        "Magnitude images of one series: control and label by turns, each with a counter of its own.",
+        "TR in the header. Delay and labelling duration as user parameters pld_ms and tau_ms of the header, or set "
+        "here.",
+        "A proton density, if there is one, as a series of its own; set its number.",
+        "The images go back unchanged before anything else is done, so that a failed scan costs none of them.",
+    ),
+    "PerivascularGadget": (
+        "Magnitude images of one T2-weighted volume of a brain: slices in any order, or a volume, with voxels of 0.4 "
+        "to 0.5 mm.",
+        "A mask of white matter, if there is one, as a series of its own; else white matter is found by brightness.",
+        "The images go back unchanged before anything else is done, so that a failed scan costs none of them.",
+    ),
+    "SegmentationGadget": (
+        "Magnitude images of one T1-weighted volume of an abdomen, of any orientation: slices in any order, or a "
+        "volume.",
+        "The images go back unchanged before anything else is done, so that a failed scan costs none of them.",
     ),
     "image": (
         "Magnitude images of one volume: slices in any order, or volumes, at the measured or at the full matrix.",
@@ -130,14 +172,25 @@ def _images(manual: Manual, application: Application) -> None:
             "measurement adds 20 to the numbers."
         )
         return
-    from gadgets.super_resolution.series import SERIES as RESTORED
-
     volumes = [
         (f"+{one.offset}", kind, one.description + (" (by a network)" if one.is_generated else ""))
-        for kind, one in RESTORED.items()
+        for kind, one in _series_of(application.gadget).items()
+        if one.role != TABLE
     ]
     manual.table(("Series", "Name in Images", "Content"), volumes, (0.12, 0.28, 0.6))
     manual.text("The numbers are added to the series number of what came; raw scans have 1.")
+
+
+def _series_of(gadget: str) -> Mapping[str, OutputSeries]:
+    from gadgets.super_resolution.series import SERIES as RESTORED
+
+    known = {
+        "SuperResolutionGadget": RESTORED,
+        "AslGadget": TASKS["perfusion"],
+        "PerivascularGadget": TASKS["perivascular spaces"],
+        "SegmentationGadget": TASKS["segmentation"],
+    }
+    return known[gadget]
 
 
 def _parameters(manual: Manual, entries: list[dict[str, Any]]) -> None:

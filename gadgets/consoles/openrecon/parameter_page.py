@@ -43,6 +43,23 @@ CHOSEN = {
         "coil_combination",
         "output",
     ),
+    "AslGadget": (
+        "images",
+        "order",
+        "pairs",
+        "tr_ms",
+        "pld_ms",
+        "tau_ms",
+        "slice_time_ms",
+        "blood_t1_ms",
+        "labelling_efficiency",
+        "m0_series",
+        "motion_correction",
+        "regression",
+        "outlier_cleaning",
+    ),
+    "PerivascularGadget": ("images", "mask", "mask_series", "threshold", "mismatch"),
+    "SegmentationGadget": ("images", "views"),
 }
 """Parameters on the page, in its order, by gadget."""
 

@@ -15,6 +15,7 @@ from gadgets.consoles.openrecon.specification import Choices, specification_of
 from gadgets.consoles.serving.configurations import Configurations
 from gadgets.errors import ParameterError
 from gadgets.registry import gadget_entry
+from tests.support.replays import ROOT
 
 APPLICATION = pytest.mark.parametrize("application", APPLICATIONS.values(), ids=lambda one: one.configuration)
 
@@ -121,12 +122,22 @@ def test_texts_are_short_and_whole(application: Application) -> None:
 @APPLICATION
 def test_the_way_in_is_that_of_the_configuration(application: Application) -> None:
     reconstruction = specification_of(application, Choices())["reconstruction"]
-    images = application.configuration in ("super_resolution_coronary_images", "super_resolution_brain_4x")
+    images = application.configuration not in ("multitasking", "super_resolution_coronary")
     assert (reconstruction["emitter"], reconstruction["injector"]) == ("image" if images else "raw", "image")
     raw_only = {"contrast", "coilcombination", "output"}
     shown = {entry["id"] for entry in parameter_page(application)}
     if application.gadget == "SuperResolutionGadget":
         assert (not shown & raw_only) == images
+
+
+def test_every_configuration_is_an_application_and_stands_in_every_list() -> None:
+    """But for that of several processes, which only a Gadgetron has."""
+    shipped = {path.stem for path in (ROOT / "configs" / "xml").glob("*.xml")} - {"multitasking_distributed"}
+    assert set(APPLICATIONS) == shipped
+    lists = ("docs/fire.md", "docs/console.md", "gadgets/consoles/openrecon/templates/README.fire.md")
+    for name in lists:
+        text = (ROOT / name).read_text()
+        assert not [one for one in shipped if f"`{one}`" not in text and f"`{one}.xml`" not in text], name
 
 
 def test_an_impossible_page_is_refused() -> None:

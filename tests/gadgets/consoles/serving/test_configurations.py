@@ -25,7 +25,7 @@ def parameters_of(message: bytes) -> dict[str, str]:
 
 def test_shipped_configurations_are_known_by_their_names() -> None:
     known = Configurations().names()
-    assert {"multitasking", "super_resolution_coronary_images", "super_resolution_brain_4x"} <= set(known)
+    assert {"multitasking", "super_resolution_brain_4x", "asl", "perivascular", "segmentation"} <= set(known)
     for name in known:
         target, _ = Configurations().chosen(name, {})
         assert target == GADGETS.get(name, "SuperResolutionGadget")

@@ -79,6 +79,19 @@ def test_the_network_s_images_say_so_and_keep_scale_and_places(scan: Path, tmp_p
     assert "do not diagnose" in meta["MalibuGeneratedDetail"]
 
 
+def test_a_network_adds_nothing_outside_of_the_brain(scan: Path, tmp_path: Path) -> None:
+    weights = doubling_weights(tmp_path / "more.safetensors", offset=0.3)
+    series = replay_asl(scan, tmp_path / "out.h5", weights=str(weights), images="cbf,denoised,difference")
+    plain, denoised = volume(series[101], 5), volume(series[201], 5)
+    np.testing.assert_allclose(denoised, np.where(plain != 0, 2 * plain + 30, 0), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(volume(series[301], 5), denoised - plain, atol=1e-3)
+
+
+def test_blood_flow_of_all_pairs_comes_once(scan: Path, tmp_path: Path) -> None:
+    series = replay_asl(scan, tmp_path / "out.h5", pairs="5", images="cbf,outliers")
+    assert [image.repetition for image in series[101]] == [5] * 4
+
+
 def test_without_a_network_plain_blood_flow_comes(scan: Path, tmp_path: Path) -> None:
     assert sorted(replay_asl(scan, tmp_path / "out.h5")) == [1, 101, 401, 501]
 
