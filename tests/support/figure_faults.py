@@ -8,7 +8,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
         ("found[white].mean() / truth[white].mean() - 1", "found[white].mean() / truth[white].mean()"),
         ("float(found[grey].mean() / found[white].mean())", "float(found[white].mean() / found[grey].mean())"),
         ("(brain.white > _WHITE) & subject.maps.brain", "(brain.grey > _GREY) & subject.maps.brain"),
-        ("np.linalg.norm(error) / np.linalg.norm(truth[inside])", "np.linalg.norm(error) / np.linalg.norm(truth)"),
+        ("np.linalg.norm(error) / np.linalg.norm(truth[inside])", "np.linalg.norm(error)"),
         ("quality_by_slice(found[held], reference[held])", "quality_by_slice(found[held], truth[held])"),
         ("mean_of(0, _FIRST_PAIRS)", "mean_of(_FIRST_PAIRS, 2 * _FIRST_PAIRS)"),
     ],

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gadgets.cluster import cores
 from gadgets.cluster.cores import THREAD_VARIABLES, children_have, thread_variables
 from gadgets.cluster.crew import Crew, Place, opened_crew
 from gadgets.cluster.room_for import shifts
@@ -82,6 +83,11 @@ def test_children_have_their_share_of_the_cores_and_this_process_its_own(monkeyp
         assert {os.environ[name] for name in THREAD_VARIABLES} == {"3"}
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ
+
+
+def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "available_cpus", lambda: 7)
+    assert [cores.threads_of_each(workers) for workers in (1, 2, 3, 9)] == [7, 3, 2, 1]
 
 
 def test_without_dask_one_worker_works_and_two_name_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

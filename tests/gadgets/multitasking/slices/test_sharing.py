@@ -20,6 +20,7 @@ from gadgets.mrd.wire.takeover import SLICE_GADGET, lacks_its_target
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.readouts import slices_of
 from gadgets.multitasking.slices.sharing_gadget import Sharing
+from gadgets.multitasking.slices.sorting import sorted_readouts, starting_slice
 from gadgets.multitasking.slices.survey import hollow, survey
 from tests.support.distributed import Hosted, opening
 from tests.support.gadgetron import BARE
@@ -121,6 +122,27 @@ def test_the_slice_that_came_first_alone_met_the_equilibrium(moving_file: Path) 
         (measured,) = slices_of(measurement, header, MultitaskingParameters())
         leading.append(measured.scan.leading is not None)
     assert leading == [True, False]
+
+
+def test_used_readouts_are_those_behind_the_leading_inversions(moving_file: Path) -> None:
+    parameters = MultitaskingParameters(skip_inversions=2)
+    with ScanFile(moving_file) as file:
+        measurement, header = Measurement.of(file.acquisitions()), read_header(file.header)
+    selected = measurement.select(parameters)
+    found = sorted_readouts(0, selected.slices[0], selected.counters[0], header, parameters)
+    third = np.unique(found.timing.period)[2]
+    np.testing.assert_array_equal(found.keep, found.timing.period >= third)
+    assert not found.is_imaging[found.navigators].any()
+    np.testing.assert_array_equal(np.union1d(found.imaging, found.navigators), np.flatnonzero(found.keep))
+    timeline = found.timeline(found.imaging)
+    np.testing.assert_array_equal(timeline.time_s, found.timing.time_s[found.imaging])
+    np.testing.assert_array_equal(timeline.pulse, found.timing.excitation[found.imaging])
+    np.testing.assert_array_equal(timeline.inversion, found.timing.period[found.imaging])
+
+
+def test_the_scan_starts_in_the_slice_whose_readout_came_first() -> None:
+    slices = {0: SimpleNamespace(rows=np.array([3, 4])), 2: SimpleNamespace(rows=np.array([1, 2, 7]))}
+    assert starting_slice(SimpleNamespace(slices=slices)) == 2  # type: ignore[arg-type]
 
 
 def to_a_slice(scan: Path, items: list[bytes]) -> Answer:
