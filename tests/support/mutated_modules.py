@@ -186,15 +186,17 @@ TASKS = {
         *_gadgets("image_tasks", "kinds"),
         *_gadgets("super_resolution", "attention", "slices"),
     ),
-    "gadgets/simulated/asl_subjects.py": _gadgets("evaluation/image_tasks", "perfusion"),
+    "gadgets/simulated/asl_subjects.py": _gadgets("evaluation/image_tasks", "figures_by_hand", "perfusion"),
     "gadgets/simulated/labelled_volumes.py": _SEGMENTATION,
     "gadgets/simulated/perfusion.py": _PERFUSION,
     "gadgets/datasets/labelled/labelled_nifti.py": _gadgets("datasets/labelled", "labelled_nifti"),
 }
 
 EVALUATIONS = {
-    "gadgets/evaluation/image_tasks/perfusion.py": _gadgets("evaluation/image_tasks", "perfusion"),
-    "gadgets/evaluation/image_tasks/perivascular.py": _gadgets("evaluation/image_tasks", "perivascular"),
+    "gadgets/evaluation/image_tasks/perfusion.py": _gadgets("evaluation/image_tasks", "figures_by_hand", "perfusion"),
+    "gadgets/evaluation/image_tasks/perivascular.py": _gadgets(
+        "evaluation/image_tasks", "figures_by_hand", "perivascular"
+    ),
     "gadgets/evaluation/image_tasks/reading_study.py": _gadgets("evaluation/image_tasks", "reading_study"),
     "gadgets/evaluation/image_tasks/segmentation.py": _gadgets("evaluation/image_tasks", "segmentation"),
     "gadgets/evaluation/volume_figures.py": (

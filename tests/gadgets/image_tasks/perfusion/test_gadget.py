@@ -60,6 +60,7 @@ def test_blood_flow_is_that_of_the_brain_at_its_place_with_its_unit(tmp_path: Pa
     assert image.meta["MalibuUnit"] == "mL/100 g/min"
     assert image.meta["MalibuProtonDensity"] == "a scan of its own"
     assert image.meta["MalibuPairs"] == "5"
+    assert image.meta["MalibuSlicesLeftOut"] == "0 of 20"
     assert json.loads(image.meta["MalibuLabelling"])["slice_time_s"] == pytest.approx(0.035)
     assert "MalibuNetwork" not in image.meta
     assert "research use only" in image.meta["ImageComments"]
@@ -94,6 +95,15 @@ def test_a_network_adds_nothing_outside_of_the_brain(scan: Path, tmp_path: Path)
 def test_blood_flow_of_all_pairs_comes_once(scan: Path, tmp_path: Path) -> None:
     series = replay_asl(scan, tmp_path / "out.h5", pairs="5", images="cbf,outliers")
     assert [image.repetition for image in series[101]] == [5] * 4
+
+
+def test_where_no_header_counts_slices_an_image_is_whole_when_the_next_one_begins(scan: Path, tmp_path: Path) -> None:
+    source = ImageSource(scan)
+    header = source.header
+    header.encoding[0].encodingLimits.slice = None
+    path = changed(scan, tmp_path / "bare.h5", list(source.items()), ismrmrd.xsd.ToXML(header))
+    series = replay_asl(path, tmp_path / "out.h5", pairs="2", images="cbf")
+    assert [image.repetition for image in series[101]] == [2] * 4 + [4] * 4 + [5] * 4
 
 
 def test_without_a_network_plain_blood_flow_comes(scan: Path, tmp_path: Path) -> None:
