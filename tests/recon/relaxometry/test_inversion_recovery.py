@@ -30,6 +30,12 @@ def test_curves_equal_a_bloch_recursion_pulse_by_pulse(
     assert np.allclose(fresh, bloch(t1_ms, 0.0, efficiency, 4.0, delay_ms, pulses), atol=1e-6)
 
 
+def test_the_first_inversion_meets_the_equilibrium() -> None:
+    """Inverted to -0.8 of it, magnetisation has recovered by 1 - e^-1 of its way after a delay of T1."""
+    found = InversionRecovery(4.0, 5.0, 600.0, 100).first_start(np.array([600.0, 300.0]), 0.8)
+    assert found == pytest.approx([1 - 1.8 / np.e, 1 - 1.8 / np.e**2])
+
+
 @given(st.floats(150, 3000), st.floats(0.5, 12), st.floats(0.5, 1))
 @settings(max_examples=25, deadline=None)
 def test_dictionary_curves_equal_the_bloch_recursion(t1_ms: float, flip_deg: float, efficiency: float) -> None:
