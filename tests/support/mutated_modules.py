@@ -133,7 +133,7 @@ TRAINING = {
     "nets/data/training_samples.py": (*_nets("data", "training_samples"), *_nets("training", "defaults")),
     "nets/data/volumes.py": (*_nets("data", "volumes"), *_nets("training", "defaults")),
     "nets/data/organs/projection.py": _nets("data/organs", "organ_stacks"),
-    "nets/data/organs/labelled_files.py": _nets("data/organs", "organ_stacks"),
+    "nets/data/organs/labelled_files.py": _nets("data/organs", "organ_stacks", "slices"),
     "nets/data/organs/organ_stacks.py": _nets("data/organs", "organ_stacks"),
     "nets/data/organs/labelled_patches.py": _nets("training/organs", "parcellation"),
     "nets/inference/blending.py": _nets("inference", "blending"),

@@ -124,6 +124,14 @@ def test_the_slice_that_came_first_alone_met_the_equilibrium(moving_file: Path) 
     assert leading == [True, False]
 
 
+def test_a_hollow_readout_has_its_head_and_the_ends_of_its_trajectory() -> None:
+    whole = ismrmrd.Acquisition.from_array(np.ones((2, 5), np.complex64), np.arange(10, dtype=np.float32).reshape(5, 2))
+    whole.idx.slice = 3
+    light = hollow(whole)
+    assert (light.idx.slice, light.data.shape) == (3, (2, 0))
+    np.testing.assert_array_equal(light.traj, [[0, 1], [8, 9]])
+
+
 def test_used_readouts_are_those_behind_the_leading_inversions(moving_file: Path) -> None:
     parameters = MultitaskingParameters(skip_inversions=2)
     with ScanFile(moving_file) as file:

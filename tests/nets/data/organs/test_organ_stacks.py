@@ -141,6 +141,17 @@ def test_a_tilt_narrows_one_side() -> None:
     assert widths[35] > widths[20] > widths[5]
 
 
+def test_a_turn_keeps_distances_from_the_middle() -> None:
+    rows, columns = torch.meshgrid(torch.arange(41.0) - 20, torch.arange(41.0) - 20, indexing="ij")
+    ball = 100 * torch.exp(-((rows + 8) ** 2 + (columns - 6) ** 2) / 8)
+    turn = Projection(share=1.0, rotation_rad=0.5, shear=0.0, tilt=0.0)
+    for seed in range(4):
+        found = turn(torch.stack([ball, ball.round()])[:, None], np.random.default_rng(seed))[0, 0]
+        middle = torch.stack([(found * place).sum() / found.sum() for place in (rows, columns)])
+        assert float(middle.norm()) == pytest.approx(10, abs=0.2)
+        assert float(found.sum()) == pytest.approx(float(ball.sum()), rel=0.02)
+
+
 def test_what_does_not_fit_together_is_told(tmp_path: Path) -> None:
     other = volume()
     data = StacksData(
