@@ -84,6 +84,16 @@ def test_every_image_goes_one_way(kinds: list[tuple[int, int]]) -> None:
     assert all(image.image_type not in (0, 1) for image in others)
 
 
+@pytest.mark.parametrize("counter", ["contrast", "phase", "repetition", "set", "average", "image_series_index"])
+def test_images_of_another_counter_are_a_volume_of_their_own(counter: str) -> None:
+    """One volume with values below zero passes; the other is restored."""
+    images = [ismrmrd.Image.from_array(np.full((4, 4), value, np.float32)) for value in (1, -1, 1, 1)]
+    for number, image in enumerate(images):
+        setattr(image, counter, number // 2)
+        image.slice = number % 2
+    assert split_by_kind(images) == (images[2:], images[:2])
+
+
 def test_phases_alone_pass(identity_network: Path, tmp_path: Path) -> None:
     source = write_images(tmp_path / "in.h5", typed(values(2, -3), ismrmrd.IMTYPE_PHASE), (16, 24, 12))
     series = restore_here(source, tmp_path / "out.h5", **one(identity_network, images="super_resolved"))

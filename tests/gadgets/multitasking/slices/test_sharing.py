@@ -17,9 +17,11 @@ from gadgets.mrd.intake.measurement import Measurement
 from gadgets.mrd.wire.items import read_acquisition
 from gadgets.mrd.wire.packed_items import Opening, WholeScan, packed, unpacked
 from gadgets.mrd.wire.takeover import SLICE_GADGET, lacks_its_target
+from gadgets.multitasking.gadget import MultitaskingGadget
 from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.readouts import slices_of
 from gadgets.multitasking.slices.sharing_gadget import Sharing
+from gadgets.multitasking.slices.slice_gadget import SliceGadget
 from gadgets.multitasking.slices.sorting import sorted_readouts, starting_slice
 from gadgets.multitasking.slices.survey import hollow, survey
 from tests.support.distributed import Hosted, opening
@@ -122,6 +124,16 @@ def test_the_slice_that_came_first_alone_met_the_equilibrium(moving_file: Path) 
         (measured,) = slices_of(measurement, header, MultitaskingParameters())
         leading.append(measured.scan.leading is not None)
     assert leading == [True, False]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_preview_is_that_of_the_slice_which_came_first(is_first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(MultitaskingGadget, "attend", lambda self, *given: asked.append(given[2].preview))
+    gadget = SliceGadget()
+    gadget.opened([Opening(None, 0, is_first)])  # type: ignore[arg-type]  # a stream is read from its beginning
+    gadget.attend(None, Measurement(), MultitaskingParameters(preview=True), None, None)  # type: ignore[arg-type]
+    assert asked == [is_first]
 
 
 def test_a_hollow_readout_has_its_head_and_the_ends_of_its_trajectory() -> None:
