@@ -51,7 +51,7 @@ def test_likeness_is_to_the_reference_and_lesions_count_by_their_sign(monkeypatc
     monkeypatch.setattr(perfusion, "measured_subject", lambda shape, seed, lesions: ill if lesions else healthy)
     reference = smoothed_reference(healthy.maps)
     denoisers = {"reference": lambda cbf: reference, "half of it": lambda cbf: truth + 0.5 * (cbf - truth)}
-    row = {name: rows[0] for name, rows in perfusion.evaluate_perfusion(SHAPE, 0, 1, denoisers).figures.items()}
+    row = {name: rows[0] for name, rows in perfusion.evaluate_perfusion(SHAPE, 0, 1, lambda: denoisers).figures.items()}
     assert row["reference"]["SSIM"] > row["half of it"]["SSIM"] > row[perfusion.FIRST]["SSIM"]
     assert row["reference"]["PSNR dB"] > row["half of it"]["PSNR dB"] > row[perfusion.FIRST]["PSNR dB"]
     assert row["reference"]["lesion kept %"] == 0
@@ -107,7 +107,9 @@ def test_spaces_are_counted_against_the_true_ones(monkeypatch: pytest.MonkeyPatc
         "find_spaces",
         lambda found, inside, edges: SimpleNamespace(labels=found > 1.5, per_cm3=float((found > 1.5).sum())),
     )
-    result = perivascular.evaluate_perivascular({"net": lambda found, _: volume if found is image else image}, (), 0, 1)
+    result = perivascular.evaluate_perivascular(
+        lambda: {"net": lambda found, _: volume if found is image else image}, (16, 16, 16), 0, 1
+    )
     spaces = {name: values[0] for name, values in result.spaces["net"].items() if values}
     away = np.sqrt(np.mean((volume - label)[lookalikes] ** 2))
     assert spaces == {

@@ -47,7 +47,8 @@ def test_depths_are_read_in_each_segment_within_its_own_lumen(monkeypatch: pytes
     )
     made = ({"original": heart.image, "half as bright": 0.5 * heart.image + 0.2}, {})
     monkeypatch.setattr(reading_study, "restorations", lambda *given: made)
-    found = reading_study.read_hearts([heart], (4.0, 4.0), SuperResolutionParameters())
+    monkeypatch.setattr(reading_study, "simulate_segmented_heart", lambda shape, seed: heart)
+    found = reading_study.read_hearts((60, 30, 30), range(1), (4.0, 4.0), SuperResolutionParameters())
     assert (found.names, found.true) == (["pRCA", "mRCA"], [0.0, 0.6])
     for depths in found.apparent.values():
         assert depths == pytest.approx([0.0, 0.6], abs=0.06)

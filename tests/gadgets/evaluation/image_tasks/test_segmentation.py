@@ -73,7 +73,7 @@ def test_figures_are_of_the_volume_s_own_voxels_and_of_organs_that_were_found(mo
     given = replace(subject(), spacing_mm=(5.0, 1.0, 1.0))
     liver = np.roll(given.labels == 1, 1, axis=0).astype(np.uint8)
     monkeypatch.setattr(segmentation, "outline_organs", lambda *_: OrganMap(liver, np.zeros(liver.shape), {}))
-    result = evaluate_organs([given], {"high": Thresholds(spacing=3.0)})  # type: ignore[dict-item]
+    result = evaluate_organs([lambda: given], lambda: {"high": Thresholds(spacing=3.0)})  # type: ignore[dict-item]
     found = result.rows("high")
     assert [found["liver"][name] for name in ("Dice", "Jaccard", "95HD mm")] == ["0.875", f"{7 / 9:.3f}", "5.00"]
     assert found["spleen"] == {"Dice": "0.000", "Jaccard": "0.000", "MSD mm": "-", "95HD mm": "-", "missed": "1"}
