@@ -1,18 +1,21 @@
-"""Simulated perfusion scans on disk, for the training of denoising networks; split by subject."""
+"""Simulated perfusion scans on disk, for the training of denoising networks, plain and guided; split by subject."""
 
 import functools
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gadgets import __version__
 from gadgets.cluster.needs import need_of_voxels
 from gadgets.cluster.shared_work import SharedWork
 from gadgets.datasets.volumes import do_missing, split_of
 from gadgets.files import complete_file
-from gadgets.simulated.asl_subjects import measured_subject, smoothed_reference
-from recon.simulation.perfusion import true_cbf
+from gadgets.simulated.asl_subjects import Subject, measured_subject, smoothed_reference
+from recon.perfusion.guidance import guidance
+from recon.simulation.perfusion import drawn_lesions, simulate_brain, true_cbf
 
 SEGMENTS = 4
 """Parts of a scan, each a mean of ten successive pairs (Xie 2020)."""
@@ -26,6 +29,15 @@ _LEAST_BRAIN = 300
 
 _VOXEL_BYTES = 6400
 """Of all pairs of images; 4,800 and 3,000 were measured with 0.05 and 0.2 million voxels, and a third is added."""
+
+PARTS = ((0, 10), (10, 20), (20, 30), (30, 40), (0, 20), (0, 40))
+"""Pairs of which networks see the mean: ten most often, and what the gadget shows later in a scan."""
+
+_MOST_LESIONS = 24
+"""Of a subject of twelve slices: one voxel in a hundred, since a network keeps only what it has seen."""
+
+_HEALTHY = 5
+"""One subject of so many has no lesion."""
 
 
 def prepare_perfusion(
@@ -44,10 +56,34 @@ def prepare_perfusion(
     work : SharedWork, optional
         Who does it; by default this process.
     """
+    _prepare(_write_slices, folder, shape, seed, count, work)
+
+
+def prepare_guided(
+    folder: Path, shape: tuple[int, int, int], seed: int, count: int, work: SharedWork | None = None
+) -> None:
+    """Simulate subjects for guided networks, as :func:`prepare_perfusion` does for plain ones.
+
+    Parameters
+    ----------
+    folder, shape, seed, count, work :
+        As there.
+    """
+    _prepare(_write_guided_slices, folder, shape, seed, count, work)
+
+
+def _prepare(
+    write: Callable[[tuple[int, int, int], tuple[int, Path]], None],
+    folder: Path,
+    shape: tuple[int, int, int],
+    seed: int,
+    count: int,
+    work: SharedWork | None,
+) -> None:
     folder = folder.resolve()  # workers need not stand in the same folder
     seeds = range(seed, seed + count)
     done = {one: folder / split_of(number) / f".simulated-{one:06d}.done" for number, one in enumerate(seeds)}
-    do_missing(functools.partial(_write_slices, shape), done, lambda one: need_of_voxels(shape, _VOXEL_BYTES), work)
+    do_missing(functools.partial(write, shape), done, lambda one: need_of_voxels(shape, _VOXEL_BYTES), work)
 
 
 def _write_slices(shape: tuple[int, int, int], one: tuple[int, Path]) -> None:
@@ -67,3 +103,36 @@ def _write_slices(shape: tuple[int, int, int], one: tuple[int, Path]) -> None:
         with complete_file(done.parent / f"simulated-{number:06d}-{z:02d}.h5") as partial:
             write_slice(partial, written)
     done.touch()
+
+
+def _write_guided_slices(shape: tuple[int, int, int], one: tuple[int, Path]) -> None:
+    from nets.data.guided_slices import GuidedSlice, write_guided_slice
+
+    number, done = one
+    if done.exists():
+        return
+    subject = _ill(shape, number)
+    brain, inside = subject.brain, subject.maps.brain
+    shown = np.stack([guidance(subject.maps, first, last) for first, last in PARTS])
+    truth, lesion = subject.noise_free(), _places(subject)
+    facts: dict[str, str | int | float] = {"seed": number, "tsnr": subject.protocol.tsnr, "version": __version__}
+    for z in np.flatnonzero(inside.sum(axis=(1, 2)) > _LEAST_BRAIN):
+        grey, white, ill = (share[z] * inside[z] for share in (brain.grey, brain.white, lesion))
+        written = GuidedSlice(shown[:, :, z], truth[z], grey, white, ill, facts)
+        with complete_file(done.parent / f"simulated-{number:06d}-{z:02d}.h5") as partial:
+            write_guided_slice(partial, written)
+    done.touch()
+
+
+def _ill(shape: tuple[int, int, int], seed: int) -> Subject:
+    rng = np.random.default_rng((seed, 5))
+    count = int(rng.integers(_MOST_LESIONS // 3, _MOST_LESIONS + 1)) if seed % _HEALTHY else 0
+    return measured_subject(shape, seed, drawn_lesions(simulate_brain(shape, seed), count, rng))
+
+
+def _places(subject: Subject) -> NDArray[np.float32]:
+    """(z, y, x) 1 where a lesion is."""
+    found = np.zeros(subject.brain.grey.shape, dtype=np.float32)
+    for lesion in subject.brain.lesions:
+        found[lesion.place] = 1
+    return found

@@ -28,8 +28,13 @@ class ArrayPlanes:
     def __init__(self, planes: "PlaneNetwork") -> None:
         self._planes = planes
 
+    @property
+    def channels(self) -> int:
+        """Images of each plane that the network sees."""
+        return self._planes.channels
+
     def __call__(self, volume: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Apply the network to each plane of a volume (z, y, x).
+        """Apply the network to each plane of a volume (z, y, x), or of its channels (channels, z, y, x).
 
         Raises
         ------

@@ -1,5 +1,6 @@
 """Simulated subjects of perfusion, scanned and quantified: for training and evaluation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from recon.perfusion import AslSeries, Labelling, PerfusionMaps, PerfusionSettings, perfusion_maps
-from recon.simulation.perfusion import AslProtocol, Brain, scan_brain, simulate_brain
+from recon.simulation.perfusion import AslProtocol, Brain, Lesion, scan_brain, simulate_brain
 from recon.simulation.perfusion.brain import VOXEL_MM
 
 _REFERENCE_FWHM_MM = 3.0
@@ -55,7 +56,10 @@ def drawn_protocol(rng: np.random.Generator) -> AslProtocol:
 
 
 def measured_subject(
-    shape: tuple[int, int, int], seed: int, lesions: int = 0, protocol: AslProtocol | None = None
+    shape: tuple[int, int, int],
+    seed: int,
+    lesions: int | Sequence[Lesion] = 0,
+    protocol: AslProtocol | None = None,
 ) -> Subject:
     """Simulate a subject, scan it, and quantify its blood flow.
 
@@ -65,8 +69,8 @@ def measured_subject(
         (z, y, x) voxels.
     seed : int
         Equal ones give the same brain, noise and movements, whatever the lesions.
-    lesions : int
-        Small ones.
+    lesions : int or sequence of Lesion
+        Small ones, or those that are wanted.
     protocol : AslProtocol, optional
         Default: drawn.
     """

@@ -10,8 +10,12 @@ from nets.architectures.blocks import conv
 
 @dataclass(frozen=True)
 class DwanConfig:
-    """Hyper-parameters of :class:`Dwan`; one residual block of each pathway for each dilation."""
+    """Hyper-parameters of :class:`Dwan`; one residual block of each pathway for each dilation.
 
+    The paper's network sees blood flow alone; a guided one sees further channels of the same scan.
+    """
+
+    channels: int = Field(default=1, ge=1)
     width: int = Field(default=32, ge=1)
     wide: int = Field(default=128, ge=1)
     dilations: tuple[int, ...] = (2, 4, 8, 16)
@@ -39,11 +43,11 @@ class Dwan(nn.Module):
         super().__init__()
         self.config = config
         width, wide = config.width, config.wide
-        self.stem = conv(2, 1, width)
+        self.stem = conv(2, config.channels, width)
         self.local_path = nn.Sequential(*(_WideActivation(width, wide, 1) for _ in config.dilations))
         self.global_path = nn.Sequential(*(_WideActivation(width, wide, dilation) for dilation in config.dilations))
         self.combine = conv(2, 2 * width, 1)
-        self.skip = conv(2, 1, 1)
+        self.skip = conv(2, config.channels, 1)
 
     @property
     def receptive_field(self) -> int:
@@ -51,7 +55,7 @@ class Dwan(nn.Module):
         return 5 + 2 * sum(dilation + 1 for dilation in self.config.dilations)
 
     def forward(self, image: Tensor) -> Tensor:
-        """(batch, 1, y, x) → the same shape."""
+        """(batch, channels, y, x) → (batch, 1, y, x)."""
         features = self.stem(image)
         both = torch.cat([self.local_path(features), self.global_path(features)], dim=1)
         return self.combine(both) + self.skip(image)

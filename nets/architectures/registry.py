@@ -115,6 +115,9 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     ),
     "dcdensenet": Architecture(DcDenseNet, DcDenseNetConfig(), 3, "perivascular spaces", "Jung 2019"),
     "dwan": Architecture(Dwan, DwanConfig(), 2, _ASL, "Xie 2020"),
+    "dwan_guided": Architecture(
+        Dwan, DwanConfig(channels=3, width=16, wide=48, dilations=(2, 4, 8)), 2, f"{_ASL}, guided", "Xie 2020; malibu"
+    ),
     "unet": Architecture(UNet, UNetConfig(), 2, f"{_ASL}, baseline", "Ronneberger 2015; Xie 2020, table 1"),
     "dilated_net": Architecture(DilatedNet, DilatedNetConfig(), 2, f"{_ASL}, baseline", "Kim 2018; Xie 2020, table 1"),
     "highres3dnet": Architecture(

@@ -27,6 +27,8 @@ class PlaneNetwork:
     ----------
     card : ModelCard
     sha256 : str
+    channels : int
+        Images of each plane that it sees.
 
     Raises
     ------
@@ -43,7 +45,12 @@ class PlaneNetwork:
         scale = loaded.card.preprocessing.get("scale")
         if not isinstance(scale, int | float) or not scale > 0:
             raise WeightsError(f"{weights.name} does not say by which scale its input is divided; train it again")
+        self.channels = int(loaded.card.config.get("channels", 1))
+        scales = loaded.card.preprocessing.get("scales", [scale] * self.channels)
+        if len(scales) != self.channels or not all(isinstance(each, int | float) and each > 0 for each in scales):
+            raise WeightsError(f"{weights.name} has {self.channels} channels and the scales {scales}; train it again")
         self.scale = float(scale)
+        self._scales = torch.tensor(scales, dtype=torch.float32)
         self._run = Runner(loaded.network, device, name=loaded.card.architecture)
 
     @property
@@ -51,8 +58,20 @@ class PlaneNetwork:
         """Where it runs."""
         return str(self._run.device)
 
-    def __call__(self, volume: Tensor) -> Tensor:
-        """(z, y, x) float32 → the same shape and scale, on the CPU."""
-        planes = (volume.float() / self.scale)[:, None]
+    def __call__(self, images: Tensor) -> Tensor:
+        """Apply the network to each plane.
+
+        Parameters
+        ----------
+        images : (z, y, x) or (channels, z, y, x) Tensor
+            A volume, or the images of each plane in the network's order.
+
+        Returns
+        -------
+        (z, y, x) float32 Tensor
+            On the scale of the first channel, on the CPU.
+        """
+        volumes = images[None] if images.ndim == 3 else images
+        planes = volumes.float().transpose(0, 1) / self._scales[:, None, None]
         found = [self._run(part).cpu() for part in torch.split(planes, _AT_ONCE)]
         return torch.cat(found)[:, 0] * self.scale

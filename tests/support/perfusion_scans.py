@@ -43,6 +43,24 @@ def doubling_weights(path: Path, offset: float = 0.0) -> Path:
     return path
 
 
+def mixing_weights(path: Path) -> Path:
+    """A guided network: half of the blood flow, 10 for each unit of the control image, and a fifth of the error."""
+    torch = pytest.importorskip("torch")
+    from nets.architectures.registry import build
+    from nets.weights import ModelCard, card_config, save_weights
+
+    config = {"width": 1, "wide": 1, "dilations": [1]}
+    network = build("dwan_guided", config)
+    for weight in network.parameters():
+        torch.nn.init.zeros_(weight)
+    with torch.no_grad():
+        network.skip.weight[0, :, 1, 1] = torch.tensor([0.5, 0.1, 0.2])
+    scales = {"scale": 100.0, "scales": [100.0, 1.0, 100.0]}
+    card = ModelCard("dwan_guided", card_config("dwan_guided", config), "tests", "nothing", 0, preprocessing=scales)
+    save_weights(path, network, card)
+    return path
+
+
 def replay_asl(source: Path, images_file: Path, **settings: str) -> dict[int, list[ismrmrd.Image]]:
     """Replay a file through the gadget over a socket; return the images by series."""
     element = configuration_of(ASL_XML, "AslGadget")

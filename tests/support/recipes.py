@@ -15,7 +15,7 @@ from nets.training.__main__ import main
 from nets.weights import ModelCard, card_config, save_weights
 from tests.support.masked_pairs import fill_masked_pairs
 from tests.support.pairs import fill
-from tests.support.perfusion_slices import fill_slices
+from tests.support.perfusion_slices import fill_guided_slices, fill_slices
 from tests.support.replays import ROOT
 
 ALL_RECIPES = sorted((ROOT / "configs/train").glob("*.yaml"))
@@ -33,6 +33,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "dcdensenet": {"blocks": 1, "layers": 2, "growth": 4, "bottleneck": 2},
     "rrdg": {"blocks": 1, "width": 4, "growth": 2},
     "dwan": {"width": 4, "wide": 6, "dilations": [1, 2]},
+    "dwan_guided": {"width": 4, "wide": 6, "dilations": [1, 2]},
 }
 JUDGES: dict[str, dict[str, Any]] = {
     "discriminator": {"patch": [32, 32, 32], "width": 2, "hidden": 4},
@@ -90,6 +91,9 @@ def shrunk(recipe: Path, folder: Path) -> list[str]:
     arguments = [f"--config={recipe}", *QUIET, f"--model.weights={start}", "--data.batch_size=1"]
     if settings["data"]["class_path"].endswith("PerfusionSlicesData"):
         folder_of_slices = fill_slices(folder / "perfusion")
+        return [*arguments, f"--data.folder={folder_of_slices}", f"--model.network={SMALL[architecture]}"]
+    if settings["data"]["class_path"].endswith("GuidedSlicesData"):
+        folder_of_slices = fill_guided_slices(folder / "perfusion-guided")
         return [*arguments, f"--data.folder={folder_of_slices}", f"--model.network={SMALL[architecture]}"]
     if "folder" in data:
         fill(folder / "pairs")

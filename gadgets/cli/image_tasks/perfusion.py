@@ -56,13 +56,17 @@ def prepare_perfusion(
     count: Annotated[int, typer.Option(min=1, help="Simulated subjects.")] = 60,
     shape: Annotated[str, typer.Option(help="Matrix as ZxYxX; voxels of 6x3.4x3.4 mm.")] = "12x64x64",
     seed: FirstSeedOption = 3000,
+    guided: Annotated[
+        bool, typer.Option("--guided", help="For guided networks: with control images, errors, many lesions, truth.")
+    ] = False,
     *,
     place: "Place",
 ) -> None:
     """Make training slices of blood flow, simulated, split by subject; run again, it goes on where it was."""
-    from gadgets.datasets.perfusion import prepare_perfusion as prepare
+    from gadgets.datasets.perfusion import prepare_guided, prepare_perfusion as prepare_plain
 
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
+    prepare = prepare_guided if guided else prepare_plain
     with opened_work(place, "subjects", count) as work:
         prepare(folder, (z, y, x), seed, count, work)
     out.print(f"slices of {count - len(work.failed)} subjects are in {folder}")
@@ -75,6 +79,10 @@ def evaluate_asl(
     weights: Annotated[list[str] | None, typer.Option(help="Networks to compare; default: the shipped one.")] = None,
     shape: Annotated[str, typer.Option(help="Matrix as ZxYxX.")] = "12x64x64",
     seed: FirstSeedOption = 1,
+    keep_beyond: Annotated[
+        list[float] | None,
+        typer.Option(min=0, help="Of guided networks, as the gadget's parameter; several are compared."),
+    ] = None,
     picture: Annotated[Path | None, typer.Option(help="PNG of the last subject by each method.")] = None,
     json_: JsonOption = None,
     device: DeviceOption = None,
@@ -88,7 +96,7 @@ def evaluate_asl(
     z, y, x = (int(value) for value in numbers(shape, 3, "--shape"))
     check_outputs([], json_, picture)
     chosen = device or "auto"
-    denoisers = partial(loaded_denoisers, whole_paths(weights or ["shipped"]), chosen)
+    denoisers = partial(loaded_denoisers, whole_paths(weights or ["shipped"]), chosen, tuple(keep_beyond or ()))
     denoisers()  # what is wrong with weights is told before the work begins
     with opened_work(place, "subjects", simulate) as work:
         result = evaluate_perfusion((z, y, x), seed, simulate, denoisers, work, work.crew.gpus_for(chosen))

@@ -1,5 +1,6 @@
 """How good denoised blood flow is: the figures of Xie 2020, and what they lack: truth, bias, and small lesions."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from gadgets.cluster.needs import need_of_voxels
 from gadgets.cluster.shared_work import SharedWork
 from gadgets.simulated.asl_subjects import Subject, measured_subject, smoothed_reference
+from recon.perfusion import PerfusionMaps
+from recon.perfusion.guidance import KEEP_BEYOND
 from recon.quality.metrics import quality_by_slice
 
 COLUMNS = ("SNR", "GM/WM", "PSNR dB", "SSIM", "GM bias %", "WM bias %", "NRMSE", "lesion kept %")
@@ -37,7 +40,8 @@ _LESIONS = 4
 # Memory for each voxel at the peak: 3,100 were measured with 0.05 million voxels, and a third is added.
 _VOXEL_BYTES = 4200
 
-Denoiser = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Denoiser = Callable[[PerfusionMaps, int, int], NDArray[np.float32]]
+"""Maps, and the first pair and the one behind the last → denoised mean blood flow (z, y, x) of these pairs."""
 
 
 @dataclass
@@ -70,7 +74,9 @@ def _spread(values: list[float]) -> str:
 
 
 @cache
-def loaded_denoisers(weights: tuple[str, ...], device: str) -> Mapping[str, Denoiser]:
+def loaded_denoisers(
+    weights: tuple[str, ...], device: str, keep_beyond: tuple[float, ...] = ()
+) -> Mapping[str, Denoiser]:
     """Load networks where they are used, once; their names are those of their files.
 
     Parameters
@@ -79,6 +85,9 @@ def loaded_denoisers(weights: tuple[str, ...], device: str) -> Mapping[str, Deno
         Files, names of shipped ones, or ``none``.
     device : str
         ``auto``, ``cpu`` or ``cuda:N``.
+    keep_beyond : tuple of float
+        Standard errors beyond which a guided network's result is left as measured, each a method of its own; 0: nothing
+        is. By default the gadget's.
 
     Raises
     ------
@@ -87,10 +96,16 @@ def loaded_denoisers(weights: tuple[str, ...], device: str) -> Mapping[str, Deno
     """
     from gadgets.device import choose_device
     from gadgets.image_tasks.network import load_planes
-    from gadgets.image_tasks.perfusion.work import TASK, WEIGHTS
+    from gadgets.image_tasks.perfusion.work import TASK, WEIGHTS, denoised
 
     loaded = {Path(name).stem: load_planes(name, WEIGHTS, TASK, choose_device(device)) for name in weights}
-    return {name: network for name, network in loaded.items() if network is not None}
+    denoisers: dict[str, Denoiser] = {}
+    for name, network in ((name, network) for name, network in loaded.items() if network is not None):
+        compared = keep_beyond if network.channels > 1 else ()
+        for keep in compared or (KEEP_BEYOND,):
+            named = f"{name}, {keep:g}" if compared else name
+            denoisers[named] = partial(denoised, network, keep_beyond=keep or math.inf)
+    return denoisers
 
 
 def evaluate_perfusion(
@@ -112,7 +127,7 @@ def evaluate_perfusion(
     count : int
         Subjects.
     denoisers : callable
-        Gives them by name: blood flow (z, y, x) → the same shape. Called where the work is done.
+        Gives them by name. Called where the work is done.
     work : SharedWork, optional
         Who does it; by default this process. It knows which subjects could not be judged.
     gpus : int
@@ -150,9 +165,11 @@ def _judged(
 
 
 def _results(subject: Subject, denoisers: Mapping[str, Denoiser]) -> dict[str, NDArray[np.float32]]:
-    first, brain = subject.maps.mean_of(0, _FIRST_PAIRS), subject.maps.brain
-    found = {TRUTH: subject.noise_free(), FIRST: first, REFERENCE: smoothed_reference(subject.maps)}
-    return found | {name: np.asarray(denoise(first) * brain, np.float32) for name, denoise in denoisers.items()}
+    maps = subject.maps
+    found = {TRUTH: subject.noise_free(), FIRST: maps.mean_of(0, _FIRST_PAIRS), REFERENCE: smoothed_reference(maps)}
+    return found | {
+        name: np.asarray(denoise(maps, 0, _FIRST_PAIRS) * maps.brain) for name, denoise in denoisers.items()
+    }
 
 
 def figures_of(found: NDArray[np.float32], truth: NDArray[np.float32], subject: Subject) -> dict[str, float]:

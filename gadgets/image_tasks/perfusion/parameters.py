@@ -11,6 +11,7 @@ from gadgets.image_tasks.perfusion.series import SERIES
 from gadgets.image_tasks.task import ORIGINAL, TaskParameters
 from recon.errors import DataError
 from recon.perfusion import Labelling, PerfusionSettings
+from recon.perfusion.guidance import KEEP_BEYOND
 
 if TYPE_CHECKING:
     ImageKind = str
@@ -56,6 +57,12 @@ class PerfusionParameters(TaskParameters):
     labelling_efficiency: float = Field(0.85, gt=0, le=1, description="0.85: pCASL; 0.98: PASL; less with suppression")
     m0_series: int | None = Field(
         None, ge=0, description="series of a proton density; default: Meta ASL_Contrast=M0, else the control images"
+    )
+    keep_beyond: float = Field(
+        KEEP_BEYOND,
+        ge=0,
+        le=100,
+        description="blood flow that lies more standard errors off the network's is kept as measured; 0: none is",
     )
     motion_correction: bool = Field(True, description="register the images rigidly")
     regression: bool = Field(True, description="regress drift, motion, fluid and the global signal out")

@@ -2,10 +2,13 @@
 
 import json
 import logging
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import ismrmrd
+import numpy as np
+from numpy.typing import NDArray
 
 from gadgets.image_tasks.images import table_image, task_images
 from gadgets.image_tasks.network import ArrayPlanes, load_planes
@@ -15,12 +18,37 @@ from gadgets.image_tasks.perfusion.series import NEEDS_NETWORK, SERIES
 from gadgets.image_tasks.task import ImageTask, TaskWork
 from gadgets.mrd.header import counter_limits
 from recon.perfusion import Labelling, PerfusionMaps, perfusion_maps
+from recon.perfusion.guidance import KEEP_BEYOND, denoised_by
 from recon.stages import StageClock
 
 log = logging.getLogger(__name__)
 
-WEIGHTS, TASK = "asl_dwan", "ASL denoising"
+WEIGHTS, TASK = "asl_guided", "ASL denoising"
 """Shipped weights, and the task of the registry of architectures that they must be of."""
+
+
+def denoised(
+    network: ArrayPlanes, maps: PerfusionMaps, first: int = 0, last: int | None = None, keep_beyond: float = KEEP_BEYOND
+) -> NDArray[np.float32]:
+    """Denoise the mean blood flow of some pairs, by a guided network or by one that sees blood flow alone.
+
+    Parameters
+    ----------
+    network : ArrayPlanes
+    maps : PerfusionMaps
+    first, last : int, optional
+        The pairs from ``first`` to before ``last``; default: all.
+    keep_beyond : float
+        Standard errors from which on a guided network's blood flow gives way to what was measured.
+
+    Returns
+    -------
+    (z, y, x) float32
+        0 outside of the brain.
+    """
+    if network.channels == 1:
+        return network(maps.mean_of(first, maps.pairs if last is None else last)) * maps.brain
+    return denoised_by(network, maps, first, last, keep_beyond)
 
 
 class PerfusionWork(TaskWork):
@@ -99,13 +127,19 @@ class PerfusionWork(TaskWork):
                 self._has_told = True
         else:
             with clock.stage("network"):
-                results["denoised"] = network(maps.cbf) * maps.brain
+                results["denoised"] = denoised(network, maps, keep_beyond=self._parameters.keep_beyond or math.inf)
             results["difference"] = results["denoised"] - maps.cbf
         meta = self._meta(measured.series.labelling, maps, clock)
         for kind in kinds:
             if kind in results:
-                told = meta | (network.meta if network and SERIES[kind].is_generated else {})
+                told = meta | (self._meta_of(network) if network and SERIES[kind].is_generated else {})
                 yield from task_images(results[kind], measured.like, SERIES[kind], told, maps.pairs)
+
+    def _meta_of(self, network: ArrayPlanes) -> dict[str, str]:
+        """What made a denoised image, and what it may not take away."""
+        beyond = self._parameters.keep_beyond
+        is_kept = network.channels > 1 and beyond > 0
+        return network.meta | ({"MalibuKeptBeyond": f"{beyond:g} standard errors"} if is_kept else {})
 
     def _meta(self, labelling: Labelling, maps: PerfusionMaps, clock: StageClock) -> dict[str, Any]:
         seconds = {name: round(value, 4) for name, value in clock.seconds.items()}

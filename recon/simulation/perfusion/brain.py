@@ -170,3 +170,35 @@ def _placed(grey: NDArray, count: int, rng: np.random.Generator) -> list[Lesion]
         if all(max(abs(a - b) for a, b in zip(corner, other.centre, strict=True)) > 4 for other in chosen):
             chosen.append(Lesion(corner, factor=0.3 if len(chosen) % 2 == 0 else 1.8))
     return chosen
+
+
+_SIDES, _LIKELY = (1, 2, 3, 4, 5), (0.15, 0.4, 0.2, 0.15, 0.1)
+"""Voxels along y and along x of drawn lesions, and how likely each is: small ones are those that a denoiser loses."""
+
+_LESS, _MORE = (0.1, 0.6), (1.4, 2.4)
+"""Ranges of their blood flow over that of healthy tissue: infarcts and their rims; tumours, seizures, luxury flow."""
+
+
+def drawn_lesions(brain: Brain, count: int, rng: np.random.Generator) -> list[Lesion]:
+    """Draw lesions of many sizes and contrasts anywhere in the tissue of a brain; they may touch each other.
+
+    Parameters
+    ----------
+    brain : Brain
+        A healthy one.
+    count : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of Lesion
+        For :func:`simulate_brain` with the same shape and seed.
+    """
+    tissue = np.argwhere(brain.grey + brain.white > 0.5)
+    found = []
+    for number in range(count):
+        corner = tissue[rng.integers(len(tissue))]
+        size = (int(rng.integers(1, 3)), *(int(side) for side in rng.choice(_SIDES, 2, p=_LIKELY)))
+        factor = float(rng.uniform(*(_LESS if number % 2 else _MORE)))
+        found.append(Lesion((int(corner[0]), int(corner[1]), int(corner[2])), (size[0], size[1], size[2]), factor))
+    return found

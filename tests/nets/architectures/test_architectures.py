@@ -34,6 +34,7 @@ SMALL = {
     "dragan_discriminator": {"patch": (16, 17, 18), "width": 2, "hidden": 4},
     "dcdensenet": {"blocks": 2, "layers": 3, "growth": 3},
     "dwan": {"width": 3, "wide": 6},
+    "dwan_guided": {"width": 3, "wide": 6},
     "unet": {"width": 4, "levels": 2},
     "dilated_net": {"width": 4, "dilations": (1, 2, 4)},
     "alamo": {"inputs": 3, "outputs": 6, "growth": 3},
@@ -59,7 +60,7 @@ def test_weight_counts_of_alamo_to_their_rounding(growth: int, millions: float) 
 
 
 def channels_in(name: str) -> int:
-    return {"mdcn": 4, "dense_unet": 4, "alamo": 3, "spade": 3}.get(name, 1)
+    return {"mdcn": 4, "dense_unet": 4, "alamo": 3, "spade": 3, "dwan_guided": 3}.get(name, 1)
 
 
 @pytest.mark.parametrize("name", IMAGE_TO_IMAGE)

@@ -147,9 +147,10 @@ def plain_dwan(
     return conv(join(near, far), *weights.layers("combine"), 1) + conv(image, *weights.layers("skip"), 1)
 
 
-@pytest.mark.parametrize("values", [{}, {"dilations": (3, 1)}])
-def test_dwan(values: dict) -> None:
-    image, weights, found = answer(build("dwan", {"width": 3, "wide": 5} | values), 2, 1, 21, 18)
+@pytest.mark.parametrize(("values", "channels"), [({}, 1), ({"dilations": (3, 1)}, 1), ({}, 3)])
+def test_dwan(values: dict, channels: int) -> None:
+    network = build("dwan", {"width": 3, "wide": 5, "channels": channels} | values)
+    image, weights, found = answer(network, 2, channels, 21, 18)
     assert_close(found, plain_dwan(image, weights, 3, 5, **values))
 
 
@@ -165,6 +166,7 @@ def test_dwan(values: dict) -> None:
         ("srdensenet", {"blocks": 2, "units": 3, "layers": 1}, 19),
         ("dcdensenet", {"blocks": 2, "layers": 3}, 17),
         ("dwan", {}, 73),
+        ("dwan_guided", {}, 39),
         ("dcsrn", {"units": 3}, 11),
         ("rrdg", {"blocks": 1}, 39),
         ("rrdg", {"blocks": 3}, 99),

@@ -30,7 +30,8 @@ PAPERS = {
     "patch_critic": {"columns": "thin", "width": 64, "layers": 2, "norm": "instance"},
     "dragan_discriminator": DISCRIMINATOR | {"patch": (64, 80, 80), "norm": "batch"},
     "dcdensenet": {"blocks": 6, "layers": 6, "growth": 8, "bottleneck": 16},
-    "dwan": {"width": 32, "wide": 128, "dilations": (2, 4, 8, 16)},
+    "dwan": {"channels": 1, "width": 32, "wide": 128, "dilations": (2, 4, 8, 16)},
+    "dwan_guided": {"channels": 3, "width": 16, "wide": 48, "dilations": (2, 4, 8)},
     "unet": {"width": 32, "levels": 4},
     "highres3dnet": {"classes": 160, "width": 16, "wide": 80},
     "dilated_net": {"width": 64, "dilations": (1, 2, 4, 8, 16, 1)},
@@ -42,6 +43,7 @@ PAPERS["spade"] |= {"start": (8, 8), "style": False, "norm": "instance"}
 PAPERS["mdcn_unrolled"] = {"rank": 32, "rounds": 3, "cg_steps": 2, "growth": 32, "blocks": 4, "dilations": (1, 4, 8, 1)}
 PAPERS["mdcn_unrolled"] |= {"refines": True, "shared": False}
 FLAT = {"mdcn", "mdcn_unrolled", "dense_unet", "dwan", "unet", "dilated_net", "alamo", "spade", "spade_critic"}
+FLAT |= {"dwan_guided"}
 WHO = {
     "Chen 2021": {"mdcn", "dense_unet", "dcsrn", "mdcsrn", "mdcsrn_attention", "srdensenet", "alamo"},
     "Wang 2020": {"rrdg", "fsrcnn", "srresnet", "patch_critic"},

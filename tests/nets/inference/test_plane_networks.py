@@ -31,6 +31,31 @@ def test_planes_are_scaled_one_by_one_and_scaled_back(tmp_path: Path) -> None:
             torch.testing.assert_close(found[z], 50 * plain(volume[z][None, None] / 50)[0, 0])
 
 
+def test_channels_have_scales_of_their_own_and_an_order(tmp_path: Path) -> None:
+    config = CONFIG | {"channels": 3}
+    torch.manual_seed(2)
+    plain = build("dwan_guided", config).eval()
+    cards = {
+        name: ModelCard("dwan_guided", card_config("dwan_guided", config), "t", "none", 0, preprocessing=preprocessing)
+        for name, preprocessing in {
+            "right": {"scale": 50.0, "scales": [50.0, 2.0, 10.0]},
+            "few": {"scale": 50.0, "scales": [50.0, 2.0]},
+        }.items()
+    }
+    for name, card in cards.items():
+        save_weights(tmp_path / f"{name}.safetensors", plain, card)
+    network = PlaneNetwork(tmp_path / "right.safetensors", "ASL denoising")
+    assert network.channels == 3
+    images = 100 * torch.rand(3, 5, 12, 10)
+    found = network(images)
+    with torch.no_grad():
+        expected = 50 * plain(torch.stack([images[0] / 50, images[1] / 2, images[2] / 10], dim=1))[:, 0]
+    torch.testing.assert_close(found, expected)
+    assert (network(images[[0, 2, 1]]) - expected).abs().max() > 1e-2
+    with pytest.raises(WeightsError, match="has 3 channels and the scales"):
+        PlaneNetwork(tmp_path / "few.safetensors", "ASL denoising")
+
+
 def test_weights_without_a_scale_or_of_another_task_are_refused(tmp_path: Path) -> None:
     bare = weights(tmp_path / "bare.safetensors", {})
     with pytest.raises(WeightsError, match="does not say by which scale"):

@@ -10,6 +10,7 @@ import yaml
 from nets.data.training_samples import Sample, Samples
 from nets.training.adversarial import GanTraining
 from nets.training.base import Training
+from nets.training.image_tasks.guided_training import GuidedTraining
 from nets.training.image_tasks.masked_training import MaskedTraining
 from nets.training.recipes import complete
 from nets.training.spatial_factor import SpatialFactorTraining
@@ -42,6 +43,8 @@ def objective(training: Training, network: torch.nn.Module, batch: tuple[torch.T
         kept = isinstance(training, SuperResolutionTraining) and training.keep_statistics
         estimate = (network.eval() if kept else network.train())(batch[0])
         difference = estimate - batch[1]
+        if isinstance(training, GuidedTraining):
+            return float(training.error(estimate, batch) + training.penalty(estimate, batch))
         if isinstance(training, MaskedTraining) and training.region == "mask":
             difference = difference[batch[2] > 0]
         squared = training.hparams["loss"] == "l2"

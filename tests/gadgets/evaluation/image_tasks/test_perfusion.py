@@ -11,12 +11,17 @@ from typer.testing import CliRunner
 from gadgets.cli.main import app
 from gadgets.evaluation.image_tasks.perfusion import COLUMNS, FIRST, PRINTED, REFERENCE, TRUTH, evaluate_perfusion
 from gadgets.simulated.asl_subjects import measured_subject
+from tests.support.perfusion_scans import mixing_weights
 
 SHAPE = (3, 48, 48)
 
 
 def test_bias_and_lesions_tell_of_a_denoiser_what_it_does() -> None:
-    denoisers = {"half": lambda cbf: 0.5 * cbf, "same": lambda cbf: cbf, "flat": lambda cbf: np.full_like(cbf, 30.0)}
+    denoisers = {
+        "half": lambda maps, first, last: 0.5 * maps.mean_of(first, last),
+        "same": lambda maps, first, last: maps.mean_of(first, last),
+        "flat": lambda maps, first, last: np.full_like(maps.cbf, 30.0),
+    }
     found = evaluate_perfusion(SHAPE, 2, 1, lambda: denoisers)
     row = {method: rows[0] for method, rows in found.figures.items()}
     assert row["same"] == row[FIRST]
@@ -48,7 +53,9 @@ def test_equal_seeds_give_equal_noise_whatever_the_lesions() -> None:
 
 def test_the_command_prints_the_table_beside_the_printed_figures(tmp_path: Path) -> None:
     picture = tmp_path / "maps.png"
-    arguments = ["--simulate", "1", "--shape", "3x48x48", "--weights", "none"]
+    weights = mixing_weights(tmp_path / "mix.safetensors")
+    arguments = ["--simulate", "1", "--shape", "3x48x48", "--weights", "none", "--weights", str(weights)]
+    arguments += ["--keep-beyond", "0.5", "--keep-beyond", "0"]
     arguments += ["--json", str(tmp_path / "figures.json"), "--picture", str(picture)]
     shown = CliRunner().invoke(app, ["evaluate", "asl", *arguments])
     assert shown.exit_code == 0, shown.output
@@ -56,5 +63,8 @@ def test_the_command_prints_the_table_beside_the_printed_figures(tmp_path: Path)
     assert "GM bias %" in shown.output
     assert skimage.io.imread(picture).std() > 10
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert set(figures) == {TRUTH, FIRST, REFERENCE}
+    assert set(figures) == {TRUTH, FIRST, REFERENCE, "mix, 0.5", "mix, 0"}
+    kept, alone = (figures[name][0] for name in ("mix, 0.5", "mix, 0"))
+    assert abs(kept["lesion kept %"] - 100) < abs(alone["lesion kept %"] - 100)
+    assert abs(alone["GM bias %"] - figures[FIRST][0]["GM bias %"]) < 8  # halved, but tissues have their means back
     assert all(isinstance(value, float) for row in figures[FIRST] for value in row.values())

@@ -1,5 +1,6 @@
 """Simulated scans through the gadget over the wire: originals untouched, blood flow exact, errors that cost nothing."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,14 +12,17 @@ from typer.testing import CliRunner
 
 from gadgets.cli.main import app
 from gadgets.errors import ParameterError, RemoteError
+from gadgets.image_tasks.perfusion.control_label import series_of
 from gadgets.image_tasks.perfusion.parameters import labelling_of, parse_perfusion
 from gadgets.image_tasks.stacks import stacked
 from gadgets.mrd.files import ImageSource, read_images
 from gadgets.registry import gadget_entry
 from recon.errors import DataError
+from recon.perfusion import perfusion_maps
+from recon.perfusion.guidance import denoised_by
 from recon.simulation.perfusion import AslProtocol
 from recon.simulation.perfusion.brain import VOXEL_MM
-from tests.support.perfusion_scans import changed, doubling_weights, replay_asl, write_small
+from tests.support.perfusion_scans import STILL, changed, doubling_weights, mixing_weights, replay_asl, write_small
 from tests.support.replays import ROOT
 from tests.support.task_scans import assert_untouched
 
@@ -104,6 +108,30 @@ def test_where_no_header_counts_slices_an_image_is_whole_when_the_next_one_begin
     path = changed(scan, tmp_path / "bare.h5", list(source.items()), ismrmrd.xsd.ToXML(header))
     series = replay_asl(path, tmp_path / "out.h5", pairs="2", images="cbf")
     assert [image.repetition for image in series[101]] == [2] * 4 + [4] * 4 + [5] * 4
+
+
+@pytest.mark.parametrize("with_m0", [False, True])
+def test_a_guided_network_sees_live_what_it_was_trained_on(with_m0: bool, tmp_path: Path) -> None:
+    scan = write_small(tmp_path / "scan.h5", protocol=dataclasses.replace(STILL, pairs=6, tsnr=150.0), with_m0=with_m0)
+    weights = str(mixing_weights(tmp_path / "mix.safetensors"))
+    settings = {"weights": weights, "pairs": "4", "images": "denoised"}
+    sent = replay_asl(scan, tmp_path / "out.h5", **settings, keep_beyond="0.5")[201]
+    source, parameters = ImageSource(scan), parse_perfusion(None)
+    measured = series_of(list(source.items()), labelling_of(source.header, parameters), parameters).series
+    for pairs in (6,) if with_m0 else (4, 6):  # a proton density comes last in the file
+        maps = perfusion_maps(measured.first(pairs))
+        assert maps.m0 == ("measured" if with_m0 else "control")
+        np.testing.assert_allclose(volume(sent, pairs), denoised_by(mixed_by_hand, maps, keep_beyond=0.5), atol=0.02)
+    assert sent[0].meta["MalibuKeptBeyond"] == "0.5 standard errors"
+    alone = replay_asl(scan, tmp_path / "alone.h5", **settings, keep_beyond="0")[201]
+    np.testing.assert_allclose(volume(alone, 6), denoised_by(mixed_by_hand, maps, keep_beyond=np.inf), atol=0.02)
+    assert np.abs(volume(alone, 6) - volume(sent, 6)).max() > 5
+    assert "MalibuKeptBeyond" not in alone[0].meta
+
+
+def mixed_by_hand(shown: np.ndarray) -> np.ndarray:
+    flow, contrast, error = shown
+    return 0.5 * flow + 10 * contrast + 0.2 * error
 
 
 def test_without_a_network_plain_blood_flow_comes(scan: Path, tmp_path: Path) -> None:
@@ -244,3 +272,17 @@ def test_commands_know_the_gadget(scan: Path, tmp_path: Path) -> None:
     made = run(app, ["simulate-asl", str(target), "--pairs", "2", "--shape", "2x32x32", "--tsnr", "0", "--m0"])
     assert made.exit_code == 0, made.output
     assert ImageSource(target).item_count == 2 * (1 + 4)
+
+
+def test_the_shipped_network_is_what_the_configuration_takes(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    protocol = dataclasses.replace(STILL, pairs=10, tsnr=150.0)
+    scan = write_small(tmp_path / "scan.h5", protocol=protocol, lesions=0)
+    series = replay_asl(scan, tmp_path / "out.h5", weights="shipped")
+    meta = series[201][0].meta
+    assert meta["MalibuNetwork"] == "dwan_guided"
+    assert meta["MalibuKeptBeyond"] == "2 standard errors"
+    with h5py.File(tmp_path / "scan.truth.h5") as file:
+        truth, inside = file["visible_cbf"][:], file["white"][:] + file["grey"][:] > 0.9
+    errors = [np.abs(volume(series[number], 10) - truth)[inside].mean() for number in (101, 201)]
+    assert errors[1] < 0.6 * errors[0]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from recon.simulation.perfusion import AslProtocol, Brain, Lesion, scan_brain, simulate_brain, true_cbf
+from recon.simulation.perfusion import AslProtocol, Brain, Lesion, drawn_lesions, scan_brain, simulate_brain, true_cbf
 from recon.simulation.perfusion.asl_scan import labelled_share
 
 STILL = AslProtocol(pairs=5, tsnr=0, drift=0, physiology=0, jitter_mm=0, outliers=0, blur_voxels=0)
@@ -139,3 +139,18 @@ def test_what_lay_at_x_lies_where_the_movement_says() -> None:
     for frame, movement in zip(scan.frames, scan.movement, strict=True):
         found_mm = (frame[..., None] * places_mm).sum(axis=(0, 1, 2)) / frame.sum()
         np.testing.assert_allclose(found_mm, Rotation.from_rotvec(movement[3:]).apply(ball_mm) + movement[:3], atol=0.4)
+
+
+def test_drawn_lesions_lie_in_tissue_with_both_signs_and_many_sizes() -> None:
+    healthy = simulate_brain((6, 48, 48), 4)
+    lesions = drawn_lesions(healthy, 40, np.random.default_rng(3))
+    assert len(lesions) == 40
+    assert all((healthy.grey + healthy.white)[lesion.centre] > 0.5 for lesion in lesions)
+    factors, areas = np.array([lesion.factor for lesion in lesions]), {lesion.size[1:] for lesion in lesions}
+    assert ((factors < 0.6) | (factors > 1.4)).all()
+    assert (factors < 1).sum() == 20
+    assert {(2, 2)} < areas
+    assert len(areas) > 8
+    ill = simulate_brain((6, 48, 48), 4, lesions[:1])
+    place = lesions[0].place
+    np.testing.assert_allclose(ill.cbf[place], healthy.cbf[place] * np.float32(factors[0]), rtol=1e-5)
