@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 CHANNELS = ("blood flow", "control image", "standard error")
 """Order of what :func:`guidance` gives."""
 
-KEEP_BEYOND = 2.0
+KEEP_BEYOND = 1.75
 """Standard errors from which on blood flow is kept as measured: docs/perfusion.md has the table behind it."""
 
 _SMOOTHING_VOXELS = 1.0
@@ -122,9 +122,7 @@ def unshaded(control: NDArray[np.float32], brain: NDArray[np.bool_]) -> NDArray[
     (z, y, x) float64
         On the scale that the image has on average; that of air is not changed.
     """
-    z, y, x = (
-        axis[brain] / max(1, size - 1) - 0.5 for axis, size in zip(np.indices(brain.shape), brain.shape, strict=True)
-    )
+    z, y, x = (np.argwhere(brain) / np.maximum(np.array(brain.shape) - 1, 1) - 0.5).T
     columns = [np.ones_like(x), y, x, y * y, x * x, y * x]
     columns += [z, z * z, z * y, z * x] if len(brain) > _QUADRATIC_SLICES else []
     design, values = np.column_stack(columns), control[brain].astype(np.float64)
