@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 CHANNELS = ("blood flow", "control image", "standard error")
 """Order of what :func:`guidance` gives."""
 
-KEEP_BEYOND = 1.75
+KEEP_BEYOND = 1.6
 """Standard errors from which on blood flow is kept as measured: docs/perfusion.md has the table behind it."""
 
 _SMOOTHING_VOXELS = 1.0

@@ -281,7 +281,7 @@ def test_the_shipped_network_is_what_the_configuration_takes(tmp_path: Path) -> 
     series = replay_asl(scan, tmp_path / "out.h5", weights="shipped")
     meta = series[201][0].meta
     assert meta["MalibuNetwork"] == "dwan_guided"
-    assert meta["MalibuKeptBeyond"] == "1.75 standard errors"
+    assert meta["MalibuKeptBeyond"] == "1.6 standard errors"
     with h5py.File(tmp_path / "scan.truth.h5") as file:
         truth, inside = file["visible_cbf"][:], file["white"][:] + file["grey"][:] > 0.9
     errors = [np.abs(volume(series[number], 10) - truth)[inside].mean() for number in (101, 201)]
