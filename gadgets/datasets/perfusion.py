@@ -87,7 +87,7 @@ def _prepare(
 
 
 def _write_slices(shape: tuple[int, int, int], one: tuple[int, Path]) -> None:
-    from nets.data.perfusion_slices import PerfusionSlice, write_slice
+    from nets.data.blood_flow.perfusion_slices import PerfusionSlice, write_slice
 
     number, done = one
     if done.exists():  # by a worker that was lost after it had written
@@ -106,7 +106,7 @@ def _write_slices(shape: tuple[int, int, int], one: tuple[int, Path]) -> None:
 
 
 def _write_guided_slices(shape: tuple[int, int, int], one: tuple[int, Path]) -> None:
-    from nets.data.guided_slices import GuidedSlice, write_guided_slice
+    from nets.data.blood_flow.guided_slices import GuidedSlice, write_guided_slice
 
     number, done = one
     if done.exists():

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from nets.data import SPLITS
-from nets.data.guided_slices import GuidedSlice, write_guided_slice
-from nets.data.perfusion_slices import PerfusionSlice, write_slice
+from nets.data.blood_flow.guided_slices import GuidedSlice, write_guided_slice
+from nets.data.blood_flow.perfusion_slices import PerfusionSlice, write_slice
 
 
 def fill_slices(folder: Path, size: int = 32) -> Path:

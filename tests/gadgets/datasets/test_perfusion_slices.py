@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from gadgets.datasets.perfusion import PARTS, prepare_guided, prepare_perfusion
-from nets.data.guided_slices import read_guided_slice
-from nets.data.perfusion_slices import read_slice
+from nets.data.blood_flow.guided_slices import read_guided_slice
+from nets.data.blood_flow.perfusion_slices import read_slice
 
 
 def test_slices_are_made_once_and_hold_parts_reference_and_truth(tmp_path: Path) -> None:

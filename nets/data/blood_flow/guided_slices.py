@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nets.data.augmentation import Augmentation, Flips
+from nets.data.blood_flow.perfusion_slices import SCALE
 from nets.data.formats.errors import VolumeError
 from nets.data.formats.hdf5_files import maps_of, opened_hdf5
-from nets.data.perfusion_slices import SCALE
 from nets.data.training_samples import Sample, Samples
 
 CHANNELS = ("blood flow", "control image", "standard error")

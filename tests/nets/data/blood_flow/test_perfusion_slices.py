@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from nets.data.blood_flow.perfusion_slices import PerfusionSlicesData, read_slice
 from nets.data.formats.errors import VolumeError
-from nets.data.perfusion_slices import PerfusionSlicesData, read_slice
 from tests.support.perfusion_slices import fill_slices
 
 

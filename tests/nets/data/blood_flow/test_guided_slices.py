@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from nets.data.blood_flow.guided_slices import ControlShading, GuidedSlicesData, read_guided_slice
 from nets.data.formats.errors import VolumeError
-from nets.data.guided_slices import ControlShading, GuidedSlicesData, read_guided_slice
 from tests.support.perfusion_slices import fill_guided_slices
 
 
