@@ -24,7 +24,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
     ],
     "gadgets/evaluation/image_tasks/reading_study.py": [
         ("float(segment.vessel.healthy_radius[segment.first]) + _BLUR", "_BLUR"),
-        ("study.true.append(segment.depth)", "study.true.append(1 - segment.depth)"),
+        ("Study([segment.depth for", "Study([1 - segment.depth for"),
         (
             "np.array(self.apparent[method]) >= SIGNIFICANT, reference >= SIGNIFICANT",
             "reference >= SIGNIFICANT, np.array(self.apparent[method]) >= SIGNIFICANT",

@@ -53,11 +53,11 @@ def shares_work(command: Callable[..., None]) -> Callable[..., None]:
     ]
 
     @functools.wraps(command)
-    def with_options(**values: Any) -> None:
+    def with_options(*arguments: Any, **values: Any) -> None:
         from gadgets.cluster.crew import Place
 
-        place = Place(**{name: values.pop(name) for name in _OPTIONS})
-        command(**values, place=place)
+        place = Place(**{name: values.pop(name, None) for name in _OPTIONS})
+        command(*arguments, **values, place=place)
 
     with_options.__signature__ = signature.replace(parameters=[*own, *given])  # type: ignore[attr-defined]
     with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *given)}

@@ -169,6 +169,6 @@ def test_the_command_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"give a scan to compare methods on .*, or --operators"):
         benchmark(None)
     with pytest.raises(ParameterError, match="leave scan, --latency"):
-        benchmark(tmp_path / "scan.h5", operators=True)
+        benchmark([tmp_path / "scan.h5"], operators=True)
     with pytest.raises(ParameterError, match="device"):
         benchmark(None, tmp_path / "page.html", operators=True, device="gpu")
