@@ -61,7 +61,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
     ],
     "gadgets/image_tasks/perfusion/work.py": [
         ('results["denoised"] - maps.cbf', 'maps.cbf - results["denoised"]'),
-        ("network(maps.cbf) * maps.brain", "network(maps.cbf)"),
+        ("if last is None else last)) * maps.brain", "if last is None else last))"),
         ("self._whole_volumes() // 2 // every * every", "self._whole_volumes() // every * every"),
         ("list(self._of_volume)[: 2 * pairs]", "list(self._of_volume)"),
         ("int((~maps.kept).sum())", "int(maps.kept.sum())"),
