@@ -59,6 +59,15 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
     "recon/spatial/consistency.py": [
         ("adjoint_data + weight * estimate", "adjoint_data + estimate"),
         ("weight * linop.Identity", "weight**2 * linop.Identity"),
+        ("fft2(adjoint_data - normal(maps))", "fft2(adjoint_data + normal(maps))"),
+        ("(weight @ rings).reshape(residual.shape) / density", "(weight @ rings).reshape(residual.shape)"),
+        ("of_noise + of_shape) / xp.maximum(found", "of_noise) / xp.maximum(found"),
+        ("noise * _by_ring(density[None], rings)", "0 * _by_ring(density[None], rings)"),
+        ("fft2(maps) * density / points", "fft2(maps) / points"),
+        ("power[len(power) // 2 :], rings[_RINGS // 2 :]", "power[: len(power) // 2 + 1], rings[_RINGS // 2 :]"),
+        ("power[len(power) // 2 :], rings[_RINGS // 2 :]", "power[len(power) // 2 :], rings[: _RINGS // 2]"),
+        ("float((radius * measured).max())", "0.5"),
+        ("(_RINGS * radius / reach)", "(_RINGS * radius)"),
     ],
     "recon/spatial/nufft.py": [
         ("isign=-1 if kind == 2 else 1", "isign=1 if kind == 2 else -1"),

@@ -15,6 +15,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
         ("return None, error", "raise"),
     ],
     "gadgets/cluster/crew.py": [
+        ('device.startswith("cuda") or', "not"),
         ("else self.memory_gb * 2**30", "else self.memory_gb"),
         ("self.cluster is None and self.workers in (None, 1)", "self.workers in (None, 1)"),
         ("self._memory_bytes, self._memory_bytes)", "self._memory_bytes, 2**62)"),
@@ -24,7 +25,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
         ("digest_of_file(path) + order.digest", "digest_of_file(path)"),
         ("digest_of_file(path) + order.digest", "order.digest"),
         ("not is_truth(one) and ", ""),
-        ("and not one.resolve().is_relative_to(own)", ""),
+        ("and not (own and one.resolve().is_relative_to(own))", ""),
     ],
     "gadgets/batch/order.py": [
         ('"shipped": [digest_of_file(path) for path in sorted(all_shipped())],', ""),
@@ -37,7 +38,6 @@ TABLE: dict[str, list[tuple[str, str]]] = {
     ],
     "gadgets/batch/batch_run.py": [
         ("and scan.key not in batch.kept", ""),
-        ('order.device.startswith("cuda") or', "not"),
     ],
     "gadgets/batch/scan_work.py": [("if made.exists():", "if False:")],
     "gadgets/multitasking/slices/sorting.py": [

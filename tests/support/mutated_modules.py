@@ -42,7 +42,7 @@ RECON = {
     "recon/temporal/tensor.py": _tests("temporal", "tensor", "completion"),
     "recon/spatial/admm.py": _tests("spatial", "admm_minimum", "admm"),
     "recon/spatial/back_projection.py": _tests("spatial", "fold", "toeplitz", "consistency"),
-    "recon/spatial/consistency.py": _tests("spatial", "consistency"),
+    "recon/spatial/consistency.py": _tests("spatial", "consistency", "residual_answers"),
     "recon/spatial/encoding.py": _tests("spatial", "encoding", "fold"),
     "recon/spatial/fan.py": _tests("spatial", "fold", "toeplitz"),
     "recon/spatial/fold.py": _tests("spatial", "fold"),
