@@ -175,7 +175,7 @@ def test_nets_lists_every_architecture_and_the_shipped_weights() -> None:
     assert (rows["patch_critic"]["recipes"], rows["patch_critic"]["gadgets"]) == (["gan_rrdg_paper"], [])
     assert rows["srcnn"]["gadgets"] == ["SuperResolutionGadget", "PerivascularGadget"]
     assert all(row["training"] for row in rows.values())
-    assert len(found["weights"]) == 8
+    assert len(found["weights"]) == 9
     for weights in found["weights"]:
         assert weights["licence"] == "MIT"
         assert weights["use"] == "research use only - not a medical device"
