@@ -126,7 +126,7 @@ def pairs(folder: Path, work: SharedWork) -> None:
 @pytest.mark.parametrize(
     ("prepare", "subjects", "files"),
     [
-        pytest.param(pairs, 2, 2, id="pairs"),
+        pytest.param(pairs, 2, 2, id="pairs", marks=pytest.mark.slow),
         pytest.param(lambda folder, work: prepare_volumes(folder, "brain", (8, 9, 10), 5, 3, work), 3, 3, id="volumes"),
         pytest.param(lambda folder, work: prepare_labelled(folder, HEADS, (14, 18, 14), 5, 3, work), 3, 3, id="heads"),
         pytest.param(
@@ -215,6 +215,7 @@ def test_blood_flow_is_the_same_whoever_measures_it(two: Crew) -> None:
     }
 
 
+@pytest.mark.slow  # every method of two scans, twice
 def test_scans_are_compared_alike_whoever_does_it(two: Crew, tmp_path: Path) -> None:
     scans = short_scans(tmp_path, 2)
     (tmp_path / "broken.h5").write_bytes(b"none")
