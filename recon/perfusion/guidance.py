@@ -91,19 +91,21 @@ def guidance(maps: PerfusionMaps, first: int = 0, last: int | None = None) -> ND
     (3, z, y, x) float32
         Blood flow and standard error in mL/100 g/min.
     """
+    return _shown(maps, _contrast(maps)[0], first, last)
+
+
+def _shown(maps: PerfusionMaps, contrast: NDArray[np.float64], first: int, last: int | None) -> NDArray[np.float32]:
     flow = np.clip(maps.mean_of(first, maps.pairs if last is None else last), -_LARGEST_FLOW, _LARGEST_FLOW)
     error = np.minimum(standard_error(maps, first, last), _LARGEST_FLOW)
-    control, middle, span = _unshaded_with_span(maps)
-    contrast = (control - middle) / max(span, 1e-3 * abs(middle), 1e-30)
-    contrast = np.clip(contrast, -_LARGEST_CONTRAST, _LARGEST_CONTRAST)
     return np.where(maps.brain, np.stack([flow, contrast, error]), 0).astype(np.float32)
 
 
-def _unshaded_with_span(maps: PerfusionMaps) -> tuple[NDArray[np.float64], float, float]:
-    """The control image without shading, its median in the brain, and the span of its middle eight tenths there."""
+def _contrast(maps: PerfusionMaps) -> tuple[NDArray[np.float64], bool]:
+    """The control image without shading and scale, and whether it tells tissues apart."""
     control = unshaded(maps.control, maps.brain)
     low, middle, high = np.quantile(control[maps.brain], (0.1, 0.5, 0.9))
-    return control, float(middle), float(high - low)
+    contrast = (control - middle) / max(high - low, 1e-3 * abs(middle), 1e-30)
+    return np.clip(contrast, -_LARGEST_CONTRAST, _LARGEST_CONTRAST), bool(high - low >= _LEAST_SPAN * middle)
 
 
 def unshaded(control: NDArray[np.float32], brain: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -235,11 +237,11 @@ def denoised_by(
     (z, y, x) float32
         0 outside of the brain; as measured, where control images show no contrast of tissues.
     """
-    _, middle, span = _unshaded_with_span(maps)
-    if span < _LEAST_SPAN * middle:
+    control, tells_tissues = _contrast(maps)
+    if not tells_tissues:
         log.warning("the control images tell no tissues apart (background suppression?): blood flow is not denoised")
         return maps.mean_of(first, maps.pairs if last is None else last)
-    shown = guidance(maps, first, last)
+    shown = _shown(maps, control, first, last)
     flow, contrast, error = shown
     tissue = with_tissue_flow(flow, np.where(maps.brain, network(shown), np.float32(0)), error, contrast)
     # Voxels at the rim move in and out of the head, and are divided by next to no signal: no noise explains them.
