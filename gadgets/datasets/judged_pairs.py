@@ -17,8 +17,8 @@ from recon.relaxometry.inversion_recovery import InversionRecovery, recovery_bas
 from recon.relaxometry.t1 import T1Map, fit_t1
 from recon.simulation.pairs.course import Course
 from recon.simulation.pairs.maker import MadePair, PairMaker
-from recon.spatial.consistency import answer_residual
 from recon.spatial.frames import body_mask, frames, time_average
+from recon.spatial.trust.correction import corrected
 
 # Noise of a fully sampled image, as training draws it.
 _SNR = (8.0, 40.0)
@@ -103,7 +103,7 @@ def _judged(
     given = (maker.normal, pair.adjoint) if network.sees_data else ()
 
     def answered(maps: NDArray) -> NDArray:
-        return answer_residual(*given, maps) if given else maps
+        return corrected(*given, maps).maps if given else maps
 
     found = answered(network(pair.back_projection, *given))
     statistics = map_statistics(pair.back_projection, found)

@@ -128,6 +128,7 @@ class MultitaskingParameters(TrustParameters):
     residual_correction: bool = Field(
         Settings.residual_correction, description="with unrolled: add what data show beyond noise that it lacks"
     )
+    clear_air: bool = Field(Settings.clear_air, description="with that: pixels of which data hold but noise are 0")
     consistency_steps: int = Field(
         Settings.consistency_steps, ge=0, le=1000, description="CG steps by which data overrule the network; 0: none"
     )

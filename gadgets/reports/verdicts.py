@@ -4,7 +4,6 @@ A figure without a limit that was measured or that the code has is shown and not
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -103,17 +102,6 @@ def _ectopic_share(meta: Meta, key: str) -> float | None:
     return int(meta[key]) / beats if beats and key in meta else None
 
 
-def _uncorrected_delay(meta: Meta, key: str) -> float | None:
-    """Largest delay in samples that was left in the spokes; nan where nothing was estimated."""
-    said = str(meta.get(key, ""))
-    if not said:
-        return None
-    found = re.findall(r"s(?:x|xy|y)=([-+.\de]+)", said)
-    if not found:
-        return 0.0 if said.endswith("(set)") else math.nan
-    return 0.0 if said.endswith(", corrected") else max(abs(float(value)) for value in found)
-
-
 def _fixed(digits: int, unit: str = "") -> Callable[[float], str]:
     return lambda figure: f"{figure:.{digits}f}{unit}"
 
@@ -175,17 +163,17 @@ RULES = (
     ),
     Rule(
         "Gradient delay left in the spokes",
-        "MalibuGradientDelays",
-        _uncorrected_delay,
+        "MalibuGradientDelayLeft",
+        _number,
         0.02,
-        2.0,
+        0.5,
         False,
         _fixed(3, " samples"),
-        "It was found and not corrected, being within four standard errors; set gradient_delays if you know them.",
-        "Nothing corrected it, and nothing else will notice it: set gradient_delays=auto.",
-        "recon/readouts/gradient_delays.py: 0.02 samples turn the phase at the field of view's edge by 2°; "
-        "docs/multitasking.md: two samples are not noticed without correction",
-        "Known where the delays were estimated (gradient_delays=auto).",
+        "gradient_delays says otherwise than the spokes do: set gradient_delays=auto, or check what you set.",
+        "gradient_delays says otherwise than the spokes do: set gradient_delays=auto, or check what you set.",
+        "recon/readouts/gradient_delays.py: 0.02 samples turn the phase at the field of view's edge by 2°, half a "
+        "sample by 45° (recon/multitasking/played_out.py)",
+        "Known where the spokes tell it: from 40 angles all round the circle on.",
     ),
     Rule(
         "What is left of the data",

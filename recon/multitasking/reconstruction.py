@@ -3,13 +3,12 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import sigpy
 from numpy.typing import NDArray
 
-from recon.errors import DataError
+from recon.multitasking.played_out import PlayedOut, played_out
 from recon.multitasking.quantitative import FirstPeriod, find_b1, first_period, map_t1
 from recon.multitasking.result import Result
 from recon.multitasking.scan import NoiseScan, RadialScan
@@ -18,15 +17,7 @@ from recon.multitasking.spatial_factor import Network, estimate
 from recon.multitasking.temporal_basis import temporal_basis
 from recon.multitasking.uncertainty import with_samples
 from recon.readouts.coils import coil_covariance, compression_matrix, estimate_maps, over_coils
-from recon.readouts.gradient_delays import (
-    LARGEST_DELAY,
-    MOST_SPOKES,
-    GradientDelays,
-    corrected_trajectory,
-    estimate_delays,
-    what_hinders,
-)
-from recon.readouts.noise import apply_to_coils, prewhitening_matrix
+from recon.readouts.noise import prewhitening_matrix
 from recon.readouts.trajectory import samples_within, unaliased
 from recon.spatial.back_projection import SubspaceProblem, time_averaged_coil_images
 from recon.spatial.nufft import choose_backend
@@ -49,8 +40,8 @@ class EncodedScan:
     temporal : TemporalModel
     to_coils : (virtual coils, coils) complex64
         Prewhitening and compression.
-    gradient_delays : str
-        What was found and done about them.
+    played_out : PlayedOut
+        What was found and done about gradient delays.
     prewhitened : bool
     first : FirstPeriod or None
         The scan's first inversion period, where it tells B1.
@@ -60,7 +51,7 @@ class EncodedScan:
     problem: SubspaceProblem
     temporal: TemporalModel
     to_coils: NDArray[np.complex64]
-    gradient_delays: str
+    played_out: PlayedOut
     prewhitened: bool
     first: FirstPeriod | None = None
     measured_b1: NDArray | None = None
@@ -147,7 +138,7 @@ def solve(
         t1_map=t1_map,
         coil_maps=sigpy.to_device(encoded.problem.coil_maps, sigpy.cpu_device),
         settings=settings,
-        provenance={"MalibuGradientDelays": encoded.gradient_delays, **estimated.provenance},
+        provenance={**_said(encoded.played_out), **estimated.provenance},
         prewhitened=encoded.prewhitened,
         nufft=encoded.problem.backend,
         device="cpu" if device.id < 0 else f"cuda:{device.id}",
@@ -157,6 +148,11 @@ def solve(
         error_model=estimated.error_model,
         misfit=estimated.misfit,
     )
+
+
+def _said(gradients: PlayedOut) -> dict[str, str]:
+    left = {} if np.isnan(gradients.left_samples) else {"MalibuGradientDelayLeft": f"{gradients.left_samples:.3f}"}
+    return {"MalibuGradientDelays": gradients.said} | left
 
 
 @few_blas_threads()
@@ -191,18 +187,18 @@ def encode(
         whitening = prewhitening_of(scan.noise, scan.imaging.kspace.shape[1])
         to_coils = _compression(scan, whitening, settings.coils) @ whitening
     with clock.stage("gradient delays"):
-        correct, delays = _played_out(scan, to_coils, settings.gradient_delays)
-        played_out = correct(scan.trajectory)
+        gradients = played_out(scan, to_coils, settings.gradient_delays)
+        trajectory = gradients.correct(scan.trajectory)
     with clock.stage("prewhiten and compress coils"):
-        inside = samples_within(played_out, matrix)
+        inside = samples_within(trajectory, matrix)
         kspace = sigpy.to_device(over_coils(to_coils, scan.imaging.kspace, inside), device)
-        within = np.ascontiguousarray(played_out[:, inside])
-        trajectory, fan = sigpy.to_device(within, device), kept_fan(within, matrix)
+        within = np.ascontiguousarray(trajectory[:, inside])
+        on_device, fan = sigpy.to_device(within, device), kept_fan(within, matrix)
 
     def maps() -> NDArray:
         with device, clock.stage("coil maps"):
             coil_maps = estimate_maps(time_averaged_coil_images(kspace, fan, matrix, backend), settings.coil_maps)
-            _blank_aliases(coil_maps, played_out)
+            _blank_aliases(coil_maps, trajectory)
         return coil_maps
 
     def time_model() -> TemporalModel:
@@ -216,43 +212,12 @@ def encode(
         basis = sigpy.to_device(temporal.basis, device)
         if not temporal.kept.all():
             spokes = sigpy.to_device(np.flatnonzero(temporal.kept), device)
-            kspace, trajectory = kspace[:, spokes], trajectory[spokes]
-    problem = SubspaceProblem(kspace, trajectory, basis, coil_maps, backend, fan=fan if temporal.kept.all() else None)
+            kspace, on_device = kspace[:, spokes], on_device[spokes]
+    problem = SubspaceProblem(kspace, on_device, basis, coil_maps, backend, fan=fan if temporal.kept.all() else None)
     first = None
     if scan.leading is not None and settings.b1 == "estimate" and scan.b1 is None:
-        first = first_period(scan, correct(scan.leading.trajectory), to_coils, coil_maps, temporal)
-    return EncodedScan(problem, temporal, to_coils, delays, scan.noise is not None, first, scan.b1)
-
-
-def _unchanged(trajectory: NDArray) -> NDArray:
-    return trajectory
-
-
-def _played_out(scan: RadialScan, to_coils: NDArray, setting: str) -> tuple[Callable[[NDArray], NDArray], str]:
-    """Find what takes the scan's trajectory to the one that the gradients played out; and what was done."""
-    if setting == "off":
-        return _unchanged, "off"
-    if setting != "auto":
-        sx, sxy, sy = map(float, setting.split())
-        if max(abs(sx), abs(sxy), abs(sy)) > LARGEST_DELAY:
-            raise DataError(f"gradient_delays = {setting!r}: delays are samples, and at most {LARGEST_DELAY:g}")
-        log.info("gradient delays as set: sx=%g sxy=%g sy=%g samples", sx, sxy, sy)
-        known = GradientDelays(sx, sxy, sy, (0.0, 0.0, 0.0))
-        return partial(corrected_trajectory, delays=known), f"{setting} (set)"
-    pulse = scan.imaging.timeline.pulse
-    steady = np.flatnonzero(pulse >= np.median(pulse))[-MOST_SPOKES:]  # the contrast changes most after inversions
-    obstacle = what_hinders(scan.trajectory[steady])
-    if obstacle:
-        return _unchanged, f"not estimated: {obstacle}"
-    delays = estimate_delays(apply_to_coils(to_coils, scan.imaging.kspace[steady]), scan.trajectory[steady])
-    if not delays.plausible:
-        log.warning("gradient delays could not be estimated: the trajectory is taken as it is")
-        return _unchanged, "not found"
-    if not delays.significant:
-        log.info("no gradient delays: %s", delays)
-        return _unchanged, f"{delays}, left alone"
-    log.info("gradient delays corrected: %s", delays)
-    return partial(corrected_trajectory, delays=delays), f"{delays}, corrected"
+        first = first_period(scan, gradients.correct(scan.leading.trajectory), to_coils, coil_maps, temporal)
+    return EncodedScan(problem, temporal, to_coils, gradients, scan.noise is not None, first, scan.b1)
 
 
 def _blank_aliases(coil_maps: NDArray, trajectory: NDArray) -> None:

@@ -51,6 +51,8 @@ class Settings:
         Fold the scan onto a fan of lines first (3e-4 accurate), or grid every spoke.
     residual_correction : bool
         Whether a network that sees the data is given back what it left of them beyond noise.
+    clear_air : bool
+        With that correction: whether pixels where the data hold no more than noise are set to zero.
     consistency_steps : int
         CG steps after a network that let the measured data overrule it, in place of that correction; 0: none.
     consistency_weight : float
@@ -103,6 +105,7 @@ class Settings:
     reconstruction: Literal["network", "backprojection", "admm"] = "network"
     gridding: Literal["folded", "exact"] = "folded"
     residual_correction: bool = True
+    clear_air: bool = True
     consistency_steps: int = 0
     consistency_weight: float = 0.1
     uncertainty_samples: int = 0

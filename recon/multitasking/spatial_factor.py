@@ -1,6 +1,7 @@
 """The ways to a slice's spatial factor: back-projection, a network on it, or iterative ADMM from it."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,8 +20,9 @@ from recon.spatial.back_projection import (
     back_project_exactly,
     normal_operator,
 )
-from recon.spatial.consistency import answer_residual, enforce_data
+from recon.spatial.consistency import enforce_data
 from recon.spatial.toeplitz import ToeplitzNormal
+from recon.spatial.trust.correction import Correction, corrected
 from recon.spatial.trust.misfit import DataMisfit, data_misfit
 from recon.spatial.trust.symmetries import TurnedNormal, symmetries
 from recon.stages import StageClock
@@ -149,21 +151,34 @@ def _by_network(
     if settings.uncertainty_samples:
         with clock.stage("uncertainty samples"):
             samples = turned_estimates(network, initial, settings.uncertainty_samples, *given)
+    said: dict[str, str] = {}
     if consistent and data:
         with clock.stage("data consistency"):
             weight, steps = settings.consistency_weight, settings.consistency_steps
             maps, *samples = (enforce_data(data.normal, data.adjoint, one, weight, steps) for one in (maps, *samples))
     elif settings.residual_correction and given:
         with clock.stage("residual correction"):
-            maps, *samples = (answer_residual(*given, one) for one in (maps, *samples))
+            best, *others = (corrected(*given, one, settings.clear_air) for one in (maps, *samples))
+        maps, samples, said = best.maps, [one.maps for one in others], _said(best, settings.clear_air)
     method = f"{name_of(network)}{' with data consistency' if consistent else ''}"
     found = replace(
         _on_host(maps, initial, method),
-        provenance=dict(getattr(network, "meta", {})),
+        provenance=dict(getattr(network, "meta", {})) | said,
         samples=tuple(sigpy.to_device(one, sigpy.cpu_device) for one in samples),
         error_model=dict(getattr(network, "error_model", {})),
     )
     return found, data
+
+
+def _said(found: Correction, clear_air: bool) -> dict[str, str]:
+    """What was changed after the network, for the log and Meta."""
+    said = {"MalibuGivenBack": f"{found.given_back:.2e}"}
+    text = f"the data gave back {100 * math.sqrt(found.given_back):.1f} % of the network's result"
+    if clear_air:
+        said["MalibuAirCleared"] = f"{found.air:.3f}"
+        text += f"; {100 * found.air:.0f} % of the pixels hold no more than noise and were set to 0 (clear_air)"
+    log.info(text)
+    return said
 
 
 def turned_estimates(

@@ -28,7 +28,7 @@ from nets.weights import MULTITASKING, UNROLLED, load_weights, save_weights, shi
 from recon.quality.metrics import nrmse
 from recon.simulation.pairs.maker import PairMaker
 from recon.spatial.admm import admm
-from recon.spatial.consistency import answer_residual
+from recon.spatial.trust.correction import corrected
 
 _BODY_SEED, _SINGLE_SEED = 910_000, 800_000
 _WEIGHTS = {"mdcn": MULTITASKING, "unrolled": UNROLLED}
@@ -51,7 +51,7 @@ def estimates(
         given = made.back_projection, maker.normal, made.adjoint
         found[name] = open_network(shipped(weights), sigpy.cpu_device)(*given)
         if name == "unrolled":
-            found["unrolled, corrected"] = answer_residual(*given[1:], found[name])
+            found["unrolled, corrected"] = corrected(*given[1:], found[name]).maps
         seconds[name] = time.perf_counter() - start
     if with_admm:
         start = time.perf_counter()

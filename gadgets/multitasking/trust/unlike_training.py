@@ -8,6 +8,7 @@ from gadgets.multitasking.parameters import MultitaskingParameters
 from gadgets.multitasking.readouts import MeasuredSlice
 from gadgets.multitasking.trust.familiarity import Verdict, verdict_of
 from recon.multitasking import EncodedScan, Result, solve
+from recon.multitasking.played_out import DELAY_LIMIT
 from recon.quality.map_statistics import map_statistics
 from recon.readouts.angles import DISAGREEMENT_LIMIT, angle_disagreement
 from recon.stages import StageClock
@@ -43,7 +44,7 @@ def checked_result(
     """
     if network is None or parameters.reconstruction == "admm" or parameters.unlike_training == "ignore":
         return result, measured
-    verdict = _worst(_by_statistics(result, network, clock), _by_angles(encoded, result))
+    verdict = _worst(_by_statistics(result, network, clock), _by_angles(encoded, result), _by_delays(encoded))
     if verdict is None:
         return result, measured
     said = {"MalibuUnlikeTraining": f"{verdict.distance:.3g}", "MalibuUnlikeTrainingReason": verdict.reason}
@@ -60,11 +61,11 @@ def checked_result(
     return replace(result, provenance={**result.provenance, **said}), marked
 
 
-def _worst(by_statistics: Verdict | None, by_angles: Verdict | None) -> Verdict | None:
-    """The verdict that counts; angles that are right are not worth a word."""
-    if by_angles is None or not by_angles.is_strange:
-        return by_statistics
-    return by_angles if by_statistics is None else max(by_statistics, by_angles, key=lambda one: one.distance)
+def _worst(by_statistics: Verdict | None, *of_spokes: Verdict | None) -> Verdict | None:
+    """The verdict that counts; spokes that are right are not worth a word."""
+    strange = [one for one in of_spokes if one is not None and one.is_strange]
+    known = strange if by_statistics is None else [by_statistics, *strange]
+    return max(known, key=lambda one: one.distance, default=None)
 
 
 def _by_statistics(result: Result, network: ArrayNetwork, clock: StageClock) -> Verdict | None:
@@ -84,6 +85,13 @@ def _by_angles(encoded: EncodedScan, result: Result) -> Verdict | None:
         return None
     reason = "spokes are no more alike at neighbouring angles than at any: check trajectory and golden_angle_deg"
     return Verdict(found / DISAGREEMENT_LIMIT, reason)
+
+
+def _by_delays(encoded: EncodedScan) -> Verdict | None:
+    """Nor do they tell a delay that is not corrected; nan, where the spokes do not tell it, is no verdict."""
+    left = encoded.played_out.left_samples
+    reason = f"spokes tell gradient delays of {left:.1f} samples that are not corrected: set gradient_delays=auto"
+    return Verdict(left / DELAY_LIMIT, reason) if left > DELAY_LIMIT else None
 
 
 def _remark(verdict: Verdict, name: str, falls_back: bool) -> str:

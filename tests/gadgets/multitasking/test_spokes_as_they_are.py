@@ -41,9 +41,9 @@ def write(path: Path, scan: SimulatedScan, played_out: np.ndarray, written: np.n
     write_scan(path, scan_header(scan), readouts)
 
 
-def time_average(path: Path, **settings: str) -> tuple[np.ndarray, str]:
+def time_average(path: Path, **settings: str) -> tuple[np.ndarray, dict[str, str]]:
     image = replay_here(path, path.with_suffix(".images.h5"), **SETTINGS | settings)[1][0]
-    return image.data[0, 0].astype(np.float64), image.meta["MalibuGradientDelays"]
+    return image.data[0, 0].astype(np.float64), dict(image.meta)
 
 
 def far(image: np.ndarray, reference: np.ndarray) -> float:
@@ -55,16 +55,26 @@ def test_delays_are_corrected_unless_switched_off(tmp_path: Path, chest: Simulat
     delays = GradientDelays(0.8, 0.2, -0.6, (0.0, 0.0, 0.0))
     write(tmp_path / "straight.h5", chest, nominal, nominal)
     write(tmp_path / "delayed.h5", chest, corrected_trajectory(nominal, delays), nominal)
-    reference, said = time_average(tmp_path / "straight.h5")
-    assert said.endswith("left alone")
-    assert np.array_equal(reference, time_average(tmp_path / "straight.h5", gradient_delays="off")[0])
-    corrected, said = time_average(tmp_path / "delayed.h5")
-    assert said.startswith("sx=0.800 sxy=0.200 sy=-0.600 samples")
-    assert said.endswith("corrected")
-    off, said = time_average(tmp_path / "delayed.h5", gradient_delays="off")
-    assert said == "off"
-    given, said = time_average(tmp_path / "delayed.h5", gradient_delays="0.8 0.2 -0.6")
-    assert said == "0.8 0.2 -0.6 (set)"
+    reference, meta = time_average(tmp_path / "straight.h5")
+    assert meta["MalibuGradientDelays"].endswith("left alone")
+    assert float(meta["MalibuGradientDelayLeft"]) == 0
+    untouched, meta = time_average(tmp_path / "straight.h5", gradient_delays="off")
+    assert meta["MalibuGradientDelays"] == "off"
+    assert np.array_equal(reference, untouched)
+    corrected, meta = time_average(tmp_path / "delayed.h5")
+    assert meta["MalibuGradientDelays"].startswith("sx=0.800 sxy=0.200 sy=-0.600 samples")
+    assert meta["MalibuGradientDelays"].endswith("corrected")
+    assert float(meta["MalibuGradientDelayLeft"]) == 0
+    off, meta = time_average(tmp_path / "delayed.h5", gradient_delays="off")
+    assert meta["MalibuGradientDelays"].startswith("off, but the spokes tell sx=0.800 sxy=0.200 sy=-0.600")
+    assert float(meta["MalibuGradientDelayLeft"]) == pytest.approx(0.8, abs=2e-3)
+    given, meta = time_average(tmp_path / "delayed.h5", gradient_delays="0.8 0.2 -0.6")
+    assert meta["MalibuGradientDelays"] == "0.8 0.2 -0.6 (set)"
+    assert float(meta["MalibuGradientDelayLeft"]) == 0
+    other, meta = time_average(tmp_path / "delayed.h5", gradient_delays="0.8 0.2 0.4")  # what is set wins
+    assert meta["MalibuGradientDelays"].startswith("0.8 0.2 0.4 (set), but the spokes tell sx=0.800")
+    assert float(meta["MalibuGradientDelayLeft"]) == pytest.approx(1, abs=2e-3)
+    assert far(other, reference) > 3 * far(corrected, reference)
     assert far(corrected, reference) < 0.02
     assert far(given, corrected) < 1e-3
     assert far(off, reference) > 3 * far(corrected, reference)

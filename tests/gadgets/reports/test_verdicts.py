@@ -60,20 +60,10 @@ def test_ectopic_beats_count_over_all_beats(ectopic: int, level: str, value: str
 
 
 @pytest.mark.parametrize(
-    ("said", "level"),
-    [
-        ("sx=-0.621 sxy=-0.011 sy=0.346 samples (standard errors 0.002 0.002 0.002), corrected", "good"),
-        ("sx=0.010 sxy=0.000 sy=-0.020 samples (standard errors 0.002 0.002 0.002), left alone", "good"),
-        ("sx=0.010 sxy=0.000 sy=-0.021 samples (standard errors 0.100 0.100 0.100), left alone", "fair"),
-        ("sx=0.010 sxy=-2.001 sy=0.000 samples (standard errors 0.900 0.900 0.900), left alone", "bad"),
-        ("0.5 0 -0.5 (set)", "good"),
-        ("off", "unknown"),
-        ("not found", "unknown"),
-        ("not estimated: 12 angles are fewer than 30", "unknown"),
-    ],
+    ("left", "level"), [("0.000", "good"), ("0.020", "good"), ("0.021", "fair"), ("0.501", "bad"), (None, "unknown")]
 )
-def test_only_delays_that_were_left_alone_count(said: str, level: str) -> None:
-    assert of("Gradient", {"MalibuGradientDelays": said}).level == level
+def test_delays_count_that_nothing_corrects(left: str | None, level: str) -> None:
+    assert of("Gradient", {} if left is None else {"MalibuGradientDelayLeft": left}).level == level
 
 
 def test_deviation_of_t1_is_judged_only_where_it_is_that_of_the_fit() -> None:

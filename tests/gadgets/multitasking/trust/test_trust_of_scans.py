@@ -157,6 +157,17 @@ def test_a_wrong_trajectory_is_noticed_and_admm_takes_over(
     assert "MalibuUnlikeTraining" not in ignored[1][0].meta
 
 
+def test_a_delay_that_nothing_corrects_is_noticed(
+    tiny_file: Path, weights: Path, plain: Images, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two samples, which statistics of images hardly tell."""
+    known = with_card(weights, training_statistics=usual(plain))
+    meta = replayed(tiny_file, known, "delayed", gradient_delays="2 0 0", images="time_average")[1][0].meta
+    assert float(meta["MalibuUnlikeTraining"]) == pytest.approx(4, abs=0.1)
+    assert "gradient delays of 2.0 samples that are not corrected" in meta["MalibuUnlikeTrainingReason"]
+    assert "gradient_delays=auto would correct them" in caplog.text
+
+
 def test_samples_without_a_network_are_refused() -> None:
     with pytest.raises(ParameterError, match="uncertainty_samples are of a network"):
         parse_parameters(None, {"uncertainty_samples": "2", "reconstruction": "admm"})
