@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import sigpy
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 
 from recon.spatial.fourier import fft2, ifft2
 from recon.spatial.toeplitz import ToeplitzNormal
@@ -21,12 +22,12 @@ _LEAST_DENSITY = 0.1
 """Of the mean sampling density: below it nothing was measured. The ends of dense spokes have 0.6 of it and more, what
 the circulant form leaks beyond them next to nothing."""
 
-_AIR, _SIGNAL = 3.0, 9.0
-"""Power over that of noise up to which a pixel is air, and from which it is kept whole: 5 % of the noise's own pixels
-lie above the one (its power is exponentially distributed where one map prevails), and 1 in 8,000 above the other."""
+_NEAR_PIXELS = 5
+"""Width of the square whose mean power tells of a pixel. Single ones would leave holes in tissue hardly above noise."""
 
-_LEAST_COILS = 0.05
-"""Of the most that coils see: where they are blind, nothing can be said, and nothing is cleared."""
+_AIR, _SIGNAL = 2.0, 4.0
+"""Mean power over that of noise up to which a pixel is air, and from which it is kept whole: a square has some seven
+independent pixels of noise, so that the noise's own is 1 ± 0.4 and 1 % of its squares lie above the one."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def corrected(normal: ToeplitzNormal, adjoint_data: NDArray, maps: NDArray, clea
     share, air = _energy(answer) / max(_energy(maps), 1e-30), 0.0
     if clear_air:
         power = evidence(residual, maps, coil_energy(normal))
-        total *= xp.clip((power - _AIR) / (_SIGNAL - _AIR), 0, 1).astype(np.float32)
+        total *= xp.asarray(np.clip((power - _AIR) / (_SIGNAL - _AIR), 0, 1).astype(np.float32))
         air = float((power < _AIR).mean())
     return Correction(total, share, air)
 
@@ -153,10 +154,10 @@ def answer_of(residual: Residual, maps: NDArray) -> NDArray:
 
 
 def evidence(residual: Residual, maps: NDArray, seen: NDArray) -> NDArray:
-    """Power of what the data hold at each pixel, over that of noise, at a resolution of two pixels.
+    """Power of what the data hold around each pixel, over that of noise there.
 
     The data's own estimate, ``U + D⁻¹ R``, knows no prior. Its maps count by the energy that they have in the whole
-    image, ``T = Σ_l p_l |S_l|² / τ²``: most is in the first, of which a scan knows the most. Noise has a T of 1.
+    image, ``Σ_l p_l |S_l|²``: most is in the first, of which a scan knows the most.
 
     Parameters
     ----------
@@ -169,7 +170,7 @@ def evidence(residual: Residual, maps: NDArray, seen: NDArray) -> NDArray:
     Returns
     -------
     (N, N) float32
-        T; infinite where coils see nothing.
+        T, in host memory: 1 where there is noise alone, 0 where coils are blind and nothing was measured.
     """
     xp = sigpy.get_array_module(maps)
     frequency = xp.fft.fftfreq(maps.shape[-1]).astype(xp.float32)
@@ -181,10 +182,10 @@ def evidence(residual: Residual, maps: NDArray, seen: NDArray) -> NDArray:
     # Σ_l p_l |S_l|²
     power = xp.tensordot(shares / xp.maximum(shares.sum(), 1e-30), xp.abs(told) ** 2, axes=1)
     # Noise of E_Φᴴ n has the power n D at each point of k-space, as a mean over what coils see.
-    of_coils = xp.asarray(seen / max(float(seen.mean()), 1e-30))
-    noise = residual.noise * (window**2 / residual.density).mean() * of_coils
-    blind = xp.asarray(seen < _LEAST_COILS)
-    return xp.where(blind, xp.inf, power / xp.maximum(noise, 1e-30)).astype(np.float32)
+    noise = residual.noise * float((window**2 / residual.density).mean()) * seen / max(float(seen.mean()), 1e-30)
+    around = uniform_filter(sigpy.to_device(power, sigpy.cpu_device), _NEAR_PIXELS)
+    found = around / np.maximum(uniform_filter(noise, _NEAR_PIXELS), 1e-30)
+    return np.where(seen > 0, found, 0).astype(np.float32)
 
 
 def _rings(measured: NDArray) -> NDArray:

@@ -196,7 +196,7 @@ AIR = slice(4, -4), slice(28, -4)
 def test_noise_has_an_evidence_of_one_and_what_is_drawn_on_it_is_cleared() -> None:
     rng = np.random.default_rng(11)
     true = half_a_body(rng)
-    power, cleared = [], []
+    power, cleared, near = [], [], []
     for _ in range(20):
         adjoint = Diagonal()(true) + noise(rng, 0.02)
         drawn = true.copy()
@@ -205,10 +205,12 @@ def test_noise_has_an_evidence_of_one_and_what_is_drawn_on_it_is_cleared() -> No
         residual = Residual.of(Diagonal(), adjoint, drawn)
         power.append(evidence(residual, drawn, np.ones((N, N)))[AIR])
         cleared.append(np.mean(found.maps[0][AIR] == 0))
+        near.append(np.linalg.norm(found.maps[:, 28:36, 28:36]) / np.linalg.norm(drawn[:, 28:36, 28:36]))
         assert found.air == pytest.approx(np.mean(found.maps[0] == 0))
     assert np.mean(power) == pytest.approx(1, abs=0.1)
-    assert np.mean(np.array(power) < 3) == pytest.approx(0.95, abs=0.02)
-    assert np.mean(cleared) == pytest.approx(0.95, abs=0.02)
+    assert np.mean(np.array(power) < 2) > 0.95
+    assert np.mean(cleared) > 0.95
+    assert np.mean(near) < 0.2
 
 
 def test_evidence_is_what_loops_over_maps_give() -> None:
@@ -228,25 +230,27 @@ def test_evidence_is_what_loops_over_maps_give() -> None:
         weights += weight
     seen = np.linspace(0, 1, N)[:, None] * np.ones(N)
     ours = evidence(residual, shown, seen)
-    expected = total / weights / (variance * np.maximum(seen, 1e-9) / seen.mean())
-    assert np.isinf(ours[seen < 0.05]).all()
-    assert np.allclose(ours[seen >= 0.05], expected[seen >= 0.05], rtol=1e-3)
+    power, level = (np.pad(values, 2, "symmetric") for values in (total / weights, variance * seen / seen.mean()))
+    for y, x in rng.integers(1, N, (200, 2)):
+        around = slice(y, y + 5), slice(x, x + 5)
+        assert ours[y, x] == pytest.approx(power[around].mean() / level[around].mean(), rel=1e-3)
+    assert not ours[seen == 0].any()
 
 
 def test_what_the_data_show_is_kept_whole_in_all_maps() -> None:
-    """Tissue stays as it is, and so does a faint spot of five times the noise that the network had lost."""
+    """Tissue stays as it is, and so does a faint spot that the network had lost."""
     rng = np.random.default_rng(13)
     lost = half_a_body(rng)
     true = lost.copy()
-    true[0, 22:27, 34:39] += np.complex64(0.15)
+    true[0, 22:27, 34:39] += np.complex64(0.05)
     adjoint = Diagonal()(true) + noise(rng, 0.02)
     power = evidence(Residual.of(Diagonal(), adjoint, lost), lost, np.ones((N, N)))
     kept, cleared = corrected(Diagonal(), adjoint, lost, clear_air=False), corrected(Diagonal(), adjoint, lost)
-    assert (power[23:26, 35:38] > 9).all()
-    assert np.array_equal(cleared.maps[:, power > 9], kept.maps[:, power > 9])
-    assert not cleared.maps[:, power < 3].any()
-    some = (power > 3) & (power < 9)
-    assert np.allclose(cleared.maps[:, some], kept.maps[:, some] * ((power[some] - 3) / 6), rtol=1e-5)
+    assert (power[22:27, 34:39] > 4).all()
+    assert np.array_equal(cleared.maps[:, power > 4], kept.maps[:, power > 4])
+    assert not cleared.maps[:, power < 2].any()
+    some = (power > 2) & (power < 4)
+    assert np.allclose(cleared.maps[:, some], kept.maps[:, some] * ((power[some] - 2) / 2), rtol=1e-5)
     assert kept.air == 0
     assert kept.given_back == pytest.approx(np.sum(np.abs(kept.maps - lost) ** 2) / np.sum(np.abs(lost) ** 2), rel=1e-3)
 
