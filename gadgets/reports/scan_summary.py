@@ -70,6 +70,8 @@ def resolved_facts(by_kind: ByKind) -> dict[str, str]:
     source = f" from {meta['MalibuTemporalSource']}" if "MalibuTemporalSource" in meta else ""
     if "MalibuTemporalModel" in meta:
         facts["Temporal model"] = f"{meta['MalibuTemporalModel']}{source}, rank {meta['MalibuRank']}"
+    if "MalibuAirCleared" in meta:
+        facts["Air"] = f"{float(meta['MalibuAirCleared']):.0%} of the pixels hold no more than noise: set to 0 (clear_air)"
     device = meta.get("MalibuNetworkDevice", meta.get("MalibuDevice"))
     facts["Computed on"] = str(device) if device else ""
     return {name: value for name, value in facts.items() if value}

@@ -102,8 +102,10 @@ def _as_set(used: GradientDelays, said: str, found: GradientDelays | None) -> Pl
     apart = GradientDelays(found.sx - used.sx, found.sxy - used.sxy, found.sy - used.sy, found.standard_errors)
     if not apart.significant:
         return PlayedOut(correct, said, _left(apart))
-    log.warning("gradient_delays is %s, but the spokes tell %s: gradient_delays=auto would correct them", said, found)
-    return PlayedOut(correct, f"{said}, but the spokes tell {found}", _left(apart))
+    left = _left(apart)
+    text = "gradient_delays is %s, but the spokes tell %s: gradient_delays=auto would correct them"
+    log.log(logging.WARNING if left > DELAY_LIMIT else logging.INFO, text, said, found)
+    return PlayedOut(correct, f"{said}, but the spokes tell {found}", left)
 
 
 def _told(scan: RadialScan, to_coils: NDArray) -> tuple[GradientDelays | None, str]:

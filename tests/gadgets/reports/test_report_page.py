@@ -67,7 +67,15 @@ def test_facts_are_those_of_the_scan(images: Path) -> None:
     assert scanned["Coils"] == "4 virtual coils"
     assert scanned["Inversions"].startswith("about every 2.00 s, efficiency 0.9")
     assert resolved["Heartbeat"].startswith("not resolved")
+    assert "Air" not in resolved
     assert resolved["States"] == "1 cardiac × 1 respiratory, each at any of 400 pulses after the inversion"
+
+
+def test_air_that_was_cleared_is_a_fact(images: Path) -> None:
+    shown = by_kind(images)
+    for image in (series[0] for series in shown.values() if series):
+        image.attribute_string = ismrmrd.Meta({**image.meta, "MalibuAirCleared": "0.412"}).serialize()
+    assert resolved_facts(shown)["Air"].startswith("41% of the pixels hold no more than noise")
 
 
 def test_deviation_of_t1_leaves_out_what_is_dark() -> None:
