@@ -143,8 +143,8 @@ class MultitaskingParameters(TrustParameters):
         Settings.gridding, description="fold the scan onto a fan of lines first (3e-4 accurate), or grid every spoke"
     )
     sparsity: Literal["wavelet", "differences"] = Field(Settings.sparsity, description="what ADMM keeps sparse")
-    relative_lambda: float = Field(
-        Settings.relative_lambda, ge=0, le=1e6, allow_inf_nan=False, description="ADMM's penalty over the data's scale"
+    relative_lambda: float | None = Field(
+        None, ge=0, le=1e6, allow_inf_nan=False, description="ADMM's penalty over the data's scale; default: by noise"
     )
     iterations: int = Field(Settings.iterations, ge=1, le=1000, description="ADMM's outer iterations")
     cg_iterations: int = Field(Settings.cg_iterations, ge=1, le=1000, description="CG steps in each ADMM iteration")

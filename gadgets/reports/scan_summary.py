@@ -71,7 +71,8 @@ def resolved_facts(by_kind: ByKind) -> dict[str, str]:
     if "MalibuTemporalModel" in meta:
         facts["Temporal model"] = f"{meta['MalibuTemporalModel']}{source}, rank {meta['MalibuRank']}"
     if "MalibuAirCleared" in meta:
-        facts["Air"] = f"{float(meta['MalibuAirCleared']):.0%} of the pixels hold no more than noise: set to 0 (clear_air)"
+        air = float(meta["MalibuAirCleared"])
+        facts["Air"] = f"{air:.0%} of the pixels hold no more than noise and are set to 0 (clear_air)"
     device = meta.get("MalibuNetworkDevice", meta.get("MalibuDevice"))
     facts["Computed on"] = str(device) if device else ""
     return {name: value for name, value in facts.items() if value}

@@ -213,7 +213,8 @@ def encode(
         if not temporal.kept.all():
             spokes = sigpy.to_device(np.flatnonzero(temporal.kept), device)
             kspace, on_device = kspace[:, spokes], on_device[spokes]
-    problem = SubspaceProblem(kspace, on_device, basis, coil_maps, backend, fan=fan if temporal.kept.all() else None)
+    laid_out, variance = fan if temporal.kept.all() else None, None if scan.noise is None else 1.0
+    problem = SubspaceProblem(kspace, on_device, basis, coil_maps, backend, laid_out, variance)
     first = None
     if scan.leading is not None and settings.b1 == "estimate" and scan.b1 is None:
         first = first_period(scan, gradients.correct(scan.leading.trajectory), to_coils, coil_maps, temporal)

@@ -63,8 +63,8 @@ class Settings:
         Whether the result is compared with the data, where that costs a kernel of its own.
     sparsity : {"wavelet", "differences"}
         What ADMM keeps sparse.
-    relative_lambda : float
-        ADMM's penalty over the data's scale.
+    relative_lambda : float or None
+        ADMM's penalty over the data's scale; None takes twice the data's noise.
     iterations, cg_iterations : int
         ADMM's outer iterations, and the CG steps in each.
     memory_gb : float
@@ -111,7 +111,7 @@ class Settings:
     uncertainty_samples: int = 0
     data_misfit: bool = False
     sparsity: Literal["wavelet", "differences"] = AdmmSettings.sparsity
-    relative_lambda: float = AdmmSettings.relative_lambda
+    relative_lambda: float | None = None
     iterations: int = AdmmSettings.iterations
     cg_iterations: int = AdmmSettings.cg_iterations
     memory_gb: float = 4.0
@@ -139,13 +139,9 @@ class Settings:
 
     @property
     def admm(self) -> AdmmSettings:
-        """What of this ADMM takes."""
-        return AdmmSettings(
-            sparsity=self.sparsity,
-            relative_lambda=self.relative_lambda,
-            iterations=self.iterations,
-            cg_iterations=self.cg_iterations,
-        )
+        """What of this ADMM takes; its own default stands in for a penalty that the data's noise will tell."""
+        known = {} if self.relative_lambda is None else {"relative_lambda": self.relative_lambda}
+        return AdmmSettings(self.sparsity, iterations=self.iterations, cg_iterations=self.cg_iterations, **known)
 
     @property
     def memory_bytes(self) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recon.errors import DataError
 from recon.multitasking.settings import Settings
-from recon.spatial.admm import admm
+from recon.spatial.admm import admm, noise_lambda, rim_variance
 from recon.spatial.back_projection import (
     SubspaceProblem,
     back_project,
@@ -263,9 +263,15 @@ def _iterated(
         initial, adjoint_data = back_project_and_adjoint(problem)
     data = _with_kernel(problem, settings, clock, adjoint_data)
     with clock.stage("ADMM"):
-        progress = _log_progress(settings.iterations, watch)
-        maps = admm(data.normal, data.adjoint, initial, settings.admm, progress).spatial_factor
-    return _on_host(maps, initial, "admm"), data
+        progress, wanted = _log_progress(settings.iterations, watch), settings.admm
+        if settings.relative_lambda is None:
+            known = problem.noise_variance
+            variance = rim_variance(problem.kspace, problem.trajectory) if known is None else known
+            wanted = replace(wanted, relative_lambda=noise_lambda(data.normal, data.adjoint, variance))
+        log.info("ADMM's penalty: relative_lambda %.2e", wanted.relative_lambda)
+        maps = admm(data.normal, data.adjoint, initial, wanted, progress).spatial_factor
+    said = {"MalibuAdmmLambda": f"{wanted.relative_lambda:.3e}"}
+    return replace(_on_host(maps, initial, "admm"), provenance=said), data
 
 
 def _on_host(maps: NDArray, initial: NDArray, method: str) -> SpatialFactor:

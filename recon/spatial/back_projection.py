@@ -38,6 +38,8 @@ class SubspaceProblem:
         NUFFT back end.
     fan : LineFan, optional
         That of the trajectory and N, if it was laid out before.
+    noise_variance : float, optional
+        Of a complex sample, where it is known: 1 after prewhitening.
     """
 
     kspace: NDArray[np.complex64]
@@ -46,6 +48,7 @@ class SubspaceProblem:
     coil_maps: NDArray[np.complex64]
     backend: str = "auto"
     fan: LineFan | None = None
+    noise_variance: float | None = None
 
     @property
     def rank(self) -> int:

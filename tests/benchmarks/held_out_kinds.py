@@ -27,7 +27,7 @@ from gadgets.multitasking.parameters import MultitaskingParameters
 from nets.weights import MULTITASKING, UNROLLED, load_weights, save_weights, shipped
 from recon.quality.metrics import nrmse
 from recon.simulation.pairs.maker import PairMaker
-from recon.spatial.admm import admm
+from recon.spatial.admm import admm, noise_lambda
 from recon.spatial.trust.correction import corrected
 
 _BODY_SEED, _SINGLE_SEED = 910_000, 800_000
@@ -55,7 +55,9 @@ def estimates(
         seconds[name] = time.perf_counter() - start
     if with_admm:
         start = time.perf_counter()
-        settings = MultitaskingParameters().settings().admm
+        deviation = maker.level(made.label) / snr  # as a noise scan would tell it
+        penalty = noise_lambda(maker.normal, made.adjoint, deviation**2)
+        settings = replace(MultitaskingParameters().settings().admm, relative_lambda=penalty)
         found["admm"] = admm(maker.normal, made.adjoint, made.back_projection, settings).spatial_factor
         seconds["admm"] = time.perf_counter() - start
     print("seconds:", ", ".join(f"{name} {value:.1f}" for name, value in seconds.items()))

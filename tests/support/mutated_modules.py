@@ -40,7 +40,7 @@ RECON = {
     "recon/temporal/fitting/profiles.py": _tests("temporal/fitting", "profiles"),
     "recon/temporal/self_gating.py": _tests("temporal", "short_scans", "self_gating"),
     "recon/temporal/tensor.py": _tests("temporal", "tensor", "completion"),
-    "recon/spatial/admm.py": _tests("spatial", "admm_minimum", "admm"),
+    "recon/spatial/admm.py": _tests("spatial", "admm_minimum", "admm", "admm_penalty"),
     "recon/spatial/back_projection.py": _tests("spatial", "fold", "toeplitz", "consistency"),
     "recon/spatial/consistency.py": _tests("spatial", "consistency"),
     "recon/spatial/trust/correction.py": _tests("spatial/trust", "correction"),

@@ -102,11 +102,14 @@ def test_types_bounds_and_units_are_those_of_the_model() -> None:
     assert entry_of(page, "ecg_waveform_id")["type"] == "string"  # without an upper bound it is no number of the form
 
 
-def test_numbers_that_floating_point_does_not_divide_become_text() -> None:
-    page = parameter_page(application_of("multitasking"), ["relative_lambda", "golden_angle_deg", "inflow"])
-    weight = entry_of(page, "relative_lambda")
+def test_numbers_that_floating_point_does_not_divide_become_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    application, names = application_of("multitasking"), ["relative_lambda", "golden_angle_deg", "inflow"]
+    assert entry_of(parameter_page(application, names), "relative_lambda")["default"] == ""
+    fine = application.parameters.model_copy(update={"relative_lambda": 5e-4})
+    monkeypatch.setattr(Application, "parameters", fine)
+    weight = entry_of(parameter_page(application, names), "relative_lambda")
     assert weight["type"] == "string"
-    assert float(weight["default"]) == application_of("multitasking").parameters.relative_lambda
+    assert float(weight["default"]) == 5e-4
 
 
 @APPLICATION
