@@ -183,7 +183,7 @@ def fit_recovery(
     Recovery
     """
     orthonormal, triangle = np.linalg.qr(basis)
-    curves, imaginary, phase = _make_real(triangle @ coordinates.astype(np.complex128), orthonormal)
+    curves, imaginary, phase = turned_real(triangle @ coordinates.astype(np.complex128), orthonormal)
     tissue, blood = (CurveModel(sequence, orthonormal, pulses, share, scale) for share in (0.0, inflow))
     efficiency = _common_efficiency(tissue.fit(curves)) if efficiency is None else efficiency
     best, mixed = tissue.fit(curves, efficiency), blood.fit(curves, efficiency)
@@ -201,8 +201,24 @@ def fit_recovery(
     )
 
 
-def _make_real(curves: NDArray, basis: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Turn each curve to be as real as it can be and positive at its end; also what stays imaginary, and the phase."""
+def turned_real(curves: NDArray, basis: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Turn each curve to be as real as it can be and positive at its end.
+
+    Parameters
+    ----------
+    curves : (R, voxels) complex128
+        Coordinates in the basis.
+    basis : (times, R) float64
+
+    Returns
+    -------
+    (R, voxels) float64
+        Real part.
+    (R, voxels) float64
+        What stays imaginary.
+    (voxels,) complex128
+        Phase: the curve is this times what was returned.
+    """
     phase = np.exp(-0.5j * np.angle(np.sum(curves**2, axis=0)))
     sign = np.where(basis[-len(basis) // 4 :].mean(axis=0) @ (curves * phase).real < 0, -1.0, 1.0)
     turned = curves * phase * sign

@@ -128,31 +128,6 @@ def coil_encoding(coil_maps: NDArray, subspace_nufft: SubspaceNufft) -> linop.Li
     return linop.Vstack(per_coil, axis=0)
 
 
-def encode_stack(coil_maps: NDArray, subspace_nufft: SubspaceNufft, stack: NDArray) -> NDArray:
-    """Apply E_Φ to several spatial factors at once: for small ones much faster than one after the other.
-
-    Parameters
-    ----------
-    coil_maps : (coils, N, N) complex64
-        S.
-    subspace_nufft : SubspaceNufft
-        P F.
-    stack : (factors, L, N, N) complex64
-
-    Returns
-    -------
-    (factors, coils, spokes, samples) complex64
-    """
-    xp = sigpy.get_array_module(stack)
-    plan, basis = subspace_nufft.plan, subspace_nufft.temporal_basis
-    data = xp.empty((len(stack), len(coil_maps), *plan.data_shape), dtype=xp.complex64)
-    for coil, coil_map in enumerate(coil_maps):
-        readouts = plan.forward((coil_map * stack).reshape(-1, *stack.shape[2:]))
-        # d[f,t,s] = Σ_l Φ[l,t] (F S u_fl)[t,s]
-        data[:, coil] = xp.einsum("lt,flts->fts", basis, readouts.reshape(*stack.shape[:2], *plan.data_shape))
-    return data
-
-
 def back_projection(coil_maps: NDArray, subspace_nufft: SubspaceNufft, weights: NDArray) -> linop.Linop:
     """U₀ = S⁺ F_NUᴴ W Ω*(·) Φᴴ = (Σ|S_j|²)⁻¹ E_Φᴴ W.
 

@@ -263,13 +263,16 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
         ("np.log(cosine) / self._sequence.tr_ms", "np.log(cosine) * self._sequence.tr_ms"),
         ("return -estimate.t1_ms * np.sum(slope * change", "return estimate.t1_ms * np.sum(slope * change"),
     ],
-    "recon/relaxometry/transient.py": [
-        ("(np.log(cosine) - np.log(found.cosine)) / tr_ms", "(np.log(found.cosine) - np.log(cosine)) / tr_ms"),
-        ("steady * (first - start) / other_steady", "other_steady * (first - start) / steady"),
+    "recon/relaxometry/period_images.py": [("period.data - period.encode", "period.data + period.encode")],
+    "recon/relaxometry/pool_mixtures.py": [
+        ("sequence.first_start(t1_ms, efficiency) - start", "sequence.first_start(t1_ms, efficiency) - steady"),
+        ("1 / _T1_STAR_MS + np.log(cosine)", "1 / _T1_STAR_MS - np.log(cosine)"),
+        ("rest = 1 - self.share", "rest = 1 + self.share"),
+        ("int(is_fat_first) :] < 0", "int(is_fat_first) :] > 0"),
     ],
     "recon/relaxometry/first_inversion.py": [
-        ("* max(1.0, misfit / usual) ** 2", "* max(1.0, misfit / usual)"),
-        ("(now - other) / _EFFICIENCY_DEVIATION", "(now - other) * _EFFICIENCY_DEVIATION"),
+        ("np.outer(by_efficiency, by_efficiency)", "np.outer(found.weights, by_efficiency)"),
+        ("images.transient)", "images.periodic)"),
     ],
     "recon/cartesian.py": [
         ("math.sqrt(math.prod(matrix) / math.prod(old))", "math.prod(matrix) / math.prod(old)"),
