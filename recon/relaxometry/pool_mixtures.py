@@ -65,7 +65,8 @@ class VoxelSignals:
     ) -> NDArray:
         """Least χ² of a mixture in each voxel at each of some scales of the flip angle.
 
-        It holds 2 for each pool beyond the first. A mixture has no negative share, but fat may have either sign. The gain of the first period is marginalised.
+        It holds 2 for each pool beyond the first. A mixture has no negative share, but fat may have either sign.
+        The gain of the first period is marginalised.
 
         Parameters
         ----------
