@@ -1,6 +1,7 @@
 """T1 of the myocardium and blood with B1 nominal and estimated, over a grid of what a scan may be; back-projection.
 
 python -m tests.benchmarks.b1_grid [--preset anatomy] [--set NAME=VALUE …] [--lines 5] [--whole] [--seeds 1]
+[--first-seed 1]
 
 Each line changes one property of the preset; `varying` is a B1 of 0.8 to 1.15 over the slice of a chest of ellipses
 (bodies vary in B1 anyway). Without --whole, five lines are shown, in some five minutes.
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=SUBSET)
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=1)
     arguments = parser.parse_args()
     given = dict(one.split("=", 1) for one in arguments.set)
     is_body = bool(protocol_with(arguments.preset, given).kind)
@@ -82,7 +84,8 @@ def main() -> None:
         protocol = protocol_with(arguments.preset, given | settings)
         name = ", ".join(f"{key}={value}" for key, value in change.items()) or arguments.preset
         for b1 in ("nominal", "estimate"):
-            each = [errors(protocol, "varying" in change, seed, b1) for seed in range(1, arguments.seeds + 1)]
+            seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+            each = [errors(protocol, "varying" in change, seed, b1) for seed in seeds]
             wall, blood = (
                 np.array([error for one in each for error in one[0][tissue]]) for tissue in ("myocardium", "blood")
             )
