@@ -6,7 +6,7 @@ it starts below tells the steady state over equilibrium, ``M_ss ≈ T1*/T1``, an
 voxel, as a mixture of pools, tells how well each scale of the flip angle fits; a smooth map goes through what they say.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,16 +150,9 @@ class _Fit:
 
     def misfits(self, scales: NDArray, efficiency: float | None = None, added: NDArray | float = 0.0) -> NDArray:
         """χ² of each voxel at some scales, for another efficiency or with something added to the first period."""
-        voxels, images = self._signals, self._images
-        disturbed = VoxelSignals(
-            voxels.periodic,
-            voxels.transient + added,
-            voxels.level,
-            voxels.periodic_level,
-            voxels.whitening,
-            voxels.gain_deviation,
-        )
+        disturbed = replace(self._signals, transient=self._signals.transient + added)
         eta = self.efficiency if efficiency is None else efficiency
+        images = self._images
         return disturbed.misfits(images.sequence, self._orthonormal, images.pulses, eta, scales)
 
     def map_of(self, misfits: NDArray, scales: NDArray, noise: float, start: NDArray | None = None) -> _Smooth:
