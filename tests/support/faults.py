@@ -68,7 +68,7 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
         ("fft2(adjoint_data - normal(maps))", "fft2(adjoint_data + normal(maps))"),
         ("(weight @ rings).reshape(maps.shape) / density", "(weight @ rings).reshape(maps.shape)"),
         ("of_noise + of_shape) / xp.maximum(found", "of_noise) / xp.maximum(found"),
-        ("noise * _by_ring(density[None], rings)", "0 * _by_ring(density[None], rings)"),
+        ("residual.noise * _by_ring(density[None], rings)", "0 * _by_ring(density[None], rings)"),
         ("fft2(maps) * density / _points(maps)", "fft2(maps) / _points(maps)"),
         ("power[len(power) // 2 :], rings[_RINGS // 2 :]", "power[: len(power) // 2 + 1], rings[_RINGS // 2 :]"),
         ("power[len(power) // 2 :], rings[_RINGS // 2 :]", "power[len(power) // 2 :], rings[: _RINGS // 2]"),

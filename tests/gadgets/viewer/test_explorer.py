@@ -94,7 +94,9 @@ CANVAS = "#panes canvas"
 def test_fifty_random_cells_are_python_s_within_one_grey_level(tab: Any, explored: tuple[Result, Path]) -> None:
     result, draw = explored[0], np.random.default_rng(1)
     peak = tab.evaluate("malibu.explorer.windowOf('frame')[1]")
-    assert peak == pytest.approx(np.percentile(result.cine().images[0], 99.5), rel=2e-3)
+    shown = result.cine().images[0].ravel()
+    expected = np.sort(shown)[int(0.995 * (shown.size - 1))]  # the page takes a pixel's value, of factors in half precision
+    assert peak == pytest.approx(expected, rel=2e-3)
     sizes = [len(axis) for axis in (result.gated.tensor.cardiac, result.gated.tensor.respiratory)]
     for c, r, pulse in draw.integers(0, [*sizes, len(result.gated.tensor.recovery)], (50, 3)).tolist():
         tab.evaluate(f"malibu.set({{cardiac: {c}, respiratory: {r}, pulse: {pulse}}})")
