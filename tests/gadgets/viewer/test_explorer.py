@@ -95,7 +95,7 @@ def test_fifty_random_cells_are_python_s_within_one_grey_level(tab: Any, explore
     result, draw = explored[0], np.random.default_rng(1)
     peak = tab.evaluate("malibu.explorer.windowOf('frame')[1]")
     shown = result.cine().images[0].ravel()
-    expected = np.sort(shown)[int(0.995 * (shown.size - 1))]  # the page takes a pixel's value, of factors in half precision
+    expected = np.sort(shown)[int(0.995 * (shown.size - 1))]  # a pixel's value, of factors in half precision
     assert peak == pytest.approx(expected, rel=2e-3)
     sizes = [len(axis) for axis in (result.gated.tensor.cardiac, result.gated.tensor.respiratory)]
     for c, r, pulse in draw.integers(0, [*sizes, len(result.gated.tensor.recovery)], (50, 3)).tolist():
