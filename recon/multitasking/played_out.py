@@ -14,6 +14,7 @@ from recon.multitasking.scan import RadialScan
 from recon.readouts.gradient_delays import (
     LARGEST_DELAY,
     MOST_SPOKES,
+    SIGNIFICANT,
     GradientDelays,
     corrected_trajectory,
     estimate_delays,
@@ -26,9 +27,6 @@ log = logging.getLogger(__name__)
 DELAY_LIMIT = 0.5
 """Samples of a delay that nothing corrects, above which a scan is spoiled: at a readout oversampling of two, they turn
 the phase at the edge of the field of view by 45°."""
-
-_STANDARD_ERRORS = 4.0
-"""Within which a delay may be: as :attr:`recon.readouts.gradient_delays.GradientDelays.significant` has it."""
 
 _NONE = GradientDelays(0.0, 0.0, 0.0, (0.0, 0.0, 0.0))
 
@@ -125,7 +123,7 @@ def _told(scan: RadialScan, to_coils: NDArray) -> tuple[GradientDelays | None, s
 def _left(delays: GradientDelays) -> float:
     if delays.significant:
         return max(abs(delays.sx), abs(delays.sxy), abs(delays.sy))
-    return 0.0 if _STANDARD_ERRORS * max(delays.standard_errors) < DELAY_LIMIT else math.nan
+    return 0.0 if SIGNIFICANT * max(delays.standard_errors) < DELAY_LIMIT else math.nan
 
 
 def _unchanged(trajectory: NDArray) -> NDArray:

@@ -47,7 +47,7 @@ _SILENT = 1e-12
 _NEGLIGIBLE = 0.02
 """Samples below which delays are left alone: 0.02 of a sample turn the phase at the edge of the field of view by 2°."""
 
-_SIGNIFICANT = 4.0
+SIGNIFICANT = 4.0
 """Standard errors that a delay must reach to be corrected."""
 
 LARGEST_DELAY = 4.0
@@ -83,7 +83,7 @@ class GradientDelays:
     def significant(self) -> bool:
         """Whether to correct them: larger than their uncertainty, and large enough to matter."""
         found, errors = np.abs([self.sx, self.sxy, self.sy]), np.array(self.standard_errors)
-        return self.plausible and bool(np.any((found >= _NEGLIGIBLE) & (found >= _SIGNIFICANT * errors)))
+        return self.plausible and bool(np.any((found >= _NEGLIGIBLE) & (found >= SIGNIFICANT * errors)))
 
     def __str__(self) -> str:
         """Write the three, and their standard errors."""

@@ -5,16 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from nets.data.augmentation import Augmentation, Flips
-from nets.data.blood_flow.perfusion_slices import SCALE
+from nets.data.blood_flow.perfusion_slices import SCALE, read_maps, write_maps
 from nets.data.formats.errors import VolumeError
-from nets.data.formats.hdf5_files import maps_of, opened_hdf5
 from nets.data.training_samples import Sample, Samples
 
 CHANNELS = ("blood flow", "control image", "standard error")
@@ -27,6 +25,8 @@ _REMEDY = "make slices with malibu prepare-perfusion --guided"
 
 _PLACES = ("grey", "white", "lesion")
 """What is known of a simulated slice beside its blood flow."""
+
+_MAPS = ("shown", "truth", *_PLACES)
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,7 @@ class GuidedSlice:
 
 def write_guided_slice(path: Path, one: GuidedSlice) -> None:
     """Write a slice."""
-    with h5py.File(path, "w") as file:
-        for name in ("shown", "truth", *_PLACES):
-            file[name] = getattr(one, name).astype(np.float32)
-        file.attrs.update(one.attributes)
+    write_maps(path, {name: getattr(one, name) for name in _MAPS}, one.attributes)
 
 
 def read_guided_slice(path: Path) -> GuidedSlice:
@@ -68,17 +65,11 @@ def read_guided_slice(path: Path) -> GuidedSlice:
     VolumeError
         If the file is none, its parts do not fit together, or hold NaN or Inf.
     """
-    with opened_hdf5(path, "a guided slice of blood flow", _REMEDY) as file:
-        maps = [maps_of(file, name, path, "f") for name in ("shown", "truth", *_PLACES)]
-        if any(each is None for each in maps):
-            raise VolumeError(f"{path} is no guided slice (shown, truth, {', '.join(_PLACES)}); {_REMEDY}")
-        shown, truth, grey, white, lesion = (each[()] for each in maps if each is not None)
-        attributes = dict(file.attrs)
+    maps, attributes = read_maps(path, "guided slice of blood flow", _MAPS, _REMEDY)
+    shown, truth, grey, white, lesion = maps
     sizes = {each.shape for each in (truth, grey, white, lesion)}
     if shown.ndim != 4 or shown.shape[1] != len(SCALES) or {shown.shape[2:]} != sizes:
         raise VolumeError(f"{path}: what is shown, the truth and the tissues are not of one size; {_REMEDY}")
-    if not all(np.isfinite(each).all() for each in (shown, truth, grey, white, lesion)):
-        raise VolumeError(f"{path} holds values that are not finite; {_REMEDY}")
     return GuidedSlice(shown, truth, grey, white, lesion, attributes)
 
 

@@ -1,5 +1,6 @@
 """Slices of blood flow from parts of a scan: a network learns noise against noise (`xie2020`, `lehtinen2018`)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,8 @@ SCALE = 100.0
 """Blood flow in mL/100 g/min that a network sees as 1; the paper prints no scale."""
 
 _REMEDY = "make slices with malibu prepare-perfusion"
+
+_MAPS = ("segments", "reference", "truth")
 
 Target = Literal["noise", "reference"]
 
@@ -46,10 +49,48 @@ class PerfusionSlice:
 
 def write_slice(path: Path, one: PerfusionSlice) -> None:
     """Write a slice."""
+    write_maps(path, {name: getattr(one, name) for name in _MAPS}, one.attributes)
+
+
+def write_maps(path: Path, maps: Mapping[str, NDArray], attributes: Mapping[str, str | int | float]) -> None:
+    """Write the maps of a slice, as float32."""
     with h5py.File(path, "w") as file:
-        for name in ("segments", "reference", "truth"):
-            file[name] = getattr(one, name).astype(np.float32)
-        file.attrs.update(one.attributes)
+        for name, values in maps.items():
+            file[name] = values.astype(np.float32)
+        file.attrs.update(attributes)
+
+
+def read_maps(path: Path, what: str, names: Sequence[str], remedy: str) -> tuple[list[NDArray], dict[str, Any]]:
+    """Read the maps of a slice, and its attributes.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        Of what kind the slice is, for people.
+    names : sequence of str
+        All of them must be there.
+    remedy : str
+        What to do if it is none.
+
+    Returns
+    -------
+    list of float32 array
+    dict
+
+    Raises
+    ------
+    VolumeError
+        If one is missing, or holds NaN or Inf.
+    """
+    with opened_hdf5(path, f"a {what}", remedy) as file:
+        maps = [maps_of(file, name, path, "f") for name in names]
+        if any(each is None for each in maps):
+            raise VolumeError(f"{path} is no {what} ({', '.join(names)}); {remedy}")
+        found, attributes = [each[()] for each in maps if each is not None], dict(file.attrs)
+    if not all(np.isfinite(each).all() for each in found):
+        raise VolumeError(f"{path} holds values that are not finite; {remedy}")
+    return found, attributes
 
 
 def read_slice(path: Path) -> PerfusionSlice:
@@ -60,16 +101,9 @@ def read_slice(path: Path) -> PerfusionSlice:
     VolumeError
         If the file is none, its parts do not fit together, or hold NaN or Inf.
     """
-    with opened_hdf5(path, "a slice of blood flow", _REMEDY) as file:
-        maps = [maps_of(file, name, path, "f") for name in ("segments", "reference", "truth")]
-        if any(each is None for each in maps):
-            raise VolumeError(f"{path} is no slice of blood flow (segments, reference, truth); {_REMEDY}")
-        segments, reference, truth = (each[()] for each in maps if each is not None)
-        attributes = dict(file.attrs)
+    (segments, reference, truth), attributes = read_maps(path, "slice of blood flow", _MAPS, _REMEDY)
     if segments.ndim != 3 or len(segments) != 4 or {segments.shape[1:]} != {reference.shape, truth.shape}:
         raise VolumeError(f"{path}: four segments, reference and truth are not of one size; {_REMEDY}")
-    if not all(np.isfinite(each).all() for each in (segments, reference, truth)):
-        raise VolumeError(f"{path} holds values that are not finite; {_REMEDY}")
     return PerfusionSlice(segments, reference, truth, attributes)
 
 
