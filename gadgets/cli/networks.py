@@ -124,6 +124,7 @@ def calibrate(
     samples: Annotated[int, typer.Option(min=1, max=8, help="Turned inputs of a pair.")] = 2,
     singles: Annotated[int, typer.Option(min=0, help="Made-up scans of one image; 0: the network knows none.")] = 8,
     seed: FirstSeedOption = 7000,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:N.")] = "cpu",
 ) -> None:
     """Fit error bars and what a usual scan looks like to pairs with a known truth, into the weights' model card."""
     from gadgets.datasets.calibration import (
@@ -141,7 +142,8 @@ def calibrate(
     gated = sorted(courses.glob("gated-*.h5"))
     if not (singles or gated):
         raise ParameterError(f"{courses} holds no courses; make some by malibu prepare-courses {courses}")
-    network = open_network(weights, choose_device("cpu"))
+    chosen = choose_device(device)
+    network = open_network(weights, chosen)
     made = [
         (f"single-{number}", lambda number=number: single_image_course(number))
         for number in range(seed, seed + singles)
@@ -151,7 +153,7 @@ def calibrate(
     with progress_bar() as progress:
         task = progress.add_task("pairs", total=len(made + read) * each * len(TRAINED_ON + HELD_OUT))
         for name, course in made + read:
-            for pair in judged_pairs(network, name, course(), TRAINED_ON + HELD_OUT, each, samples, seed):
+            for pair in judged_pairs(network, name, course(), TRAINED_ON + HELD_OUT, each, samples, seed, chosen):
                 pairs.append(pair)
                 progress.advance(task)
     known = [pair for pair in pairs if pair.kind in TRAINED_ON]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import sigpy
 from numpy.typing import NDArray
 
 from gadgets.datasets.contents import content_of
@@ -60,7 +61,14 @@ class JudgedPair:
 
 
 def judged_pairs(
-    network: ArrayNetwork, name: str, course: Course, kinds: Sequence[str], each: int, samples: int, seed: int
+    network: ArrayNetwork,
+    name: str,
+    course: Course,
+    kinds: Sequence[str],
+    each: int,
+    samples: int,
+    seed: int,
+    device: sigpy.Device = sigpy.cpu_device,
 ) -> Iterator[JudgedPair]:
     """Make pairs of a course and judge the network's results.
 
@@ -76,47 +84,51 @@ def judged_pairs(
     samples : int
         Turned inputs of it; 0: none.
     seed : int
+    device : sigpy.Device
+        Where pairs are made: the network's.
 
     Yields
     ------
     JudgedPair
     """
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    maker = PairMaker(course, rng, noises=4)
+    with device:
+        maker = PairMaker(course.on(device), rng, noises=4)
     for kind in kinds:
         for number in range(each):
             content = content_of(kind, int(rng.integers(2**31)), 2 * course.matrix)
-            pair = maker.pair(content, float(rng.uniform(*_SNR)), rng)
-            count = samples if number == 0 else 0
-            yield _judged(network, course, maker, pair, (kind, name), count, rng)
+            with device:
+                pair = maker.pair(content.on(device), float(rng.uniform(*_SNR)), rng)
+                answers = _answers(network, maker, pair, samples if number == 0 else 0)
+            yield _judged(course, pair, answers, (kind, name), rng)
+
+
+def _answers(network: ArrayNetwork, maker: PairMaker, pair: MadePair, samples: int) -> list[NDArray]:
+    """What the network says of a pair, then of its turned inputs, in host memory."""
+    given = (maker.normal, pair.adjoint, pair.noise_variance) if network.sees_data else ()
+
+    said = [network(pair.back_projection, *given)]
+    if samples:
+        said += turned_estimates(network, pair.back_projection, samples, *given)
+    answered = (corrected(*given[:2], maps).maps if given else maps for maps in said)
+    return [sigpy.to_device(maps, sigpy.cpu_device) for maps in answered]
 
 
 def _judged(
-    network: ArrayNetwork,
-    course: Course,
-    maker: PairMaker,
-    pair: MadePair,
-    names: tuple[str, str],
-    samples: int,
-    rng: np.random.Generator,
+    course: Course, pair: MadePair, answers: Sequence[NDArray], names: tuple[str, str], rng: np.random.Generator
 ) -> JudgedPair:
-    given = (maker.normal, pair.adjoint) if network.sees_data else ()
-
-    def answered(maps: NDArray) -> NDArray:
-        return corrected(*given, maps).maps if given else maps
-
-    found = answered(network(pair.back_projection, *given))
-    statistics = map_statistics(pair.back_projection, found)
-    if not samples:
+    found, *turned = answers
+    back_projection, label = (sigpy.to_device(maps, sigpy.cpu_device) for maps in (pair.back_projection, pair.label))
+    statistics = map_statistics(back_projection, found)
+    if not turned:
         return JudgedPair(*names, course.rank, statistics)
-    turned = [answered(maps) for maps in turned_estimates(network, pair.back_projection, samples, *given)]
     times = rng.integers(0, course.temporal_basis.shape[1], _FRAMES if course.rank > 1 else 1)
     phi = course.temporal_basis[:, times]
     shown = np.abs(frames(found, phi))
     spread = frame_spread(shown, turned, phi)
     body = body_mask(np.abs(time_average(found, course.temporal_basis)))
-    initial, true = (np.abs(frames(maps, phi)) for maps in (pair.back_projection, pair.label))
-    t1 = _judged_t1(course, found, pair.label, turned, body)
+    initial, true = (np.abs(frames(maps, phi)) for maps in (back_projection, label))
+    t1 = _judged_t1(course, found, label, turned, body)
     return JudgedPair(*names, course.rank, statistics, shown, initial, true, spread, body, t1)
 
 

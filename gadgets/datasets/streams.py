@@ -166,7 +166,7 @@ class StreamedPairs(TrainingData):
             phase = np.exp(2j * np.pi * rng.random()).astype(np.complex64)
             shown, label = tensor_of(phase * pair.back_projection), tensor_of(phase * pair.label)
             cells = None if maker.course.cells is None else torch.from_numpy(maker.course.cells).to(shown.device)
-            data = data_term(maker.normal, phase * pair.adjoint)
+            data = data_term(maker.normal, phase * pair.adjoint, pair.noise_variance)
         return shown, label, data, cells
 
     def changed(self, made: tuple[Any, ...], rng: np.random.Generator | None) -> tuple[Any, ...]:

@@ -47,7 +47,11 @@ class ArrayNetwork:
         self.sees_data = network.sees_data
 
     def __call__(
-        self, back_projection: NDArray, normal: "ToeplitzNormal | None" = None, adjoint_data: NDArray | None = None
+        self,
+        back_projection: NDArray,
+        normal: "ToeplitzNormal | None" = None,
+        adjoint_data: NDArray | None = None,
+        noise_variance: float = 1.0,
     ) -> NDArray:
         """Hand the back-projection to torch and take the result back; a GPU's memory is shared, not copied.
 
@@ -59,6 +63,8 @@ class ArrayNetwork:
             E_Φᴴ E_Φ, for a network that ``sees_data``.
         adjoint_data : (L, N, N) complex64, optional
             E_Φᴴ d.
+        noise_variance : float
+            Of a complex sample of d; 1 after prewhitening.
 
         Returns
         -------
@@ -71,7 +77,9 @@ class ArrayNetwork:
         if self._network.device == "cpu":
             back_projection = sigpy.to_device(back_projection, sigpy.cpu_device)
         contiguous = sigpy.get_array_module(back_projection).ascontiguousarray(back_projection)
-        data = None if normal is None or adjoint_data is None else data_term(normal, adjoint_data)
+        data = None
+        if normal is not None and adjoint_data is not None:
+            data = data_term(normal, adjoint_data, noise_variance)
         estimate = self._network(torch.from_dlpack(contiguous), data)
         if estimate.device.type == "cpu":
             return sigpy.to_device(estimate.numpy(), device)
@@ -104,7 +112,7 @@ class ArrayNetwork:
         }
 
 
-def data_term(normal: "ToeplitzNormal", adjoint_data: NDArray) -> "DataTerm":
+def data_term(normal: "ToeplitzNormal", adjoint_data: NDArray, noise_variance: float) -> "DataTerm":
     """Hand the data's operator to torch: it stays one of arrays, and computes where its kernel lies.
 
     Parameters
@@ -113,6 +121,8 @@ def data_term(normal: "ToeplitzNormal", adjoint_data: NDArray) -> "DataTerm":
         E_Φᴴ E_Φ.
     adjoint_data : (L, N, N) complex64
         E_Φᴴ d, on the same device.
+    noise_variance : float
+        Of a complex sample of d.
 
     Returns
     -------
@@ -127,7 +137,7 @@ def data_term(normal: "ToeplitzNormal", adjoint_data: NDArray) -> "DataTerm":
         array = sigpy.to_device(given.numpy(), device) if given.device.type == "cpu" else xp.from_dlpack(given)
         return tensor_of(normal(array)).to(maps.device)
 
-    return DataTerm(apply, tensor_of(adjoint_data), tensor_of(normal.density))
+    return DataTerm(apply, tensor_of(adjoint_data), tensor_of(normal.density), noise_variance)
 
 
 def tensor_of(array: NDArray) -> "torch.Tensor":

@@ -1,14 +1,18 @@
 """A trained network from the back-projection U₀ to the spatial factor U."""
 
+import logging
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from nets.architectures.unrolled import DataTerm, MdcnUnrolled
+from nets.architectures.unrolled import DataTerm, MdcnUnrolled, noise_factor
 from nets.inference.patches import Precision, Runner
 from nets.scaling import LabelStatistics, normalisation_of, to_channels, to_maps
 from nets.weights import ModelCard, WeightsError, load_weights
+
+log = logging.getLogger(__name__)
 
 
 class SpatialFactorNetwork:
@@ -105,9 +109,13 @@ class SpatialFactorNetwork:
     @torch.inference_mode()
     def _with_data(self, back_projection: Tensor, data: DataTerm) -> Tensor:
         device = self._runner.device
-        there = DataTerm(data.normal, data.adjoint.to(device), data.density.to(device))
+        there = replace(data, adjoint=data.adjoint.to(device), density=data.density.to(device))
+        shown = back_projection.to(device)
+        factor = float(noise_factor(shown, there))
+        if factor > 1:
+            log.info("the data are noisy, and count %.1f times less against the network's images", factor)
         with torch.autocast(device.type, torch.bfloat16, enabled=self._half):
-            return self.module(back_projection.to(device), there).to(back_projection.device)
+            return self.module(shown, there).to(back_projection.device)
 
 
 def _label_statistics(card: ModelCard) -> LabelStatistics:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recon.errors import DataError
 from recon.multitasking.settings import Settings
-from recon.spatial.admm import admm, noise_lambda, rim_variance
+from recon.spatial.admm import admm, noise_lambda, sample_variance
 from recon.spatial.back_projection import (
     SubspaceProblem,
     back_project,
@@ -33,7 +33,7 @@ Network = Callable[..., NDArray]
 """U₀ → U, both (L, N, N) complex64 on one device. It may say its ``name`` and, by ``meta``, more of itself.
 
 One whose ``sees_data`` is true is called with U₀, the normal operator E_Φᴴ E_Φ
-(:class:`recon.spatial.toeplitz.ToeplitzNormal`) and E_Φᴴ d.
+(:class:`recon.spatial.toeplitz.ToeplitzNormal`), E_Φᴴ d, and the variance of the noise of a complex sample of d.
 """
 
 
@@ -145,7 +145,7 @@ def _by_network(
     if consistent or sees_data:
         data = _with_kernel(problem, settings, clock, adjoint_data)
     with clock.stage("network"):
-        given = (data.normal, data.adjoint) if sees_data and data else ()
+        given = (data.normal, data.adjoint, sample_variance(problem)) if sees_data and data else ()
         maps = _checked(network(initial, *given), initial, name_of(network))
     samples: list[NDArray] = []
     if settings.uncertainty_samples:
@@ -158,7 +158,7 @@ def _by_network(
             maps, *samples = (enforce_data(data.normal, data.adjoint, one, weight, steps) for one in (maps, *samples))
     elif settings.residual_correction and given:
         with clock.stage("residual correction"):
-            best, *others = (corrected(*given, one, settings.clear_air) for one in (maps, *samples))
+            best, *others = (corrected(*given[:2], one, settings.clear_air) for one in (maps, *samples))
         maps, samples, said = best.maps, [one.maps for one in others], _said(best, settings.clear_air)
     method = f"{name_of(network)}{' with data consistency' if consistent else ''}"
     found = replace(
@@ -182,7 +182,12 @@ def _said(found: Correction, clear_air: bool) -> dict[str, str]:
 
 
 def turned_estimates(
-    network: Network, initial: NDArray, count: int, normal: ToeplitzNormal | None = None, adjoint: NDArray | None = None
+    network: Network,
+    initial: NDArray,
+    count: int,
+    normal: ToeplitzNormal | None = None,
+    adjoint: NDArray | None = None,
+    noise_variance: float = 1.0,
 ) -> list[NDArray]:
     """What a network says of a scan as other orientations and phases would have shown it, turned back.
 
@@ -197,6 +202,8 @@ def turned_estimates(
         E_Φᴴ E_Φ, for a network that ``sees_data``.
     adjoint : (L, N, N) complex64, optional
         E_Φᴴ d.
+    noise_variance : float
+        Of a complex sample of d.
 
     Returns
     -------
@@ -212,7 +219,7 @@ def turned_estimates(
         if normal is None or adjoint is None:
             given: tuple[Any, ...] = ()
         else:
-            given = (TurnedNormal(normal, symmetry), symmetry.apply(adjoint))
+            given = (TurnedNormal(normal, symmetry), symmetry.apply(adjoint), noise_variance)
         turned = symmetry.apply(initial)
         estimates.append(symmetry.undo(_checked(network(turned, *given), turned, name_of(network))))
     return estimates
@@ -265,9 +272,8 @@ def _iterated(
     with clock.stage("ADMM"):
         progress, wanted = _log_progress(settings.iterations, watch), settings.admm
         if settings.relative_lambda is None:
-            known = problem.noise_variance
-            variance = rim_variance(problem.kspace, problem.trajectory) if known is None else known
-            wanted = replace(wanted, relative_lambda=noise_lambda(data.normal, data.adjoint, variance))
+            penalty = noise_lambda(data.normal, data.adjoint, sample_variance(problem))
+            wanted = replace(wanted, relative_lambda=penalty)
         log.info("ADMM's penalty: relative_lambda %.2e", wanted.relative_lambda)
         maps = admm(data.normal, data.adjoint, initial, wanted, progress).spatial_factor
     said = {"MalibuAdmmLambda": f"{wanted.relative_lambda:.3e}"}

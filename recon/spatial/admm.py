@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sigpy import alg, linop
 
 from recon.errors import DataError
+from recon.spatial.back_projection import SubspaceProblem
 from recon.spatial.toeplitz import Circulant, ToeplitzNormal
 
 log = logging.getLogger(__name__)
@@ -125,6 +126,12 @@ def noise_lambda(normal: ToeplitzNormal, adjoint_data: NDArray, noise_variance: 
     deviation = np.sqrt(noise_variance * float(normal.density.mean()))
     largest = float(sigpy.get_array_module(adjoint_data).abs(adjoint_data).max())
     return NOISE_FACTOR * deviation / max(largest, float(np.finfo(np.float32).tiny))
+
+
+def sample_variance(problem: SubspaceProblem) -> float:
+    """Variance of the noise of a complex sample: as it was measured, else what the ends of spokes tell."""
+    known = problem.noise_variance
+    return rim_variance(problem.kspace, problem.trajectory) if known is None else known
 
 
 def rim_variance(kspace: NDArray, trajectory: NDArray) -> float:

@@ -48,15 +48,14 @@ def estimates(
     found, seconds = {"back-projection": made.back_projection}, {}
     for name, weights in _WEIGHTS.items():
         start = time.perf_counter()
-        given = made.back_projection, maker.normal, made.adjoint
+        given = made.back_projection, maker.normal, made.adjoint, made.noise_variance
         found[name] = open_network(shipped(weights), sigpy.cpu_device)(*given)
         if name == "unrolled":
-            found["unrolled, corrected"] = corrected(*given[1:], found[name]).maps
+            found["unrolled, corrected"] = corrected(*given[1:3], found[name]).maps
         seconds[name] = time.perf_counter() - start
     if with_admm:
         start = time.perf_counter()
-        deviation = maker.level(made.label) / snr  # as a noise scan would tell it
-        penalty = noise_lambda(maker.normal, made.adjoint, deviation**2)
+        penalty = noise_lambda(maker.normal, made.adjoint, made.noise_variance)  # as a noise scan would tell it
         settings = replace(MultitaskingParameters().settings().admm, relative_lambda=penalty)
         found["admm"] = admm(maker.normal, made.adjoint, made.back_projection, settings).spatial_factor
         seconds["admm"] = time.perf_counter() - start

@@ -147,6 +147,17 @@ TABLE: dict[str, list[tuple[str, str]]] = {
         ("dilations: tuple[int, ...] = (1, 4, 8, 1)", "dilations: tuple[int, ...] = (1, 8, 4, 1)"),
         ("layers = [*norm(config.norm, dims, inputs), nn.ELU()]", "layers = [*norm(config.norm, dims, inputs)]"),
     ],
+    "nets/architectures/unrolled.py": [
+        ("(data.density.mean() * power) / _USUAL_NOISE", "data.density.mean() / _USUAL_NOISE"),
+        (".clamp(1, _MOST)", ".clamp(0, _MOST)"),
+        (".clamp(1, _MOST)", ".clamp(1, 1)"),
+        ("data.noise_variance / (density * scale**2)", "data.noise_variance / (density * scale)"),
+        ("_USUAL_NOISE = 0.01", "_USUAL_NOISE = 0.1"),
+        ("preconditioned + energy / before", "preconditioned + before / energy"),
+        ("data.adjoint / (density * scale)", "data.adjoint / density"),
+        ("fft2(maps) / (data.density + weight)", "fft2(maps) / data.density"),
+        ("+ weight * direction", ""),
+    ],
     "nets/architectures/mdcsrn.py": [
         (
             "*norm(config.norm, dims, inputs), nn.ELU(), squeeze, *([Self",

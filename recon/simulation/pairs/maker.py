@@ -54,11 +54,14 @@ class MadePair:
         E_Φᴴ d of the same data.
     label : (L, N, N) complex64
         U.
+    noise_variance : float
+        Of a complex sample.
     """
 
     back_projection: NDArray[np.complex64]
     adjoint: NDArray[np.complex64]
     label: NDArray[np.complex64]
+    noise_variance: float
 
 
 class PairMaker:
@@ -125,9 +128,10 @@ class PairMaker:
         rank = self.course.rank
         coordinates = self.coordinates(content)
         label = coordinates[:rank]
-        noise = self._mixed_noise(self.level(label) / snr, rng)
+        deviation = self.level(label) / snr
+        noise = self._mixed_noise(deviation, rng)
         shown = self._unit_gain(self._weighted(coordinates)) + noise[0]
-        return MadePair(shown, self._plain(coordinates) + noise[1], label)
+        return MadePair(shown, self._plain(coordinates) + noise[1], label, deviation**2)
 
     def coordinates(self, content: Content) -> NDArray:
         """Coordinates of the moving, recovering content in Ψ: ``(L + beyond, N, N)`` complex64."""

@@ -85,6 +85,9 @@ def test_pairs_bring_their_data(folder: Path) -> None:
     )
     misfit = torch.linalg.vector_norm(term.normal(label) - term.adjoint) / torch.linalg.vector_norm(term.adjoint)
     assert misfit < 0.5
+    # the noise is that of an SNR from 6 to 60
+    levels = [maker.level(label.numpy()) for maker in data._taught]
+    assert min(levels) / 60 <= np.sqrt(term.noise_variance) <= max(levels) / 6
     assert "long_axis" in data.describe()
 
 

@@ -1,5 +1,7 @@
 """The unrolled network: against explicit loops, its gradient, and what it does before training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -21,7 +23,7 @@ def a_term(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, DataTerm]:
     def normal(maps: torch.Tensor) -> torch.Tensor:
         return (matrix @ maps.reshape(-1)).reshape(maps.shape)
 
-    return matrix, truth, DataTerm(normal, normal(truth), density)
+    return matrix, truth, DataTerm(normal, normal(truth), density, 0.05)
 
 
 def a_network(config: UnrolledConfig = SMALL) -> MdcnUnrolled:
@@ -49,8 +51,11 @@ def by_loops(network: MdcnUnrolled, start: np.ndarray, matrix: np.ndarray, data:
     mean = float(data.density.mean())
     system, right = matrix / mean, data.adjoint.numpy().ravel() / (mean * scale)
     density, estimate = data.density.numpy() / mean, start / scale
+    # The noise of a pixel of evenly sampled data, over the mean power of the maps that the scan has.
+    noise = data.noise_variance / (mean * np.mean(np.abs(start) ** 2))
     for number in range(network.config.rounds):
         mu = float(network.log_weights[number].detach().exp())
+        mu *= max(1.0, noise / 0.01)
         given = torch.from_numpy(estimate.astype(np.complex64))
         prior = network.networks[number](given).detach().numpy()
 
@@ -77,9 +82,12 @@ def by_loops(network: MdcnUnrolled, start: np.ndarray, matrix: np.ndarray, data:
     return estimate * scale
 
 
-@pytest.mark.parametrize(("shared", "refines"), [(False, True), (True, True), (False, False)])
-def test_the_network_equals_explicit_loops(shared: bool, refines: bool) -> None:
+@pytest.mark.parametrize(
+    ("shared", "refines", "noise"), [(False, True, 1.0), (True, True, 0.0), (False, False, 20.0), (False, True, 1e-3)]
+)
+def test_the_network_equals_explicit_loops(shared: bool, refines: bool, noise: float) -> None:
     matrix, _, data = a_term()
+    data = replace(data, noise_variance=noise)
     config = UnrolledConfig(rank=4, rounds=2, growth=8, blocks=1, cg_steps=3, shared=shared, refines=refines)
     network = a_network(config)
     assert len(network.networks) == (1 if shared else 2 + refines)
@@ -141,6 +149,20 @@ def test_maps_that_a_scan_lacks_count_as_zero() -> None:
 def test_the_scale_of_the_data_is_kept() -> None:
     _, _, data = a_term()
     network, start = a_network(), torch.randn(L, N, N, dtype=torch.complex64)
-    larger = DataTerm(data.normal, 1000 * data.adjoint, data.density)
+    larger = DataTerm(data.normal, 1000 * data.adjoint, data.density, 1e6 * data.noise_variance)
     with torch.no_grad():
         assert torch.allclose(network(1000 * start, larger), 1000 * network(start, data), rtol=1e-3, atol=1e-2)
+
+
+def test_the_noisier_the_data_the_less_they_count() -> None:
+    _, truth, data = a_term()
+    start = truth + 0.5 * torch.randn(L, N, N, dtype=torch.complex64)
+    network = MdcnUnrolled(SMALL)  # its networks hand through what they are given
+
+    def moved(noise: float) -> float:
+        with torch.no_grad():
+            return float(torch.linalg.vector_norm(network(start, replace(data, noise_variance=noise)) - start))
+
+    power = float(data.density.mean() * start.abs().square().mean())
+    usual, none, noisy, hopeless = (moved(share * power) for share in (0.01, 0.0, 3.0, 1e6))
+    assert usual == none > 2 * noisy > 4 * hopeless > 0

@@ -91,12 +91,16 @@ def test_a_gpu_without_memory_hands_over_to_the_cpu(
     assert network.device == "cpu"
 
 
-def test_so_does_one_with_a_network_that_sees_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, values = tmp_path / "unrolled.safetensors", {"rank": 4, "growth": 4, "blocks": 1, "rounds": 1}
+def unrolled(folder: Path) -> Path:
+    path, values = folder / "unrolled.safetensors", {"rank": 4, "growth": 4, "blocks": 1, "rounds": 1}
     card = ModelCard("mdcn_unrolled", card_config("mdcn_unrolled", values), "U0", "nothing", 0)
     save_weights(path, build("mdcn_unrolled", values), card)
-    maps = maps_of(4, 16, 16)
-    data = DataTerm(lambda given: 2 * given, maps, torch.full((16, 16), 2.0))
+    return path
+
+
+def test_so_does_one_with_a_network_that_sees_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, maps = unrolled(tmp_path), maps_of(4, 16, 16)
+    data = DataTerm(lambda given: 2 * given, maps, torch.full((16, 16), 2.0), 1.0)
     expected, network, runs = SpatialFactorNetwork(path)(maps, data), SpatialFactorNetwork(path), []
     original = network.module.forward
 
@@ -112,6 +116,16 @@ def test_so_does_one_with_a_network_that_sees_the_data(tmp_path: Path, monkeypat
     assert network.device == "cpu"
     with pytest.raises(WeightsError, match="goes back to the data"):
         network(maps)
+
+
+@pytest.mark.parametrize(("noise", "told"), [(0.03, "count 3.0 times less"), (0.009, "")])
+def test_noisy_data_are_told(tmp_path: Path, noise: float, told: str, caplog: pytest.LogCaptureFixture) -> None:
+    network, maps = SpatialFactorNetwork(unrolled(tmp_path)), maps_of(4, 16, 16)
+    variance = noise * 2 * float(maps.abs().square().mean())
+    with caplog.at_level("INFO"):
+        network(maps, DataTerm(lambda given: 2 * given, maps, torch.full((16, 16), 2.0), variance))
+    assert ("the data are noisy" in caplog.text) == bool(told)
+    assert told in caplog.text
 
 
 @given(st.tuples(*[st.integers(5, 30)] * 3), st.integers(11, 16), st.integers(0, 2))

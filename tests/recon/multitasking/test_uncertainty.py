@@ -1,5 +1,7 @@
 """Deviations of frames and T1: against what one computes by hand for networks whose asymmetry is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sigpy
@@ -7,6 +9,7 @@ import sigpy
 from recon.multitasking import Settings, estimate
 from recon.multitasking.uncertainty import frame_terms, kind_of_frames, t1_terms, variance, with_samples
 from recon.relaxometry.t1 import T1Map
+from recon.spatial.admm import rim_variance
 from recon.spatial.back_projection import back_project, back_project_and_adjoint, encoding, normal_operator
 from recon.spatial.consistency import enforce_data
 from recon.spatial.toeplitz import ToeplitzNormal
@@ -85,7 +88,7 @@ class ByData:
     def __init__(self) -> None:
         self.error_model = {"moving.spread": 2.0}
 
-    def __call__(self, maps: np.ndarray, normal: ToeplitzNormal, adjoint: np.ndarray) -> np.ndarray:
+    def __call__(self, maps: np.ndarray, normal: ToeplitzNormal, adjoint: np.ndarray, noise: float) -> np.ndarray:
         return (maps + 0.1 * (adjoint - normal(maps))).astype(np.complex64)
 
 
@@ -94,6 +97,21 @@ def test_a_network_that_sees_data_gets_them_turned() -> None:
     assert found.error_model == {"moving.spread": 2.0}
     for sample in found.samples:
         assert np.allclose(sample, found.maps, atol=1e-4 * np.abs(found.maps).max())
+
+
+@pytest.mark.parametrize("measured", [3.0, None])
+def test_a_network_that_sees_data_is_told_their_noise(measured: float | None) -> None:
+    told = []
+
+    class Told(ByData):
+        def __call__(self, maps: np.ndarray, normal: ToeplitzNormal, adjoint: np.ndarray, noise: float) -> np.ndarray:
+            told.append(noise)
+            return super().__call__(maps, normal, adjoint, noise)
+
+    problem = replace(PROBLEM, noise_variance=measured)
+    estimate(problem, Settings(uncertainty_samples=2), StageClock(), Told())
+    # where no noise was measured, the ends of spokes tell it
+    assert told == 3 * [measured or rim_variance(problem.kspace, problem.trajectory)]
 
 
 def test_misfit_is_free_of_a_network_that_sees_data_and_else_on_request() -> None:

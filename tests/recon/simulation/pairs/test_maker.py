@@ -143,6 +143,7 @@ def test_noise_is_that_of_white_readouts(maker: PairMaker) -> None:
         np.linalg.norm(noisy.adjoint - clean.adjoint),
     ]
     assert found == pytest.approx(expected, rel=0.1)
+    assert noisy.noise_variance == pytest.approx(deviation**2)
 
 
 def test_recovery_of_each_voxel_is_its_curve() -> None:

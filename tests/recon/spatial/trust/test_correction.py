@@ -148,7 +148,7 @@ class Dim:
 
     sees_data = True
 
-    def __call__(self, maps: np.ndarray, normal: object, adjoint: np.ndarray) -> np.ndarray:
+    def __call__(self, maps: np.ndarray, normal: object, adjoint: np.ndarray, noise: float) -> np.ndarray:
         return maps / np.float32(2)
 
 
