@@ -15,7 +15,13 @@ from tests.support.replays import replay_here
 collect_ignore_glob = [
     name
     for package, names in {
-        "torch": ("nets/*", "gadgets/batch/*", "test_docs.py", "test_golden.py", "test_malibu.py"),
+        "torch": (
+            *("nets/*", "gadgets/batch/*", "test_docs.py", "test_golden.py", "test_malibu.py"),
+            *(f"gadgets/cli/image_tasks/test_{task}.py" for task in ("perivascular", "segmentation", "synthesise")),
+            *("gadgets/datasets/test_perfusion_slices.py", "gadgets/datasets/test_streams.py"),
+            "gadgets/evaluation/image_tasks/test_segmentation.py",
+        ),
+        "nibabel": ("gadgets/datasets/labelled/*", "gadgets/multitasking/test_b1.py"),
         "distributed": ("gadgets/batch/*", "gadgets/cluster/*"),
         "pydicom": ("gadgets/exchange/*", "gadgets/cli/test_exchange.py"),
     }.items()
