@@ -75,3 +75,18 @@ def test_the_networks_change_is_told_by_ring() -> None:
 def test_one_map_has_no_others() -> None:
     found = map_statistics(a_disc()[:1], a_disc()[:1])
     assert not [name for name in found if "other" in name or "share" in name]
+
+
+def test_pixels_that_no_coil_saw_are_not_counted() -> None:
+    """Blanked aliases are no air that is darker than any, and blanked corners are not emptier than the air around."""
+    whole, blanked = a_disc(), a_disc()
+    blanked[:, :, : N // 8] = 0
+    first, second = (map_statistics(maps, maps) for maps in (whole, blanked))
+    assert second["brightness of 5 % of the pixels"] == pytest.approx(first["brightness of 5 % of the pixels"], abs=0.1)
+    assert second["energy in the corners"] == pytest.approx(first["energy in the corners"], abs=0.1)
+    share = np.mean(np.abs(blanked[0]) > 0)  # the body is the same, the image around it smaller
+    assert second["peakedness"] == pytest.approx(first["peakedness"] + np.log10(share), abs=0.01)
+    round_ = whole * (np.hypot(*(np.mgrid[:N, :N] - (N - 1) / 2)) < N / 2)
+    assert -4 < map_statistics(round_, round_)["energy in the corners"] < first["energy in the corners"] + 0.1
+    nothing = map_statistics(np.zeros_like(whole), np.zeros_like(whole))
+    assert all(np.isfinite(value) for value in nothing.values())
