@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 _SHRINKAGE = 0.2
 """Of correlations towards none: some hundred pairs tell thirty statistics' correlations to about that."""
 
+_OF_MANY_MAPS = "share of maps from"
+"""Statistics that a scan of few maps lacks: nothing is strange about that."""
+
 _DIGITS = 5
 
 
@@ -98,12 +101,15 @@ class Familiarity:
         Parameters
         ----------
         statistics : mapping of str to float
-            With all names.
+            With all names; a scan of few maps lacks shares of others, and is judged by what it has.
 
         Returns
         -------
         Verdict
         """
+        had = [name in statistics or not name.startswith(_OF_MANY_MAPS) for name in self.names]
+        if not all(had):
+            return self._among(np.array(had)).judge(statistics)
         row = np.array([statistics[name] for name in self.names])
         apart = (row - self.mean) / self.deviation
         most = int(np.argmax(np.abs(apart)))
@@ -114,6 +120,12 @@ class Familiarity:
     def _distance(self, row: NDArray) -> float:
         apart = (row - self.mean) / self.deviation
         return float(np.sqrt(max(float(apart @ self.precision @ apart), 0.0) / len(apart)))
+
+    def _among(self, had: NDArray[np.bool_]) -> "Familiarity":
+        """What is usual of some statistics, whatever the others are: a block of the correlation."""
+        names = tuple(name for name, has in zip(self.names, had, strict=True) if has)
+        precision = np.linalg.inv(np.linalg.inv(self.precision)[np.ix_(had, had)])
+        return Familiarity(names, self.mean[had], self.deviation[had], precision, self.threshold, self.pairs)
 
     def as_dict(self) -> dict[str, Any]:
         """As a model card keeps it: the lower triangle of the precision, in few digits."""

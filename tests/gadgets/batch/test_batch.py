@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_names_of_files_stay_with_the_owner(made: tuple[Batch, Results]) -> None
     assert private.stat().st_mode & 0o077 == 0
     for path in results.folder.rglob("*"):
         if path.is_file() and path != private:
-            content = path.read_bytes()
+            content = re.sub(rb'"data:[^"]*"', b"", path.read_bytes())  # letters of a picture may spell anything
             assert not any(name in content or name in path.name.encode() for name in (b"Doe", b"Roe", b"broken"))
 
 

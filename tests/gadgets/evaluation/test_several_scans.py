@@ -1,6 +1,7 @@
 """``malibu benchmark`` of several scans: a table of each, and one of all."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_command_prints_each_scan_and_all_and_goes_on_where_one_cannot_be_read(t
     )
     text = page.read_text()
     assert text.count("data:image/png") == 2
-    assert "Doe" not in text
+    assert "Doe" not in re.sub(r'"data:[^"]*"', "", text)  # letters of a picture may spell anything
     assert "esearch use only" in text
 
 

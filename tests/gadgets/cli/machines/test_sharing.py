@@ -28,6 +28,7 @@ def test_every_command_over_many_has_the_options(name: str) -> None:
 
 
 def test_several_workers_without_dask_name_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "distributed" else found(name))
     command = ["prepare-volumes", str(tmp_path), "--count", "1", "--shape", "8x9x10"]

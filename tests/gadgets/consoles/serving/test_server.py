@@ -96,6 +96,7 @@ def test_a_port_that_is_taken_is_told(scan: Scan) -> None:
 
 def test_replay_speaks_with_the_server(tmp_path: Path) -> None:
     """A user's file through the server is what it is without one; an error is what the server's log says."""
+    pytest.importorskip("torch")
     scan, here, there = tmp_path / "scan.h5", tmp_path / "here.h5", tmp_path / "there.h5"
     malibu("simulate-scan", scan, "--duration-s", "1.2", "--coils", "2")
     config = tmp_path / "quick.xml"

@@ -39,6 +39,7 @@ def test_each_figure_stands_in_its_column() -> None:
 
 
 def test_depths_are_read_in_each_segment_within_its_own_lumen(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
     along = np.arange(0, 60, 0.5)
     line = np.stack([along, np.full_like(along, 15.3), np.full_like(along, 14.8)], axis=1)
     vessel = Vessel(line, np.full(len(line), 3.0), (Stenosis(84, 0.6, 3.0),))

@@ -46,6 +46,7 @@ def test_the_fast_result_comes_first_and_the_slow_one_follows_in_series_of_its_o
 
 def test_the_next_scan_is_answered_while_admm_runs(short_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ADMM of the first scan never ends; the second scan's images come, and closing ends everything."""
+    pytest.importorskip("torch")
 
     def endless(encoded: Any, settings: Any, network: Any, clock: Any, watch: Any = None) -> Any:
         while settings.reconstruction == "admm":
@@ -69,6 +70,7 @@ def test_the_next_scan_is_answered_while_admm_runs(short_file: Path, monkeypatch
 
 
 def test_a_failing_follower_is_an_error_after_the_fast_images(short_file: Path) -> None:
+    pytest.importorskip("torch")
     messages = scan_messages(short_file, configuration(memory_gb="0.001", images="time_average"))
     with hosted(MultitaskingGadget()) as sock:
         sock.settimeout(60)

@@ -41,6 +41,21 @@ def test_what_is_far_in_their_correlation_alone_is_strange(usual: Familiarity) -
     assert usual.judge({"air": 5 + step[0], "edges": 5 - step[1], "streaks": 5.0}).is_strange
 
 
+def test_a_scan_of_few_maps_is_judged_by_what_it_has() -> None:
+    """As by what is learnt of these statistics alone, their correlations with the one that is lacking left out."""
+    renamed = [{"share of maps from 17" if name == "edges" else name: one[name] for name in NAMES} for one in some(300)]
+    subjects = [str(number % 10) for number in range(300)]
+    fewer = [{name: one[name] for name in ("air", "streaks")} for one in renamed]
+    whole, alone = Familiarity.of(renamed, subjects), Familiarity.of(fewer, subjects)
+    for one in (*fewer[:20], {"air": 9.0, "streaks": 5.0}):
+        found = whole.judge(one)
+        assert found.distance * whole.threshold == pytest.approx(alone.judge(one).distance * alone.threshold, rel=1e-6)
+    assert found.is_strange
+    assert found.reason.startswith("air is")
+    with pytest.raises(KeyError, match="streaks"):
+        whole.judge({"air": 5.0})
+
+
 def test_the_threshold_is_of_subjects_that_were_left_out() -> None:
     """One subject of ten is apart: what is learnt without it finds its pairs far away."""
     ordinary = Familiarity.of(some(200), [str(number % 10) for number in range(200)])
