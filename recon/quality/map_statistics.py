@@ -92,16 +92,16 @@ def _unevenness(energy: NDArray) -> dict[str, float]:
 def _brightness(magnitude: NDArray) -> dict[str, float]:
     """Of pixels that were seen: where coil maps are blanked, nothing was measured that could be strange."""
     seen = magnitude > 0 if magnitude.any() else np.ones_like(magnitude, dtype=bool)
-    darkest, *_, bright = quantiles = [float(np.quantile(magnitude[seen], share)) for share in (*_QUANTILES, _BRIGHT)]
+    bright, *quantiles = (float(np.quantile(magnitude[seen], share)) for share in (_BRIGHT, *_QUANTILES))
     found = {
         f"brightness of {100 * share:.0f} % of the pixels": _log(value, bright)
-        for share, value in zip(_QUANTILES, quantiles, strict=False)
+        for share, value in zip(_QUANTILES, quantiles, strict=True)
     }
     matrix = len(magnitude)
     own = np.arange(matrix) - (matrix - 1) / 2
     corners = seen & (np.hypot(own[:, None], own) > matrix / 2)
     energy = magnitude**2
-    in_corners = float(energy[corners].mean()) if corners.any() else darkest**2
+    in_corners = float(energy[corners].mean()) if corners.any() else quantiles[0] ** 2
     found["energy in the corners"] = _log(in_corners, float(energy[seen].mean()))
     found["peakedness"] = _log(float(np.mean(energy[seen] ** 2)), float(np.mean(energy[seen]) ** 2))
     return found
