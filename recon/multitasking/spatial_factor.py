@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recon.errors import DataError
 from recon.multitasking.settings import Settings
-from recon.spatial.admm import admm, noise_lambda, sample_variance
+from recon.spatial.admm import admm, noise_lambda
 from recon.spatial.back_projection import (
     SubspaceProblem,
     back_project,
@@ -145,7 +145,7 @@ def _by_network(
     if consistent or sees_data:
         data = _with_kernel(problem, settings, clock, adjoint_data)
     with clock.stage("network"):
-        given = (data.normal, data.adjoint, sample_variance(problem)) if sees_data and data else ()
+        given = (data.normal, data.adjoint, problem.sample_variance()) if sees_data and data else ()
         maps = _checked(network(initial, *given), initial, name_of(network))
     samples: list[NDArray] = []
     if settings.uncertainty_samples:
@@ -272,7 +272,7 @@ def _iterated(
     with clock.stage("ADMM"):
         progress, wanted = _log_progress(settings.iterations, watch), settings.admm
         if settings.relative_lambda is None:
-            penalty = noise_lambda(data.normal, data.adjoint, sample_variance(problem))
+            penalty = noise_lambda(data.normal, data.adjoint, problem.sample_variance())
             wanted = replace(wanted, relative_lambda=penalty)
         log.info("ADMM's penalty: relative_lambda %.2e", wanted.relative_lambda)
         maps = admm(data.normal, data.adjoint, initial, wanted, progress).spatial_factor

@@ -1,10 +1,14 @@
-"""Noise prewhitening."""
+"""Noise of readouts: prewhitening, and what spokes tell where no noise was measured."""
 
 import numpy as np
 import scipy.linalg
+import sigpy
 from numpy.typing import NDArray
 
 from recon.errors import DataError
+
+_RIM = 0.9
+"""Of the largest k-space radius: beyond, samples are mostly noise."""
 
 
 def prewhitening_matrix(noise: NDArray, dwell_ratio: float = 1.0) -> NDArray:
@@ -61,3 +65,23 @@ def apply_to_coils(matrix: NDArray, kspace: NDArray) -> NDArray:
     (readouts, coils_out, samples) complex64
     """
     return matrix @ kspace
+
+
+def rim_variance(kspace: NDArray, trajectory: NDArray) -> float:
+    """Tell the variance of a sample's noise from the ends of spokes, where no noise was measured.
+
+    Parameters
+    ----------
+    kspace : (coils, spokes, samples) complex64
+    trajectory : (spokes, samples, 2) float32
+
+    Returns
+    -------
+    float
+        Median of the power there, over that of an exponential distribution of unit mean, so that the coarse structures
+        of a body hardly count.
+    """
+    xp = sigpy.get_array_module(kspace)
+    radius = xp.hypot(trajectory[..., 0], trajectory[..., 1])
+    power = xp.abs(kspace[:, radius > _RIM * radius.max()]) ** 2
+    return float(xp.median(power)) / float(np.log(2))

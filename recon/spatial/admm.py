@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from sigpy import alg, linop
 
 from recon.errors import DataError
-from recon.spatial.back_projection import SubspaceProblem
 from recon.spatial.toeplitz import Circulant, ToeplitzNormal
 
 log = logging.getLogger(__name__)
@@ -22,9 +21,6 @@ WAVELET = "sym4"
 NOISE_FACTOR = 2.0
 """λ over the noise of a coefficient of ``E_Φᴴ d``. Of 0.35 to 9, scans of one image are best at 1.4, at an SNR of 8 and
 of 20, and `standard` scans at 1.8 to 3.7 [chosen between, on short axes and brains and `standard` seeds 1 and 2]."""
-
-_RIM = 0.9
-"""Of the largest k-space radius: beyond, samples are mostly noise."""
 
 
 @dataclass(frozen=True)
@@ -126,32 +122,6 @@ def noise_lambda(normal: ToeplitzNormal, adjoint_data: NDArray, noise_variance: 
     deviation = np.sqrt(noise_variance * float(normal.density.mean()))
     largest = float(sigpy.get_array_module(adjoint_data).abs(adjoint_data).max())
     return NOISE_FACTOR * deviation / max(largest, float(np.finfo(np.float32).tiny))
-
-
-def sample_variance(problem: SubspaceProblem) -> float:
-    """Variance of the noise of a complex sample: as it was measured, else what the ends of spokes tell."""
-    known = problem.noise_variance
-    return rim_variance(problem.kspace, problem.trajectory) if known is None else known
-
-
-def rim_variance(kspace: NDArray, trajectory: NDArray) -> float:
-    """Tell the variance of a sample's noise from the ends of spokes, where no noise was measured.
-
-    Parameters
-    ----------
-    kspace : (coils, spokes, samples) complex64
-    trajectory : (spokes, samples, 2) float32
-
-    Returns
-    -------
-    float
-        Median of the power there, over that of an exponential distribution of unit mean, so that the coarse structures
-        of a body hardly count.
-    """
-    xp = sigpy.get_array_module(kspace)
-    radius = xp.hypot(trajectory[..., 0], trajectory[..., 1])
-    power = xp.abs(kspace[:, radius > _RIM * radius.max()]) ** 2
-    return float(xp.median(power)) / float(np.log(2))
 
 
 def soft_threshold(values: NDArray, threshold: float) -> NDArray:

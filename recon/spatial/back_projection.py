@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sigpy import linop
 
 from recon.readouts.density import ramp_weights
+from recon.readouts.noise import rim_variance
 from recon.spatial.encoding import SubspaceNufft, back_projection, coil_encoding, lines_adjoint, normalisation
 from recon.spatial.fan import LineFan
 from recon.spatial.fold import Fold
@@ -59,6 +60,11 @@ class SubspaceProblem:
     def matrix(self) -> int:
         """N."""
         return int(self.coil_maps.shape[-1])
+
+    def sample_variance(self) -> float:
+        """Variance of the noise of a complex sample: as it was measured, else what the ends of spokes tell."""
+        known = self.noise_variance
+        return rim_variance(self.kspace, self.trajectory) if known is None else known
 
 
 def encoding(problem: SubspaceProblem) -> linop.Linop:

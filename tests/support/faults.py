@@ -55,8 +55,6 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
         ("lambda_ / rho)", "lambda_)"),
         ("np.sqrt(noise_variance * float(", "np.sqrt(noise_variance) * np.sqrt(noise_variance * float("),
         ("NOISE_FACTOR * deviation", "deviation"),
-        ("float(np.log(2))", "1.0"),
-        ("radius > _RIM * radius.max()", "radius < _RIM * radius.max()"),
         ("dual += sparse - z", "dual = sparse - z"),
         ("xp.maximum(magnitude - threshold, 0)", "xp.where(magnitude > threshold, magnitude, 0)"),
     ],
@@ -160,6 +158,8 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
         ("np.sqrt(dwell_ratio)", "dwell_ratio"),
         ("noise @ noise.conj().T", "noise @ noise.T"),
         ("(whitening *", "(whitening.conj().T *"),
+        ("float(np.log(2))", "1.0"),
+        ("radius > _RIM * radius.max()", "radius < _RIM * radius.max()"),
     ],
     "recon/readouts/coils.py": [
         ("[:, :virtual_coils].conj().T", "[:, :virtual_coils].T"),

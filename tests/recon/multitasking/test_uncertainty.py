@@ -8,8 +8,8 @@ import sigpy
 
 from recon.multitasking import Settings, estimate
 from recon.multitasking.uncertainty import frame_terms, kind_of_frames, t1_terms, variance, with_samples
+from recon.readouts.noise import rim_variance
 from recon.relaxometry.t1 import T1Map
-from recon.spatial.admm import rim_variance
 from recon.spatial.back_projection import back_project, back_project_and_adjoint, encoding, normal_operator
 from recon.spatial.consistency import enforce_data
 from recon.spatial.toeplitz import ToeplitzNormal

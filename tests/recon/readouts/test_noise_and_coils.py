@@ -10,9 +10,9 @@ from recon.readouts.coils import (
     over_coils,
     walsh_maps,
 )
-from recon.readouts.noise import apply_to_coils, prewhitening_matrix
+from recon.readouts.noise import apply_to_coils, prewhitening_matrix, rim_variance
 from tests.support.linear import complex_normal
-from tests.support.problems import smooth_maps
+from tests.support.problems import smooth_maps, some_problem
 
 
 def coloured(rng: np.random.Generator, coils: int, samples: int) -> np.ndarray:
@@ -143,3 +143,12 @@ def test_covariance_and_product_over_coils_are_those_of_all_readouts_at_once(rea
     product = over_coils(matrix, kspace, slice(2, -3))
     np.testing.assert_allclose(product, np.einsum("vc,rcs->vrs", matrix, wide[..., 2:-3]), atol=1e-5)
     assert product.flags.c_contiguous
+
+
+def test_ends_of_spokes_tell_the_noise() -> None:
+    problem = some_problem(32, 400, 3)
+    radius = np.hypot(*np.moveaxis(problem.trajectory, -1, 0))
+    rng = np.random.default_rng(2)
+    body = (300 * np.exp(-radius / 2)).astype(np.complex64)
+    noisy = body + np.float32(2) * complex_normal(rng, problem.kspace.shape)
+    assert rim_variance(noisy, problem.trajectory) == pytest.approx(8, rel=0.05)

@@ -7,7 +7,8 @@ import pytest
 import pywt
 
 from recon.multitasking import Settings, estimate
-from recon.spatial.admm import NOISE_FACTOR, admm, noise_lambda, rim_variance
+from recon.readouts.noise import rim_variance
+from recon.spatial.admm import NOISE_FACTOR, admm, noise_lambda
 from recon.spatial.back_projection import back_project_and_adjoint, normal_operator
 from recon.stages import StageClock
 from tests.support.linear import complex_normal
@@ -26,15 +27,6 @@ def test_penalty_is_twice_the_noise_of_a_wavelet_coefficient() -> None:
     expected = NOISE_FACTOR * np.sqrt(np.mean(powers)) / np.abs(adjoint).max()
     assert noise_lambda(normal, adjoint, 5.0) == pytest.approx(expected, rel=0.1)
     assert noise_lambda(normal, 3 * adjoint, 45.0) == pytest.approx(noise_lambda(normal, adjoint, 5.0), rel=1e-5)
-
-
-def test_ends_of_spokes_tell_the_noise() -> None:
-    problem = some_problem(32, 400, 3)
-    radius = np.hypot(*np.moveaxis(problem.trajectory, -1, 0))
-    rng = np.random.default_rng(2)
-    body = (300 * np.exp(-radius / 2)).astype(np.complex64)
-    noisy = body + np.float32(2) * complex_normal(rng, problem.kspace.shape)
-    assert rim_variance(noisy, problem.trajectory) == pytest.approx(8, rel=0.05)
 
 
 @pytest.mark.parametrize("known", [1.7, None])
