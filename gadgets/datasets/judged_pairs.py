@@ -106,12 +106,12 @@ def judged_pairs(
 def _answers(network: ArrayNetwork, maker: PairMaker, pair: MadePair, samples: int) -> list[NDArray]:
     """What the network says of a pair, then of its turned inputs, in host memory."""
     given = (maker.normal, pair.adjoint, pair.noise_variance) if network.sees_data else ()
-
     said = [network(pair.back_projection, *given)]
     if samples:
         said += turned_estimates(network, pair.back_projection, samples, *given)
-    answered = (corrected(*given[:2], maps).maps if given else maps for maps in said)
-    return [sigpy.to_device(maps, sigpy.cpu_device) for maps in answered]
+    if network.sees_data:
+        said = [corrected(maker.normal, pair.adjoint, maps).maps for maps in said]
+    return [sigpy.to_device(maps, sigpy.cpu_device) for maps in said]
 
 
 def _judged(

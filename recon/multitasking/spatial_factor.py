@@ -156,9 +156,9 @@ def _by_network(
         with clock.stage("data consistency"):
             weight, steps = settings.consistency_weight, settings.consistency_steps
             maps, *samples = (enforce_data(data.normal, data.adjoint, one, weight, steps) for one in (maps, *samples))
-    elif settings.residual_correction and given:
+    elif settings.residual_correction and sees_data and data:
         with clock.stage("residual correction"):
-            best, *others = (corrected(*given[:2], one, settings.clear_air) for one in (maps, *samples))
+            best, *others = (corrected(data.normal, data.adjoint, one, settings.clear_air) for one in (maps, *samples))
         maps, samples, said = best.maps, [one.maps for one in others], _said(best, settings.clear_air)
     method = f"{name_of(network)}{' with data consistency' if consistent else ''}"
     found = replace(

@@ -51,7 +51,7 @@ def estimates(
         given = made.back_projection, maker.normal, made.adjoint, made.noise_variance
         found[name] = open_network(shipped(weights), sigpy.cpu_device)(*given)
         if name == "unrolled":
-            found["unrolled, corrected"] = corrected(*given[1:3], found[name]).maps
+            found["unrolled, corrected"] = corrected(maker.normal, made.adjoint, found[name]).maps
         seconds[name] = time.perf_counter() - start
     if with_admm:
         start = time.perf_counter()
