@@ -110,7 +110,7 @@ def _answers(network: ArrayNetwork, maker: PairMaker, pair: MadePair, samples: i
     if samples:
         said += turned_estimates(network, pair.back_projection, samples, *given)
     if network.sees_data:
-        said = [corrected(maker.normal, pair.adjoint, maps).maps for maps in said]
+        said = [corrected(maker.normal, pair.adjoint, maps, pair.noise_variance).maps for maps in said]
     return [sigpy.to_device(maps, sigpy.cpu_device) for maps in said]
 
 

@@ -70,10 +70,11 @@ class SpatialFactor:
 
 @dataclass(frozen=True)
 class _Data:
-    """The data as far as U is concerned, on their device: E_Φᴴ E_Φ and E_Φᴴ d."""
+    """The data as far as U is concerned, on their device: E_Φᴴ E_Φ, E_Φᴴ d, and the noise of a sample of d."""
 
     normal: ToeplitzNormal
     adjoint: NDArray
+    noise_variance: float
 
 
 def estimate(
@@ -145,7 +146,7 @@ def _by_network(
     if consistent or sees_data:
         data = _with_kernel(problem, settings, clock, adjoint_data)
     with clock.stage("network"):
-        given = (data.normal, data.adjoint, problem.sample_variance()) if sees_data and data else ()
+        given = (data.normal, data.adjoint, data.noise_variance) if sees_data and data else ()
         maps = _checked(network(initial, *given), initial, name_of(network))
     samples: list[NDArray] = []
     if settings.uncertainty_samples:
@@ -158,7 +159,8 @@ def _by_network(
             maps, *samples = (enforce_data(data.normal, data.adjoint, one, weight, steps) for one in (maps, *samples))
     elif settings.residual_correction and sees_data and data:
         with clock.stage("residual correction"):
-            best, *others = (corrected(data.normal, data.adjoint, one, settings.clear_air) for one in (maps, *samples))
+            noise, clear = data.noise_variance, settings.clear_air
+            best, *others = (corrected(data.normal, data.adjoint, one, noise, clear) for one in (maps, *samples))
         maps, samples, said = best.maps, [one.maps for one in others], _said(best, settings.clear_air)
     method = f"{name_of(network)}{' with data consistency' if consistent else ''}"
     found = replace(
@@ -227,7 +229,7 @@ def turned_estimates(
 
 def _with_kernel(problem: SubspaceProblem, settings: Settings, clock: StageClock, adjoint_data: NDArray) -> _Data:
     with clock.stage("Toeplitz kernel"):
-        return _Data(normal_operator(problem, settings.memory_bytes), adjoint_data)
+        return _Data(normal_operator(problem, settings.memory_bytes), adjoint_data, problem.sample_variance())
 
 
 def _misfit(
@@ -272,7 +274,7 @@ def _iterated(
     with clock.stage("ADMM"):
         progress, wanted = _log_progress(settings.iterations, watch), settings.admm
         if settings.relative_lambda is None:
-            penalty = noise_lambda(data.normal, data.adjoint, problem.sample_variance())
+            penalty = noise_lambda(data.normal, data.adjoint, data.noise_variance)
             wanted = replace(wanted, relative_lambda=penalty)
         log.info("ADMM's penalty: relative_lambda %.2e", wanted.relative_lambda)
         maps = admm(data.normal, data.adjoint, initial, wanted, progress).spatial_factor

@@ -102,9 +102,7 @@ def sparsifier(shape: tuple[int, ...], name: str) -> linop.Linop:
 def noise_lambda(normal: ToeplitzNormal, adjoint_data: NDArray, noise_variance: float) -> float:
     """Find the penalty that takes away noise: :data:`NOISE_FACTOR` times the noise of a coefficient of ``E_Φᴴ d``.
 
-    Noise of the variance n in each sample has ``n D`` in ``E_Φᴴ d`` at each point of k-space, D being the sampling
-    density, and an orthonormal transform leaves its mean. So λ grows with the root of the number of spokes, while the
-    signal grows with their number.
+    So λ grows with the root of the number of spokes, while the signal grows with their number.
 
     Parameters
     ----------
@@ -119,9 +117,27 @@ def noise_lambda(normal: ToeplitzNormal, adjoint_data: NDArray, noise_variance: 
     float
         Over the largest magnitude of ``E_Φᴴ d``: what :class:`AdmmSettings` takes.
     """
-    deviation = np.sqrt(noise_variance * float(normal.density.mean()))
     largest = float(sigpy.get_array_module(adjoint_data).abs(adjoint_data).max())
-    return NOISE_FACTOR * deviation / max(largest, float(np.finfo(np.float32).tiny))
+    return NOISE_FACTOR * coefficient_noise(normal, noise_variance) / max(largest, float(np.finfo(np.float32).tiny))
+
+
+def coefficient_noise(normal: ToeplitzNormal, noise_variance: float) -> float:
+    """Standard deviation of the noise of a complex coefficient of ``Ψ E_Φᴴ d``, Ψ being orthonormal.
+
+    Noise of the variance n in each sample has ``n D`` in ``E_Φᴴ d`` at each point of k-space, D being the sampling
+    density, and an orthonormal transform leaves its mean.
+
+    Parameters
+    ----------
+    normal : ToeplitzNormal
+    noise_variance : float
+        n, of a complex sample.
+
+    Returns
+    -------
+    float
+    """
+    return float(np.sqrt(noise_variance * float(normal.density.mean())))
 
 
 def soft_threshold(values: NDArray, threshold: float) -> NDArray:

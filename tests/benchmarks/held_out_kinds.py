@@ -51,7 +51,8 @@ def estimates(
         given = made.back_projection, maker.normal, made.adjoint, made.noise_variance
         found[name] = open_network(shipped(weights), sigpy.cpu_device)(*given)
         if name == "unrolled":
-            found["unrolled, corrected"] = corrected(maker.normal, made.adjoint, found[name]).maps
+            given_back = corrected(maker.normal, made.adjoint, found[name], made.noise_variance)
+            found["unrolled, corrected"] = given_back.maps
         seconds[name] = time.perf_counter() - start
     if with_admm:
         start = time.perf_counter()

@@ -1,6 +1,6 @@
 """What the data say of a network's result: lost detail comes back, and air is cleared (docs/method/space.md)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sigpy
@@ -10,6 +10,7 @@ from scipy.ndimage import uniform_filter
 from recon.spatial.fourier import fft2, ifft2
 from recon.spatial.toeplitz import ToeplitzNormal
 from recon.spatial.trust.misfit import coil_energy
+from recon.spatial.trust.sparse_answer import LEAST_DENSITY, of_pixel_shape, sparse_answer
 
 _RINGS = 12
 """Of k-space, from its centre to where spokes end: enough points in each to tell a mean power."""
@@ -17,10 +18,6 @@ _RINGS = 12
 _NOISE_FACTOR = 2.0
 """Of the noise's power that is taken away: one would leave what fluctuates above the mean [chosen: with 2, `standard`
 seeds 1 and 2 keep their SSIM within 0.004, with 1 within 0.017]."""
-
-_LEAST_DENSITY = 0.1
-"""Of the mean sampling density: below it nothing was measured. The ends of dense spokes have 0.6 of it and more, what
-the circulant form leaks beyond them next to nothing."""
 
 _NEAR_PIXELS = 5
 """Width of the square whose mean power tells of a pixel. Single ones would leave holes in tissue hardly above noise."""
@@ -71,31 +68,35 @@ class Residual:
     noise: float
 
     @classmethod
-    def of(cls, normal: ToeplitzNormal, adjoint_data: NDArray, maps: NDArray) -> "Residual":
-        """Compute it, at the cost of one product with the normal operator.
+    def of(cls, normal: ToeplitzNormal, left: NDArray) -> "Residual":
+        """Transform it, and find what noise has of it.
 
         Parameters
         ----------
         normal : ToeplitzNormal
             E_Φᴴ E_Φ on ``(L, N, N)``.
-        adjoint_data : (L, N, N) complex64
-            E_Φᴴ d.
-        maps : (L, N, N) complex64
-            U.
+        left : (L, N, N) complex64
+            R.
 
         Returns
         -------
         Residual
         """
-        xp = sigpy.get_array_module(maps)
-        least = _LEAST_DENSITY * normal.density.mean()
+        xp = sigpy.get_array_module(left)
+        least = LEAST_DENSITY * normal.density.mean()
         density, rings = xp.maximum(normal.density, least), _rings(normal.density > least)
-        spectrum = fft2(adjoint_data - normal(maps)) / _points(maps)
+        spectrum = fft2(left) / _points(left)
         return cls(spectrum, density, rings, _noise(xp.abs(spectrum) ** 2 / density, rings))
 
 
-def corrected(normal: ToeplitzNormal, adjoint_data: NDArray, maps: NDArray, clear_air: bool = True) -> Correction:
+def corrected(
+    normal: ToeplitzNormal, adjoint_data: NDArray, maps: NDArray, noise_variance: float, clear_air: bool = True
+) -> Correction:
     """Give back what a network lost of the data, and clear what it drew where the data hold no more than noise.
+
+    First comes what few wavelets tell (:func:`recon.spatial.trust.sparse_answer.sparse_answer`), then what is left of
+    it by ring of k-space. Air is judged by what the data hold then, against the noise that the network's own residual
+    seems to have: misfit of a scan of few spokes counts as noise.
 
     Parameters
     ----------
@@ -105,18 +106,22 @@ def corrected(normal: ToeplitzNormal, adjoint_data: NDArray, maps: NDArray, clea
         E_Φᴴ d.
     maps : (L, N, N) complex64
         U; not changed.
+    noise_variance : float
+        Of a complex sample of d, as it was measured.
     clear_air : bool
 
     Returns
     -------
     Correction
     """
-    xp, residual = sigpy.get_array_module(maps), Residual.of(normal, adjoint_data, maps)
-    answer = answer_of(residual, maps)
-    total = maps + answer
-    share, air = _energy(answer) / max(_energy(maps), 1e-30), 0.0
+    xp, left = sigpy.get_array_module(maps), adjoint_data - normal(maps)
+    told = maps + sparse_answer(normal, left, maps, noise_variance)
+    residual = Residual.of(normal, adjoint_data - normal(told))
+    total = told + answer_of(residual, told)
+    share, air = _energy(total - maps) / max(_energy(maps), 1e-30), 0.0
     if clear_air:
-        power = evidence(residual, maps, coil_energy(normal))
+        noisy = replace(residual, noise=Residual.of(normal, left).noise)
+        power = evidence(noisy, told, coil_energy(normal))
         total *= xp.asarray(np.clip((power - _AIR) / (_SIGNAL - _AIR), 0, 1).astype(np.float32))
         air = float((power < _AIR).mean())
     return Correction(total, share, air)
@@ -126,9 +131,8 @@ def answer_of(residual: Residual, maps: NDArray) -> NDArray:
     """What a residual says beyond noise and the shape of a pixel.
 
     R is even by ring of k-space and basis map: what is more than noise leaves there was lost. Each ring of each map is
-    answered by ``w D⁻¹ R`` with Wiener's weight ``w = 1 - (2 n D + |(1 - b) D U|²) / |R|²``. A pixel is a mean over its
-    area, whose spectrum is ``b = sinc(k_x) sinc(k_y)`` times that of the point that E_Φ takes it for: so much of a
-    residual is no error.
+    answered by ``w D⁻¹ R`` with Wiener's weight ``w = 1 - (2 n D + |(1 - b) D U|²) / |R|²``: as much as the shape of a
+    pixel leaves (:func:`recon.spatial.trust.sparse_answer.of_pixel_shape`) is no error.
 
     Parameters
     ----------
@@ -142,9 +146,7 @@ def answer_of(residual: Residual, maps: NDArray) -> NDArray:
         To be added.
     """
     xp, density, rings = sigpy.get_array_module(maps), residual.density, residual.rings
-    expected = fft2(maps) * density / _points(maps)
-    along = xp.sinc(xp.fft.fftfreq(maps.shape[-1])).astype(xp.float32)
-    shape = xp.abs((1 - along[:, None] * along) * expected) ** 2
+    shape = xp.abs(of_pixel_shape(maps, density) / _points(maps)) ** 2
     found, of_shape = _by_ring(xp.abs(residual.spectrum) ** 2, rings), _by_ring(shape, rings)
     of_noise = residual.noise * _by_ring(density[None], rings)
     weight = xp.clip(1 - (_NOISE_FACTOR * of_noise + of_shape) / xp.maximum(found, 1e-30), 0, 1)

@@ -8,8 +8,9 @@ import pytest
 from recon.multitasking import Settings, estimate
 from recon.spatial.back_projection import back_project_and_adjoint, normal_operator
 from recon.spatial.consistency import enforce_data
-from recon.spatial.trust.correction import Residual, corrected, evidence
+from recon.spatial.trust.correction import Residual, answer_of, corrected, evidence
 from recon.spatial.trust.misfit import coil_energy
+from recon.spatial.trust.sparse_answer import sparse_answer
 from recon.stages import StageClock
 from tests.support.linear import complex_normal
 from tests.support.problems import some_problem
@@ -38,7 +39,8 @@ def noise(rng: np.random.Generator, deviation: float) -> np.ndarray:
 
 
 def answered(normal: object, adjoint: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    return corrected(normal, adjoint, maps, clear_air=False).maps
+    """Maps with the answer by rings."""
+    return maps + answer_of(Residual.of(normal, adjoint - normal(maps)), maps)
 
 
 def body(rng: np.random.Generator) -> np.ndarray:
@@ -89,6 +91,16 @@ def test_what_a_network_lost_comes_back_and_nothing_else() -> None:
     assert np.linalg.norm(in_ring(ours[1:] - shown[1:], *beyond)) < 0.1 * np.linalg.norm(
         in_ring(noise(np.random.default_rng(3), 1e-3)[1:], *beyond) / DENSITY[(RADIUS >= 0.25) & (RADIUS < 0.5)]
     )
+
+
+def test_rings_are_answered_where_wavelets_are_silent() -> None:
+    """With so much noise as is stated no wavelet is added; the rings know the noise that there is."""
+    rng = np.random.default_rng(22)
+    true = body(rng)
+    shown, adjoint = (0.7 * true).astype(np.complex64), Diagonal()(true) + noise(rng, 1e-3)
+    found = corrected(Diagonal(), adjoint, shown, 1e9, clear_air=False).maps
+    assert np.allclose(found, answered(Diagonal(), adjoint, shown), atol=1e-6 * np.abs(true).max())
+    assert np.linalg.norm(found - true) < 0.3 * np.linalg.norm(shown - true)
 
 
 def test_noise_is_not_given_back() -> None:
@@ -163,7 +175,7 @@ def test_networks_that_see_the_data_are_answered_unless_told_otherwise() -> None
     plain = solved(Dim(), residual_correction=False).maps
     assert np.array_equal(plain, initial / np.float32(2))
     found = solved(Dim(), uncertainty_samples=1)
-    best = corrected(normal, adjoint, plain).maps
+    best = corrected(normal, adjoint, plain, problem.sample_variance()).maps
     assert np.linalg.norm(best - plain) > 0.01 * np.linalg.norm(plain)
     for maps in (found.maps, *found.samples):
         assert np.allclose(maps, best, atol=1e-4 * np.abs(best).max())
@@ -191,6 +203,7 @@ def half_a_body(rng: np.random.Generator) -> np.ndarray:
 
 
 AIR = slice(4, -4), slice(28, -4)
+NOISE = 2 * 0.02**2  # of a complex sample
 
 
 def test_noise_has_an_evidence_of_one_and_what_is_drawn_on_it_is_cleared() -> None:
@@ -201,8 +214,8 @@ def test_noise_has_an_evidence_of_one_and_what_is_drawn_on_it_is_cleared() -> No
         adjoint = Diagonal()(true) + noise(rng, 0.02)
         drawn = true.copy()
         drawn[:, 30:34, 30:34] += np.complex64(0.05)  # an artefact of a network: the data do not know it
-        found = corrected(Diagonal(), adjoint, drawn)
-        residual = Residual.of(Diagonal(), adjoint, drawn)
+        found = corrected(Diagonal(), adjoint, drawn, NOISE)
+        residual = Residual.of(Diagonal(), adjoint - Diagonal()(drawn))
         power.append(evidence(residual, drawn, np.ones((N, N)))[AIR])
         cleared.append(np.mean(found.maps[0][AIR] == 0))
         near.append(np.linalg.norm(found.maps[:, 28:36, 28:36]) / np.linalg.norm(drawn[:, 28:36, 28:36]))
@@ -218,7 +231,7 @@ def test_evidence_is_what_loops_over_maps_give() -> None:
     true = half_a_body(rng)
     shown = (0.9 * true).astype(np.complex64)
     adjoint = Diagonal()(true) + noise(rng, 0.02)
-    residual = Residual.of(Diagonal(), adjoint, shown)
+    residual = Residual.of(Diagonal(), adjoint - Diagonal()(shown))
     density = np.maximum(DENSITY, 0.1 * DENSITY.mean()).astype(np.float64)
     window = np.where(RADIUS <= 0.5, np.cos(np.pi * np.minimum(RADIUS, 0.5)) ** 2, 0)
     left = adjoint.astype(np.complex128) - Diagonal()(shown)
@@ -244,14 +257,21 @@ def test_what_the_data_show_is_kept_whole_in_all_maps() -> None:
     true = lost.copy()
     true[0, 22:27, 34:39] += np.complex64(0.05)
     adjoint = Diagonal()(true) + noise(rng, 0.02)
-    power = evidence(Residual.of(Diagonal(), adjoint, lost), lost, np.ones((N, N)))
-    kept, cleared = corrected(Diagonal(), adjoint, lost, clear_air=False), corrected(Diagonal(), adjoint, lost)
+    left = adjoint - Diagonal()(lost)
+    told = lost + sparse_answer(Diagonal(), left, lost, NOISE)
+    residual = Residual.of(Diagonal(), adjoint - Diagonal()(told))
+    noisy = replace(residual, noise=Residual.of(Diagonal(), left).noise)
+    assert noisy.noise > 1.02 * residual.noise
+    power = evidence(noisy, told, np.ones((N, N)))
+    kept, cleared = (corrected(Diagonal(), adjoint, lost, NOISE, clear_air=clear) for clear in (False, True))
     assert (power[22:27, 34:39] > 4).all()
     assert np.array_equal(cleared.maps[:, power > 4], kept.maps[:, power > 4])
     assert not cleared.maps[:, power < 2].any()
     some = (power > 2) & (power < 4)
     assert np.allclose(cleared.maps[:, some], kept.maps[:, some] * ((power[some] - 2) / 2), rtol=1e-5)
     assert kept.air == 0
+    assert np.linalg.norm(told - lost) > 0.3 * np.linalg.norm(true - lost)
+    assert np.allclose(kept.maps, answered(Diagonal(), adjoint, told), atol=1e-6)
     assert kept.given_back == pytest.approx(np.sum(np.abs(kept.maps - lost) ** 2) / np.sum(np.abs(lost) ** 2), rel=1e-3)
 
 
@@ -266,7 +286,7 @@ def test_noise_of_real_operators_is_known_where_coils_see_little() -> None:
     flat[0] = 1e-6
     for _ in range(12):
         drawn = replace(dimmed, kspace=complex_normal(rng, problem.kspace.shape))
-        residual = Residual.of(normal, back_project_and_adjoint(drawn)[1], flat)
+        residual = Residual.of(normal, back_project_and_adjoint(drawn)[1] - normal(flat))
         found.append(evidence(residual, flat, coil_energy(normal)))
     halves = [float(np.mean(np.array(found)[:, rows])) for rows in (slice(0, 16), slice(16, 32))]
     assert halves == pytest.approx([1, 1], abs=0.35)
