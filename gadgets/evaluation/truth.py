@@ -128,7 +128,7 @@ def cine_quality(
     if gated is None or gated.gating.beats is None:
         return None, None
     bright = bright_blood_pulse(temporal, gated, parameters.bright_blood_ti_ms)
-    dark = dark_blood_pulse(temporal, gated, parameters.inflow, parameters.dark_blood_ti_ms)
+    dark = dark_blood_pulse(temporal, gated, parameters.settings().assumed_inflow, parameters.dark_blood_ti_ms)
     for pulse in (bright, dark):
         cells = Cells.of(np.arange(len(gated.tensor.cardiac)), gated.end_expiration, pulse)
         phi = gated.tensor.cells(cells.cardiac, cells.respiratory, cells.pulse).astype(np.float32)

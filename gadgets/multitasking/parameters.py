@@ -110,8 +110,8 @@ class MultitaskingParameters(TrustParameters):
     b1: Annotated[str, BeforeValidator(_path_as_text)] = Field(
         Settings.b1, min_length=1, description="true flip angle as a map: estimate, nominal, or the file of a B1 map"
     )
-    inflow: float = Field(
-        Settings.inflow, ge=0, le=1, description="share of fresh spins in flowing blood, for its T1; 0: none"
+    inflow: Annotated[float | None, BeforeValidator(lambda said: None if said == "estimate" else said)] = Field(
+        Settings.inflow, ge=0, le=1, description="share of fresh spins in flowing blood, or estimate; 0: none"
     )
     skip_inversions: int = Field(2, ge=0, le=65535, description="leading inversion periods to drop")
     reconstruction: Literal["unrolled", "mdcn", "backprojection", "admm"] = Field(

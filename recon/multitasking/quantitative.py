@@ -15,6 +15,7 @@ from recon.readouts.coils import over_coils
 from recon.readouts.trajectory import samples_within
 from recon.relaxometry.b1_map import B1Map
 from recon.relaxometry.first_inversion import fit_first_inversion
+from recon.relaxometry.fresh_share import fresh_share
 from recon.relaxometry.period_images import Period, PeriodImages, beyond
 from recon.relaxometry.t1 import T1Map, fit_t1
 from recon.spatial.back_projection import SubspaceProblem
@@ -254,7 +255,8 @@ def map_t1(
 ) -> T1Map | None:
     """Fit T1 at one state of motion, inside the body; None if no T1 map is wanted or possible.
 
-    What cannot be fitted is logged: it must not cost the other images.
+    The share of fresh spins in blood is that of the settings, else what the middle of the blood tells. What cannot be
+    fitted is logged: it must not cost the other images.
 
     Parameters
     ----------
@@ -277,11 +279,18 @@ def map_t1(
     coordinates = frames(spatial_factor, mixing)
     pulses, basis = _fitted_pulses(temporal, gated)
     body = body_mask(np.abs(time_average(spatial_factor, temporal.basis)))
+    given = coordinates, basis, pulses, gated.sequence, body, mixing.T @ mixing
     try:
-        return fit_t1(coordinates, basis, pulses, gated.sequence, body, mixing.T @ mixing, settings.inflow, b1)
+        found = fit_t1(*given, settings.assumed_inflow, b1)
     except DataError as error:
         log.warning("no T1 map: %s", error)
         return None
+    if settings.inflow is not None:
+        return found
+    averaged = frames(spatial_factor, gated.tensor.mean_recovery(gated.weights))
+    scale, flows = None if b1 is None else b1.scale, found.inflow > 0
+    share = fresh_share(averaged, basis, pulses, gated.sequence, flows, found.efficiency, scale)
+    return found if share is None else fit_t1(*given, share.value, b1, share.deviation)
 
 
 def _fitted_pulses(temporal: TemporalModel, gated: GatedTensor) -> tuple[NDArray, NDArray]:

@@ -126,6 +126,9 @@ def solve(
         before, given = estimated.back_projection, encoded.measured_b1
         b1 = find_b1(before, encoded.problem, encoded.temporal, settings, encoded.first, given)
         t1_map = map_t1(estimated.maps, encoded.temporal, settings, b1)
+        if t1_map is not None and settings.inflow is None:
+            said = "share of fresh spins in flowing blood: %.2f ± %.2f"
+            log.info(said, t1_map.share, t1_map.share_deviation)
     if t1_map is not None and estimated.samples:
         with clock.stage("uncertainty samples"):
             others = [map_t1(maps, encoded.temporal, settings, b1) for maps in estimated.samples]

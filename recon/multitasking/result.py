@@ -186,7 +186,7 @@ class Result:
             self._check_recovery()
         if dark_blood:
             efficiency = self.t1_map.efficiency if self.t1_map else None
-            pulse = dark_blood_pulse(self.temporal, gated, self.settings.inflow, ti_ms, efficiency)
+            pulse = dark_blood_pulse(self.temporal, gated, self.settings.assumed_inflow, ti_ms, efficiency)
         else:
             pulse = bright_blood_pulse(self.temporal, gated, ti_ms)
         state = gated.end_expiration if respiratory_bin is None else respiratory_bin

@@ -80,8 +80,8 @@ class Settings:
     b1 : {"estimate", "nominal"}
         Find B1 as a map from the first inversion, relative to ``flip_angle_scale``, or take that. A map that was given
         with the scan wins.
-    inflow : float
-        Share of fresh spins in flowing blood, for its T1; 0: none.
+    inflow : float or None
+        Share of fresh spins in flowing blood, for its T1; 0: none. None: one for all blood, as the middle of it tells.
     """
 
     temporal_model: Literal["tensor", "realtime", "static"] = "tensor"
@@ -120,7 +120,7 @@ class Settings:
     t1_respiratory_bin: int | None = None
     flip_angle_scale: float = 1.0
     b1: Literal["estimate", "nominal"] = "nominal"
-    inflow: float = INFLOW
+    inflow: float | None = INFLOW
 
     @property
     def tensor(self) -> TensorSettings:
@@ -142,6 +142,11 @@ class Settings:
         """What of this ADMM takes; its own default stands in for a penalty that the data's noise will tell."""
         known = {} if self.relative_lambda is None else {"relative_lambda": self.relative_lambda}
         return AdmmSettings(self.sparsity, iterations=self.iterations, cg_iterations=self.cg_iterations, **known)
+
+    @property
+    def assumed_inflow(self) -> float:
+        """Share of fresh spins in flowing blood before the scan tells it."""
+        return INFLOW if self.inflow is None else self.inflow
 
     @property
     def memory_bytes(self) -> int:

@@ -3,7 +3,8 @@
 Between inversions, tissue that stays in the slice relaxes with ``1/T1* = 1/T1 - ln(cos α)/TR`` towards its steady
 state. One recovery curve therefore tells amplitude, start and T1*, but never T1 and α apart: α must be known.
 Blood is a mixture: its fresh share saw the inversion but none of the pulses, and relaxes with T1; the rest is as above.
-The share and T1 can hardly be told apart either (1 % of noise in a curve makes 17 % in T1), so the share is given.
+The share and T1 can hardly be told apart in one voxel (1 % of noise in a curve makes 17 % in T1), so the share is given
+(:mod:`recon.relaxometry.fresh_share` finds it for all of the blood).
 """
 
 from dataclasses import dataclass
@@ -18,12 +19,13 @@ from recon.relaxometry.curve_fit import CurveModel, Estimate
 from recon.relaxometry.inversion_recovery import InversionRecovery
 
 INFLOW = 0.8
-"""Share of fresh spins in flowing blood unless it is given: the middle of what the simulator draws, 0.7 to 0.9."""
+"""Share of fresh spins in flowing blood unless it is known: the middle of what the simulator draws, 0.7 to 0.9."""
+
+INFLOW_DEVIATION = 0.06
+"""Standard deviation of that: 0.2 / sqrt(12), for any share from 0.7 to 0.9."""
 
 # Above this T1 in ms, fitted as tissue, a voxel may be flowing blood; blood is fitted near 5000.
 _LONGEST_TISSUE_T1_MS = 2600.0
-# Standard deviation of the share of fresh spins: 0.2 / sqrt(12), for any share from 0.7 to 0.9.
-_INFLOW_DEVIATION = 0.06
 # T1 in ms of what counts as tissue when the inversion's efficiency is found: blood does not.
 _TISSUE_T1_MS = (150.0, 1700.0)
 
@@ -42,6 +44,8 @@ class T1Map:
         Share of fresh spins.
     residual : (N, N) float32
         Norm of what the fit leaves over the norm of the curve.
+    share, share_deviation : float
+        Of fresh spins, as flowing blood was taken to have it, and its standard deviation.
     """
 
     t1_ms: NDArray[np.float32]
@@ -49,6 +53,8 @@ class T1Map:
     efficiency: float
     inflow: NDArray[np.float32]
     residual: NDArray[np.float32]
+    share: float = INFLOW
+    share_deviation: float = INFLOW_DEVIATION
 
 
 def fit_t1(
@@ -60,6 +66,7 @@ def fit_t1(
     noise_covariance: NDArray | None = None,
     inflow: float = INFLOW,
     b1: B1Map | None = None,
+    inflow_deviation: float = INFLOW_DEVIATION,
 ) -> T1Map:
     """Fit amplitude, T1 and the efficiency of the inversion; the last is then set to its median over the tissue.
 
@@ -84,6 +91,8 @@ def fit_t1(
         Share of fresh spins in flowing blood; 0 takes all voxels for tissue.
     b1 : B1Map, optional
         The true flip angle over that of the sequence; 1 if not given.
+    inflow_deviation : float
+        Standard deviation of that share.
 
     Returns
     -------
@@ -106,7 +115,7 @@ def fit_t1(
     covariance = found.triangle @ shape @ found.triangle.T
     noise = _noise_level(found.imaginary_energy + found.estimate.residual**2, covariance, mask)
     deviation = np.zeros(len(noise))
-    for model, rows, unsure in ((found.tissue, ~found.flows, 0.0), (found.blood, found.flows, _INFLOW_DEVIATION)):
+    for model, rows, unsure in ((found.tissue, ~found.flows, 0.0), (found.blood, found.flows, inflow_deviation)):
         some = found.estimate.at(rows)
         deviation[rows] = model.t1_deviation(some, covariance, noise[rows])
         if unsure:
@@ -123,7 +132,8 @@ def fit_t1(
         return image
 
     fresh = np.where(found.flows, inflow, 0.0)
-    return T1Map(drawn(best.t1_ms), drawn(deviation), found.efficiency, drawn(fresh), drawn(misfit))
+    images = drawn(best.t1_ms), drawn(deviation), found.efficiency, drawn(fresh), drawn(misfit)
+    return T1Map(*images, inflow, inflow_deviation)
 
 
 @dataclass(frozen=True)

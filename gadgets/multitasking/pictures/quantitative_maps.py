@@ -31,6 +31,7 @@ def _milliseconds(result: "Result", values: str, role: str, width_ms: int, color
     flip_angle_deg = result.gated.sequence.flip_angle_deg
     meta = {
         "InversionEfficiency": f"{result.t1_map.efficiency:.4g}",
+        "MalibuFreshShare": f"{result.t1_map.share:.4g}",
         "TrueFlipAngleDeg": f"{flip_angle_deg:.6g}",
     }
     if result.b1 is not None:

@@ -62,8 +62,9 @@ def _how_to_read(result: "Result", choices: Choices) -> dict[str, Any]:
     if not gated.recovers:
         return meta | {"TensorBrightBloodPulse": 0}
     cardiac, respiratory = t1_state(gated, settings.t1_cardiac_bin, settings.t1_respiratory_bin)
-    efficiency = result.t1_map.efficiency if result.t1_map else None
-    dark = dark_blood_pulse(result.temporal, gated, settings.inflow, choices.dark_blood_ti_ms, efficiency)
+    t1_map = result.t1_map
+    efficiency = t1_map.efficiency if t1_map else None
+    dark = dark_blood_pulse(result.temporal, gated, settings.assumed_inflow, choices.dark_blood_ti_ms, efficiency)
     return meta | {
         "TensorDelayMs": f"{sequence.delay_ms:.9g}",
         "TensorPulses": sequence.pulses,
@@ -71,7 +72,7 @@ def _how_to_read(result: "Result", choices: Choices) -> dict[str, Any]:
         "TensorDarkBloodPulse": dark,
         "TensorT1CardiacBin": cardiac,
         "TensorT1RespiratoryBin": respiratory,
-        "TensorInflow": f"{settings.inflow:.6g}",
+        "TensorInflow": f"{t1_map.share if t1_map else settings.assumed_inflow:.6g}",
     }
 
 
