@@ -40,6 +40,8 @@ class ScanHeader:
         Noise bandwidth of the receiver; 1 where the header does not say.
     trajectory : str
         The header's name for the trajectory.
+    field_t : float or None
+        Of the magnet; None where the header does not say.
     """
 
     matrix: int
@@ -52,6 +54,7 @@ class ScanHeader:
     flip_angle_deg: tuple[float, ...]
     relative_noise_bandwidth: float
     trajectory: str
+    field_t: float | None = None
 
 
 def parse_header(xml: bytes | str) -> Any:
@@ -128,7 +131,7 @@ def read_header(
     recon_matrix = int(size.x) if fits or matrix is None else matrix
     _check_matrix("reconSpace", recon_matrix)
     _check_matrix("encodedSpace", int(encoded.matrixSize.x))
-    sequence = header.sequenceParameters
+    sequence, system = header.sequenceParameters, header.acquisitionSystemInformation
     return ScanHeader(
         matrix=recon_matrix,
         encoded_matrix=int(encoded.matrixSize.x),
@@ -140,6 +143,7 @@ def read_header(
         flip_angle_deg=_all(sequence.flipAngle_deg) if sequence else (),
         relative_noise_bandwidth=relative_noise_bandwidth(header),
         trajectory=str(getattr(encoding.trajectory, "value", encoding.trajectory)),
+        field_t=system.systemFieldStrength_T if system else None,
     )
 
 

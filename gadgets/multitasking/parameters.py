@@ -111,7 +111,7 @@ class MultitaskingParameters(TrustParameters):
         Settings.b1, min_length=1, description="true flip angle as a map: estimate, nominal, or the file of a B1 map"
     )
     inflow: Annotated[float | None, BeforeValidator(lambda said: None if said == "estimate" else said)] = Field(
-        Settings.inflow, ge=0, le=1, description="share of fresh spins in flowing blood, or estimate; 0: none"
+        Settings.inflow, ge=0, le=1, description="share of fresh spins in blood (0: none), or estimate: one T1 for all"
     )
     skip_inversions: int = Field(2, ge=0, le=65535, description="leading inversion periods to drop")
     reconstruction: Literal["unrolled", "mdcn", "backprojection", "admm"] = Field(

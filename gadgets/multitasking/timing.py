@@ -156,7 +156,7 @@ def sequence_of(header: ScanHeader, parameters: MultitaskingParameters, spacing:
             except DataError:
                 if name == "tr_ms" or parameters.temporal_model == "tensor":
                     raise  # the other models need neither TI nor flip angle
-    return Sequence(**values, inverts=inverts)
+    return Sequence(**values, inverts=inverts, field_t=header.field_t)
 
 
 def log_passed_over(header: ScanHeader, parameters: MultitaskingParameters) -> None:

@@ -14,9 +14,9 @@ from recon.multitasking.settings import Settings
 from recon.readouts.coils import over_coils
 from recon.readouts.trajectory import samples_within
 from recon.relaxometry.b1_map import B1Map
+from recon.relaxometry.blood_t1 import RecoveryCurves, expected_blood_t1_ms, with_common_blood
 from recon.relaxometry.first_inversion import fit_first_inversion
-from recon.relaxometry.fresh_share import fresh_share
-from recon.relaxometry.period_images import Period, PeriodImages, beyond
+from recon.relaxometry.period_images import Period, PeriodImages, beyond, centre_of, coarser
 from recon.relaxometry.t1 import T1Map, fit_t1
 from recon.spatial.back_projection import SubspaceProblem
 from recon.spatial.encoding import SubspaceNufft, coil_encoding
@@ -175,7 +175,7 @@ def _estimated(
 ) -> B1Map:
     matrix, coarse = back_projection.shape[-1], first.problem.matrix
     mixing = gated.tensor.mean_recovery(gated.weights.at(temporal.kept))
-    periodic = _coarser(frames(back_projection, mixing), coarse)
+    periodic = coarser(frames(back_projection, mixing), coarse)
     later = _later_periods(problem, temporal, gated, first.problem)
     if len(later) < _LEAST_LATER:
         raise DataError(f"{len(later)} full inversion periods follow the first; at least {_LEAST_LATER} are needed")
@@ -184,9 +184,9 @@ def _estimated(
     resolved = np.zeros((coarse, coarse), dtype=bool)
     resolved[::spacing, ::spacing] = body[::step, ::step][::spacing, ::spacing]
     images = PeriodImages(
-        periodic=_centre_of(periodic),
-        transient=_centre_of(beyond(_period(first.problem), periodic)),
-        later=_centre_of(np.stack([beyond(period, periodic) for period in later])),
+        periodic=centre_of(periodic, CENTRE_CYCLES),
+        transient=centre_of(beyond(_period(first.problem), periodic), CENTRE_CYCLES),
+        later=centre_of(np.stack([beyond(period, periodic) for period in later]), CENTRE_CYCLES),
         averaged=len(np.unique(temporal.imaging.inversion[temporal.kept])),
         basis=basis,
         pulses=pulses,
@@ -202,26 +202,6 @@ def _estimated(
         found.misfit,
     )
     return found.b1
-
-
-def _coarser(images: NDArray, matrix: int) -> NDArray:
-    """The centre of k-space of images as images on a coarser grid: the same data within that centre."""
-    if matrix == images.shape[-1]:
-        return images
-    kspace = sigpy.resize(sigpy.fft(images, axes=(-2, -1)), (len(images), matrix, matrix))
-    return sigpy.ifft(kspace, axes=(-2, -1)).astype(np.complex64)
-
-
-def _centre_of(images: NDArray) -> NDArray:
-    """What a period resolves of images: the disc of k-space in which B1 is sought, tapered.
-
-    With a sharp edge, voxels beside another tissue hold up to some per cent of it with a negative sign, which no
-    mixture of tissues has: fat beside muscle tells a B1 that is 3 to 5 % too low.
-    """
-    k = np.arange(images.shape[-1]) - images.shape[-1] // 2
-    radius = np.minimum(np.hypot(k[:, None], k[None, :]) / CENTRE_CYCLES, 1)
-    taper = np.cos(0.5 * np.pi * radius) ** 2
-    return sigpy.ifft(sigpy.fft(images, axes=(-2, -1)) * taper, axes=(-2, -1)).astype(np.complex64)
 
 
 def _period(problem: SubspaceProblem) -> Period:
@@ -251,12 +231,16 @@ def _later_periods(
 
 
 def map_t1(
-    spatial_factor: NDArray, temporal: TemporalModel, settings: Settings, b1: B1Map | None = None
+    spatial_factor: NDArray,
+    temporal: TemporalModel,
+    settings: Settings,
+    b1: B1Map | None = None,
+    field_t: float | None = None,
 ) -> T1Map | None:
     """Fit T1 at one state of motion, inside the body; None if no T1 map is wanted or possible.
 
-    The share of fresh spins in blood is that of the settings, else what the middle of the blood tells. What cannot be
-    fitted is logged: it must not cost the other images.
+    The share of fresh spins in blood is that of the settings; else all blood has one T1. What cannot be fitted is
+    logged: it must not cost the other images.
 
     Parameters
     ----------
@@ -266,6 +250,8 @@ def map_t1(
     settings : Settings
     b1 : B1Map, optional
         By default the settings' scale holds everywhere.
+    field_t : float, optional
+        Of the magnet, by which T1 of blood is expected.
 
     Returns
     -------
@@ -279,18 +265,20 @@ def map_t1(
     coordinates = frames(spatial_factor, mixing)
     pulses, basis = _fitted_pulses(temporal, gated)
     body = body_mask(np.abs(time_average(spatial_factor, temporal.basis)))
-    given = coordinates, basis, pulses, gated.sequence, body, mixing.T @ mixing
+    shape, sequence = mixing.T @ mixing, gated.sequence
     try:
-        found = fit_t1(*given, settings.assumed_inflow, b1)
+        found = fit_t1(coordinates, basis, pulses, sequence, body, shape, settings.assumed_inflow, b1)
     except DataError as error:
         log.warning("no T1 map: %s", error)
         return None
     if settings.inflow is not None:
         return found
-    averaged = frames(spatial_factor, gated.tensor.mean_recovery(gated.weights))
-    scale, flows = None if b1 is None else b1.scale, found.inflow > 0
-    share = fresh_share(averaged, basis, pulses, gated.sequence, flows, found.efficiency, scale)
-    return found if share is None else fit_t1(*given, share.value, b1, share.deviation)
+    averaged, scale = (
+        frames(spatial_factor, gated.tensor.mean_recovery(gated.weights)),
+        None if b1 is None else b1.scale,
+    )
+    curves = RecoveryCurves(basis, pulses, sequence)
+    return with_common_blood(found, coordinates, averaged, curves, expected_blood_t1_ms(field_t), scale)
 
 
 def _fitted_pulses(temporal: TemporalModel, gated: GatedTensor) -> tuple[NDArray, NDArray]:

@@ -19,6 +19,7 @@ from recon.multitasking.uncertainty import with_samples
 from recon.readouts.coils import coil_covariance, compression_matrix, estimate_maps, over_coils
 from recon.readouts.noise import prewhitening_matrix
 from recon.readouts.trajectory import samples_within, unaliased
+from recon.relaxometry.t1 import CommonT1, T1Map
 from recon.spatial.back_projection import SubspaceProblem, time_averaged_coil_images
 from recon.spatial.nufft import choose_backend
 from recon.spatial.plans import kept_fan
@@ -46,6 +47,8 @@ class EncodedScan:
     first : FirstPeriod or None
         The scan's first inversion period, where it tells B1.
     measured_b1 : (N, N) float array or None
+    field_t : float or None
+        Of the magnet; None where nobody said.
     """
 
     problem: SubspaceProblem
@@ -55,6 +58,7 @@ class EncodedScan:
     prewhitened: bool
     first: FirstPeriod | None = None
     measured_b1: NDArray | None = None
+    field_t: float | None = None
 
 
 def reconstruct(
@@ -125,13 +129,13 @@ def solve(
     with clock.stage("T1 map"):
         before, given = estimated.back_projection, encoded.measured_b1
         b1 = find_b1(before, encoded.problem, encoded.temporal, settings, encoded.first, given)
-        t1_map = map_t1(estimated.maps, encoded.temporal, settings, b1)
-        if t1_map is not None and settings.inflow is None:
-            said = "share of fresh spins in flowing blood: %.2f ± %.2f"
-            log.info(said, t1_map.share, t1_map.share_deviation)
+        known = encoded.temporal, settings, b1, encoded.field_t
+        t1_map = map_t1(estimated.maps, *known)
+        if t1_map is not None and t1_map.blood is not None:
+            _say_blood(t1_map, t1_map.blood)
     if t1_map is not None and estimated.samples:
         with clock.stage("uncertainty samples"):
-            others = [map_t1(maps, encoded.temporal, settings, b1) for maps in estimated.samples]
+            others = [map_t1(maps, *known) for maps in estimated.samples]
             t1_map = with_samples(t1_map, others, estimated.error_model)
     return Result(
         spatial_factor=estimated.maps,
@@ -150,6 +154,14 @@ def solve(
         samples=estimated.samples,
         error_model=estimated.error_model,
         misfit=estimated.misfit,
+    )
+
+
+def _say_blood(t1_map: T1Map, blood: CommonT1) -> None:
+    told = f"by {blood.voxels} of its voxels" if blood.voxels else "as is expected of it: none lies far from a wall"
+    log.info(
+        "T1 of all flowing blood: %.0f ± %.0f ms, %s; share of fresh spins: %.2f in the median",
+        *(blood.t1_ms, blood.t1_ms * blood.deviation, told, t1_map.share),
     )
 
 
@@ -221,7 +233,9 @@ def encode(
     first = None
     if scan.leading is not None and settings.b1 == "estimate" and scan.b1 is None:
         first = first_period(scan, gradients.correct(scan.leading.trajectory), to_coils, coil_maps, temporal)
-    return EncodedScan(problem, temporal, to_coils, gradients, scan.noise is not None, first, scan.b1)
+    return EncodedScan(
+        problem, temporal, to_coils, gradients, scan.noise is not None, first, scan.b1, scan.sequence.field_t
+    )
 
 
 def _blank_aliases(coil_maps: NDArray, trajectory: NDArray) -> None:

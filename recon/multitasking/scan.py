@@ -36,12 +36,15 @@ class Sequence:
         Nominal flip angle.
     inverts : bool or None
         False if the sequence is said to have no inversions; None: the timeline tells.
+    field_t : float or None
+        Of the magnet.
     """
 
     tr_ms: float | None
     ti_ms: float | None = None
     flip_angle_deg: float | None = None
     inverts: bool | None = None
+    field_t: float | None = None
 
     @property
     def known_tr_ms(self) -> float:

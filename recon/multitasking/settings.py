@@ -81,7 +81,7 @@ class Settings:
         Find B1 as a map from the first inversion, relative to ``flip_angle_scale``, or take that. A map that was given
         with the scan wins.
     inflow : float or None
-        Share of fresh spins in flowing blood, for its T1; 0: none. None: one for all blood, as the middle of it tells.
+        Share of fresh spins in flowing blood, for its T1; 0: none. None: all blood has one T1, and each voxel a share.
     """
 
     temporal_model: Literal["tensor", "realtime", "static"] = "tensor"
@@ -120,7 +120,7 @@ class Settings:
     t1_respiratory_bin: int | None = None
     flip_angle_scale: float = 1.0
     b1: Literal["estimate", "nominal"] = "nominal"
-    inflow: float | None = INFLOW
+    inflow: float | None = None
 
     @property
     def tensor(self) -> TensorSettings:
@@ -145,7 +145,7 @@ class Settings:
 
     @property
     def assumed_inflow(self) -> float:
-        """Share of fresh spins in flowing blood before the scan tells it."""
+        """Share of fresh spins in flowing blood, by which it is told from tissue and its signal is nulled."""
         return INFLOW if self.inflow is None else self.inflow
 
     @property

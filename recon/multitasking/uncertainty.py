@@ -153,7 +153,7 @@ def frame_deviation(result: Result, phi: NDArray) -> NDArray[np.float32]:
 
 
 def with_samples(t1_map: T1Map, others: Sequence[T1Map | None], error_model: Mapping[str, float]) -> T1Map:
-    """Let the deviation of T1 know of the samples.
+    """Let the deviation of T1 know of the samples; that of blood whose T1 was told as a whole stays.
 
     Parameters
     ----------
@@ -168,7 +168,9 @@ def with_samples(t1_map: T1Map, others: Sequence[T1Map | None], error_model: Map
     """
     spread = t1_spread(t1_map.t1_ms, [one.t1_ms for one in others if one is not None])
     terms = t1_terms(t1_map.t1_ms, t1_map.uncertainty_ms, spread)
-    return replace(t1_map, uncertainty_ms=np.sqrt(variance(terms, "t1", error_model)).astype(np.float32))
+    deviation = np.sqrt(variance(terms, "t1", error_model)).astype(np.float32)
+    # the error model knows of fits voxel by voxel alone
+    return replace(t1_map, uncertainty_ms=np.where(t1_map.is_common, t1_map.uncertainty_ms, deviation))
 
 
 def _near(squares: NDArray) -> NDArray:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import sigpy
 from numpy.typing import NDArray
 from sigpy import alg
 
@@ -84,3 +85,43 @@ def beyond(period: Period, periodic: NDArray) -> NDArray:
     while not solver.done():
         solver.update()
     return image
+
+
+def coarser(images: NDArray, matrix: int) -> NDArray:
+    """The centre of k-space of images as images on a coarser grid: the same data within that centre.
+
+    Parameters
+    ----------
+    images : (n, N, N) complex64
+    matrix : int
+
+    Returns
+    -------
+    (n, matrix, matrix) complex64
+    """
+    if matrix == images.shape[-1]:
+        return images
+    kspace = sigpy.resize(sigpy.fft(images, axes=(-2, -1)), (len(images), matrix, matrix))
+    return sigpy.ifft(kspace, axes=(-2, -1)).astype(np.complex64)
+
+
+def centre_of(images: NDArray, cycles: float) -> NDArray:
+    """What a period resolves of images: a disc of k-space, tapered.
+
+    With a sharp edge, voxels beside another tissue hold up to some per cent of it with a negative sign, which no
+    mixture of tissues has: fat beside muscle tells a B1 that is 3 to 5 % too low.
+
+    Parameters
+    ----------
+    images : (..., N, N) complex64
+    cycles : float
+        Radius of the disc, per field of view.
+
+    Returns
+    -------
+    (..., N, N) complex64
+    """
+    k = np.arange(images.shape[-1]) - images.shape[-1] // 2
+    radius = np.minimum(np.hypot(k[:, None], k[None, :]) / cycles, 1)
+    taper = np.cos(0.5 * np.pi * radius) ** 2
+    return sigpy.ifft(sigpy.fft(images, axes=(-2, -1)) * taper, axes=(-2, -1)).astype(np.complex64)

@@ -3,8 +3,8 @@
 Between inversions, tissue that stays in the slice relaxes with ``1/T1* = 1/T1 - ln(cos α)/TR`` towards its steady
 state. One recovery curve therefore tells amplitude, start and T1*, but never T1 and α apart: α must be known.
 Blood is a mixture: its fresh share saw the inversion but none of the pulses, and relaxes with T1; the rest is as above.
-The share and T1 can hardly be told apart in one voxel (1 % of noise in a curve makes 17 % in T1), so the share is given
-(:mod:`recon.relaxometry.fresh_share` finds it for all of the blood).
+The share and T1 can hardly be told apart in one voxel (1 % of noise in a curve makes 17 % in T1), so here the share is
+given; :mod:`recon.relaxometry.blood_t1` gives all blood one T1 instead.
 """
 
 from dataclasses import dataclass
@@ -31,6 +31,24 @@ _TISSUE_T1_MS = (150.0, 1700.0)
 
 
 @dataclass(frozen=True)
+class CommonT1:
+    """T1 that all flowing blood was taken to have.
+
+    Attributes
+    ----------
+    t1_ms : float
+    deviation : float
+        Its standard deviation, relative to it.
+    voxels : int
+        That told it; with none, it is what is expected of blood.
+    """
+
+    t1_ms: float
+    deviation: float
+    voxels: int
+
+
+@dataclass(frozen=True)
 class T1Map:
     """Result of a fit; zero outside the mask.
 
@@ -44,8 +62,10 @@ class T1Map:
         Share of fresh spins.
     residual : (N, N) float32
         Norm of what the fit leaves over the norm of the curve.
-    share, share_deviation : float
-        Of fresh spins, as flowing blood was taken to have it, and its standard deviation.
+    share : float
+        Of fresh spins in flowing blood: as given, or the median of what its voxels tell.
+    blood : CommonT1 or None
+        None where blood's share of fresh spins was given, and its T1 fitted voxel by voxel.
     """
 
     t1_ms: NDArray[np.float32]
@@ -54,7 +74,12 @@ class T1Map:
     inflow: NDArray[np.float32]
     residual: NDArray[np.float32]
     share: float = INFLOW
-    share_deviation: float = INFLOW_DEVIATION
+    blood: CommonT1 | None = None
+
+    @property
+    def is_common(self) -> NDArray[np.bool_]:
+        """Voxels (N, N) that were given the T1 of all blood."""
+        return np.zeros(self.t1_ms.shape, bool) if self.blood is None else self.t1_ms == np.float32(self.blood.t1_ms)
 
 
 def fit_t1(
@@ -66,7 +91,6 @@ def fit_t1(
     noise_covariance: NDArray | None = None,
     inflow: float = INFLOW,
     b1: B1Map | None = None,
-    inflow_deviation: float = INFLOW_DEVIATION,
 ) -> T1Map:
     """Fit amplitude, T1 and the efficiency of the inversion; the last is then set to its median over the tissue.
 
@@ -91,8 +115,6 @@ def fit_t1(
         Share of fresh spins in flowing blood; 0 takes all voxels for tissue.
     b1 : B1Map, optional
         The true flip angle over that of the sequence; 1 if not given.
-    inflow_deviation : float
-        Standard deviation of that share.
 
     Returns
     -------
@@ -115,7 +137,7 @@ def fit_t1(
     covariance = found.triangle @ shape @ found.triangle.T
     noise = _noise_level(found.imaginary_energy + found.estimate.residual**2, covariance, mask)
     deviation = np.zeros(len(noise))
-    for model, rows, unsure in ((found.tissue, ~found.flows, 0.0), (found.blood, found.flows, inflow_deviation)):
+    for model, rows, unsure in ((found.tissue, ~found.flows, 0.0), (found.blood, found.flows, INFLOW_DEVIATION)):
         some = found.estimate.at(rows)
         deviation[rows] = model.t1_deviation(some, covariance, noise[rows])
         if unsure:
@@ -133,7 +155,7 @@ def fit_t1(
 
     fresh = np.where(found.flows, inflow, 0.0)
     images = drawn(best.t1_ms), drawn(deviation), found.efficiency, drawn(fresh), drawn(misfit)
-    return T1Map(*images, inflow, inflow_deviation)
+    return T1Map(*images, inflow)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ RECON = {
     "recon/spatial/toeplitz.py": _tests("spatial", "toeplitz"),
     "recon/relaxometry/inversion_recovery.py": _tests("relaxometry", "inversion_recovery"),
     "recon/relaxometry/t1.py": _tests("relaxometry", "t1"),
-    "recon/relaxometry/fresh_share.py": _tests("relaxometry", "fresh_share"),
+    "recon/relaxometry/blood_t1.py": _tests("relaxometry", "blood_t1"),
     "recon/relaxometry/curve_fit.py": _tests("relaxometry", "t1", "first_inversion"),
     "recon/relaxometry/period_images.py": _tests("relaxometry", "period_images"),
     "recon/relaxometry/pool_mixtures.py": _tests("relaxometry", "pool_mixtures"),

@@ -18,8 +18,8 @@ _TRUST = {
         "T1 needs the true flip angle: 10 % of error in it are 30 % in the T1 of myocardium. Set the flip angle scale "
         "from a B1 map where there is one.",
         "T1 needs the true TR and TI. Some headers state the TR of a whole segment; set TR and TI then.",
-        "T1 of flowing blood rests on an assumed share of fresh spins, or, with inflow=estimate, on one share for all "
-        "blood that the scan tells. Series 10 is the standard deviation of T1.",
+        "All flowing blood is given one T1, by its curves and by what is published; chambers are not told apart. "
+        "Series 10 is the standard deviation of T1.",
         "A series that the scan does not resolve, such as a cine without a heartbeat that was found, is left out, and "
         "the log says so.",
         "Figures of merit were measured on simulated scans, and on one real heart. See docs/figures.md of malibu.",

@@ -34,6 +34,9 @@ def _milliseconds(result: "Result", values: str, role: str, width_ms: int, color
         "MalibuFreshShare": f"{result.t1_map.share:.4g}",
         "TrueFlipAngleDeg": f"{flip_angle_deg:.6g}",
     }
+    if (blood := result.t1_map.blood) is not None:
+        meta["MalibuBloodT1Ms"] = f"{blood.t1_ms:.0f}"
+        meta["MalibuBloodT1DeviationMs"] = f"{blood.t1_ms * blood.deviation:.0f}"
     if result.b1 is not None:
         in_body = float(np.median(result.b1.scale[result.t1_map.t1_ms > 0]))
         meta |= {"TrueFlipAngleDeg": f"{in_body * flip_angle_deg:.6g}", "MalibuB1Source": result.b1.source}

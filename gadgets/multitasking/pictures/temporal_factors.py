@@ -65,6 +65,8 @@ def _how_to_read(result: "Result", choices: Choices) -> dict[str, Any]:
     t1_map = result.t1_map
     efficiency = t1_map.efficiency if t1_map else None
     dark = dark_blood_pulse(result.temporal, gated, settings.assumed_inflow, choices.dark_blood_ti_ms, efficiency)
+    if t1_map and t1_map.blood is not None:
+        meta["TensorBloodT1Ms"] = f"{t1_map.blood.t1_ms:.0f}"
     return meta | {
         "TensorDelayMs": f"{sequence.delay_ms:.9g}",
         "TensorPulses": sequence.pulses,
@@ -72,7 +74,7 @@ def _how_to_read(result: "Result", choices: Choices) -> dict[str, Any]:
         "TensorDarkBloodPulse": dark,
         "TensorT1CardiacBin": cardiac,
         "TensorT1RespiratoryBin": respiratory,
-        "TensorInflow": f"{t1_map.share if t1_map else settings.assumed_inflow:.6g}",
+        "TensorInflow": f"{settings.assumed_inflow:.6g}",
     }
 
 

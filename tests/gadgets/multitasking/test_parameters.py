@@ -93,8 +93,9 @@ def test_configurations_without_the_gadget_are_refused() -> None:
 
 
 def test_the_share_of_fresh_spins_is_a_number_or_estimated() -> None:
-    assert parsed("").settings().inflow == 0.8
-    assert parsed("", inflow="estimate").settings().inflow is None
+    for values in ({}, {"inflow": "estimate"}):
+        assert parsed("", **values).settings().inflow is None
+        assert parsed("", **values).settings().assumed_inflow == 0.8
     assert parsed("", inflow="0.65").settings().assumed_inflow == 0.65
     for wrong in ("guess", "1.2", "-0.1"):
         with pytest.raises(ParameterError, match="inflow"):

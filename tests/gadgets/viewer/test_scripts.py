@@ -87,6 +87,23 @@ def test_a_fit_takes_amplitude_phase_and_kind_of_spins() -> None:
             assert np.allclose(found[name], 7 * (curve @ model) / (model @ model) * model, atol=1e-9)
 
 
+@pytest.mark.parametrize(("share", "told"), [(0.35, 0.35), (0.95, 0.95), (1.2, 1.0)])
+def test_the_curve_of_blood_of_a_known_t1_tells_its_share(share: float, told: float) -> None:
+    sequence, pulses = InversionRecovery(3.6, 5.0, 5.0, 688), np.arange(0, 688, 4)
+    stays, fresh = (sequence.curves([1800.0], [0.95], [pure], pulses)[0] for pure in (0.0, 1.0))
+    known = (
+        "{sequence: new InversionRecovery(3.6, 5, 5, 688), t1Ms: 1800, deviationMs: 90, efficiency: 0.95, inflow: 0.8,"
+    )
+    fit = f"fittedRecovery(given.curve, given.pulses, {known} bloodT1Ms: %s, scale: 1}}, given.pulses)"
+    code = f"(() => {{ const f = {fit}; return [f.inflow, ...f.fit]; }})()"
+    given = {"curve": (5 * ((1 - share) * stays + share * fresh)).tolist(), "pulses": pulses.tolist()}
+    found = run(("explorer/recovery.js",), code % "1800", given)
+    assert found[0] == pytest.approx(told, abs=1e-6)
+    if share == told:
+        assert np.allclose(found[1:], given["curve"], atol=1e-9)
+    assert run(("explorer/recovery.js",), code % "1700", given)[0] in (0.0, 0.8)
+
+
 def test_a_pulse_between_those_that_were_measured_is_shown_as_the_nearest() -> None:
     places = run(
         ("explorer/place.js",), "given.map((wanted) => nearestIndex([1, 3, 5], wanted))", [-4, 1, 3.9, 4.5, 99]

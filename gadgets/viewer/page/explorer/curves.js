@@ -34,7 +34,8 @@ function knownOf(explorer, x, y) {
   const nominal = Number(slice.meta.FlipAngleDeg) || sequence.flipAngleDeg;
   const scale = value("b1_map") ? (value("b1_map") / 1000) * (nominal / sequence.flipAngleDeg) : 1;
   const efficiency = Number(maps.t1_map.InversionEfficiency);
-  return { sequence, t1Ms, deviationMs: value("t1_uncertainty"), efficiency, inflow: model.meta.Inflow || 0, scale };
+  const { Inflow: inflow = 0, BloodT1Ms: bloodT1Ms } = model.meta;
+  return { sequence, t1Ms, deviationMs: value("t1_uncertainty"), efficiency, inflow, bloodT1Ms, scale };
 }
 
 /** The curve at the state of motion of the T1 map, and the fit, at all imaging pulses; null where there is no T1. */
@@ -120,7 +121,8 @@ class Curves {
     if (!fit) return maps.t1_map ? "No T1 here: outside of the body, or not fitted." : "The file holds no T1 map.";
     const { T1CardiacBin: c, T1RespiratoryBin: r } = model.meta;
     const elsewhere = state.cardiac !== c || state.respiratory !== r;
-    const kind = fit.inflow ? "flowing blood" : "tissue";
+    const blood = fit.known.t1Ms === fit.known.bloodT1Ms ? `flowing blood, ${(100 * fit.inflow).toFixed(0)} % of it fresh` : "flowing blood";
+    const kind = fit.inflow ? blood : "tissue";
     return `Solid: signal. Dashed: fit of ${kind}, band ± 1 s.d. of T1${elsewhere ? `; fitted at phase ${c + 1}, position ${r + 1}` : ""}.`;
   }
 

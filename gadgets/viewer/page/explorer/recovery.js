@@ -74,20 +74,38 @@ function fitAmplitude(curve, model) {
   return { amplitude, residual: Math.sqrt(left) };
 }
 
+/** Share of fresh spins, 0 to 1, by least squares of the amplitudes of both pools, of spins that stay and of fresh ones. */
+function toldShare(curve, stays, fresh) {
+  let [ss, ff, sf, cs, cf] = [0, 0, 0, 0, 0];
+  for (let i = 0; i < curve.length; i++) {
+    ss += stays[i] * stays[i];
+    ff += fresh[i] * fresh[i];
+    sf += stays[i] * fresh[i];
+    cs += curve[i] * stays[i];
+    cf += curve[i] * fresh[i];
+  }
+  const [ofStays, ofFresh] = [cs * ff - cf * sf, cf * ss - cs * sf]; // over the same determinant
+  const total = ofStays + ofFresh;
+  return total > 0 ? Math.min(Math.max(ofFresh / total, 0), 1) : 0;
+}
+
 /**
  * Fit a voxel's curve with its T1 from the map: amplitude by least squares, tissue or flowing blood by the better fit.
+ * Where T1 is that of all blood, bloodT1Ms, the curve tells the share of fresh spins.
  * @param {Float64Array} curve real, at the fitted pulses.
  * @param {Array<number>} pulses
- * @param {{sequence: InversionRecovery, t1Ms, deviationMs, efficiency, inflow, scale}} known
+ * @param {{sequence: InversionRecovery, t1Ms, deviationMs, efficiency, inflow, bloodT1Ms, scale}} known
  * @param {Array<number>} shown pulses at which the fit is wanted.
  * @returns {{fit, low, high: Float64Array, amplitude, inflow, residual}} low and high: T1 less and more its deviation.
  */
 function fittedRecovery(curve, pulses, known, shown) {
   const { sequence, t1Ms, efficiency, scale } = known;
-  const shares = known.inflow > 0 ? [0, known.inflow] : [0]; // the map does not say which it took
+  const pool = (share) => sequence.curve(t1Ms, efficiency, share, pulses, scale);
+  const given = known.inflow > 0 ? [0, known.inflow] : [0]; // the map does not say which it took
+  const shares = t1Ms === known.bloodT1Ms ? [toldShare(curve, pool(0), pool(1))] : given;
   const tried = shares.map((inflow) => ({
     inflow,
-    ...fitAmplitude(curve, sequence.curve(t1Ms, efficiency, inflow, pulses, scale)),
+    ...fitAmplitude(curve, pool(inflow)),
   }));
   const best = tried.reduce((a, b) => (b.residual < a.residual ? b : a));
   const at = (t1) => {
@@ -99,4 +117,4 @@ function fittedRecovery(curve, pulses, known, shown) {
   return { fit, low, high, amplitude: best.amplitude, inflow: best.inflow, residual: best.residual };
 }
 
-if (typeof module !== "undefined") module.exports = { InversionRecovery, madeReal, fitAmplitude, fittedRecovery };
+if (typeof module !== "undefined") module.exports = { InversionRecovery, madeReal, fitAmplitude, toldShare, fittedRecovery };
