@@ -273,10 +273,8 @@ def map_t1(
         return None
     if settings.inflow is not None:
         return found
-    averaged, scale = (
-        frames(spatial_factor, gated.tensor.mean_recovery(gated.weights)),
-        None if b1 is None else b1.scale,
-    )
+    averaged = frames(spatial_factor, gated.tensor.mean_recovery(gated.weights))
+    scale = None if b1 is None else b1.scale
     curves = RecoveryCurves(basis, pulses, sequence)
     return with_common_blood(found, coordinates, averaged, curves, expected_blood_t1_ms(field_t), scale)
 

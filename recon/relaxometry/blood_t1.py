@@ -39,9 +39,9 @@ have 0.002 to 0.01 [`standard` seeds 21 to 28, bodies], of which each tells its 
 _BETWEEN_VESSELS = 0.04
 """Relative standard deviation of T1 from one vessel to another: venous blood has some 5 % less than arterial."""
 
-_T1_MS = np.geomspace(800, 3200, 279)
+_TRIED = np.geomspace(0.5, 2, 279)
 _SHARES = np.linspace(0, 1, 51)
-"""What is tried: T1 0.5 % apart, and any share of fresh spins, each as likely as any other."""
+"""T1 over what is expected, 0.5 % apart, and shares of fresh spins, each as likely as any other."""
 
 
 def expected_blood_t1_ms(field_t: float | None) -> float:
@@ -72,10 +72,10 @@ class RecoveryCurves:
     pulses: NDArray
     sequence: InversionRecovery
 
-    def turned(self, coordinates: NDArray) -> tuple[NDArray, NDArray]:
-        """Coordinates (R, voxels) in an orthonormal basis, turned real; and that basis."""
+    def turned(self, coordinates: NDArray) -> NDArray:
+        """Coordinates (R, voxels) in an orthonormal basis, turned real."""
         orthonormal, triangle = np.linalg.qr(self.basis)
-        return turned_real(triangle @ coordinates.astype(np.complex128), orthonormal)[0], orthonormal
+        return turned_real(triangle @ coordinates.astype(np.complex128), orthonormal)[0]
 
     def pools(self, t1_ms: NDArray, efficiency: float, scale: NDArray | None = None) -> NDArray:
         """Curves of spins that stay and of fresh ones, (R, voxels, 2), in the orthonormal basis; T1 of each voxel."""
@@ -118,7 +118,7 @@ def with_common_blood(
     if not blood.any():
         return found
     common = common_t1(averaged, curves, blood, found.efficiency, expected_ms, scale)
-    measured, _ = curves.turned(coordinates[:, blood])
+    measured = curves.turned(coordinates[:, blood])
     t1_ms = np.full(measured.shape[1], common.t1_ms)
     pools = curves.pools(t1_ms, found.efficiency, None if scale is None else scale[blood].astype(np.float64))
     share = _told_share(measured, pools)
@@ -174,20 +174,22 @@ def common_t1(
     CommonT1
         What is expected, where no voxel lies far enough inside.
     """
-    log_t1 = np.log(_T1_MS)
-    evidence = -0.5 * ((log_t1 - np.log(expected_ms)) / _SPREAD) ** 2
+    log_ratio = np.log(_TRIED)
+    evidence = -0.5 * (log_ratio / _SPREAD) ** 2
     inside = _middle(blood)
     if inside.any():
         at = curves
         if scale is not None:
             angle_deg = curves.sequence.flip_angle_deg * float(np.median(scale[inside]))
             at = replace(curves, sequence=replace(curves.sequence, flip_angle_deg=angle_deg))
-        evidence = evidence + _told(at.turned(averaged[:, inside])[0].sum(axis=1), at.pools(_T1_MS, efficiency))
+        evidence = evidence + _told(
+            at.turned(averaged[:, inside]).sum(axis=1), at.pools(expected_ms * _TRIED, efficiency)
+        )
     weights = np.exp(evidence - evidence.max())
     weights /= weights.sum()
-    mean = float(weights @ log_t1)
-    deviation = float(np.sqrt(weights @ (log_t1 - mean) ** 2))
-    return CommonT1(float(np.exp(mean)), deviation, int(np.count_nonzero(inside)))
+    mean = float(weights @ log_ratio)
+    deviation = float(np.sqrt(weights @ (log_ratio - mean) ** 2))
+    return CommonT1(expected_ms * float(np.exp(mean)), deviation, int(np.count_nonzero(inside)))
 
 
 def _middle(blood: NDArray) -> NDArray[np.bool_]:
@@ -217,9 +219,11 @@ def _told(curve: NDArray, pools: NDArray) -> NDArray:
 
 def _told_share(measured: NDArray, pools: NDArray) -> NDArray:
     """Share of fresh spins in each voxel, by least squares of both pools' amplitudes: ``(voxels,)`` float64."""
-    gram = np.einsum("rvp,rvq->vpq", pools, pools)
-    amplitudes = np.linalg.solve(gram, np.einsum("rvp,rv->vp", pools, measured)[..., None])[..., 0]
-    return np.clip(amplitudes[:, 1] / np.maximum(amplitudes.sum(axis=1), 1e-30), 0, 1)
+    of_curve = np.einsum("rvp,rv->pv", pools, measured)
+    (stays, both), (_, fresh) = np.einsum("rvp,rvq->pqv", pools, pools)
+    # amplitudes by Cramer's rule, over the same determinant, which is 0 where a B1 map has holes
+    of_stays, of_fresh = fresh * of_curve[0] - both * of_curve[1], stays * of_curve[1] - both * of_curve[0]
+    return np.clip(of_fresh / np.maximum(of_stays + of_fresh, 1e-30), 0, 1)
 
 
 def _with(image: NDArray, where: NDArray, values: NDArray | float) -> NDArray[np.float32]:

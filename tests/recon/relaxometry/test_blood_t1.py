@@ -54,6 +54,8 @@ def test_what_is_known_beforehand_is_weighed_by_its_deviation() -> None:
     far, near = (common_t1(clean, CURVES, BLOOD, 0.95, expected).t1_ms for expected in (2300.0, 1700.0))
     assert near == pytest.approx(1700, rel=0.02)
     assert near < far < 1800
+    low = common_t1(coordinates(0.9, blood_ms=500.0), CURVES, BLOOD, 0.95, expected_blood_t1_ms(0.064))
+    assert low.t1_ms == pytest.approx(500, rel=0.03)
     none = common_t1(clean, CURVES, BLOOD & (abs(X - 40) < 1), 0.95, 1700.0)
     assert (none.voxels, none.t1_ms) == (0, pytest.approx(1700.0, rel=0.005))
     assert none.deviation == pytest.approx(0.15, rel=0.02)
@@ -126,7 +128,7 @@ def test_a_share_lies_between_none_and_all_and_the_rest_is_misfit() -> None:
     found = with_common_blood(assumed, image, image, CURVES, 1790.0)
     assert found.inflow.max() == 1
     fresh = CURVES.pools(np.array([found.blood.t1_ms]), 0.95)[:, 0, 1]
-    curve = CURVES.turned(image[:, 40, 45:46])[0][:, 0]
+    curve = CURVES.turned(image[:, 40, 45:46])[:, 0]
     left = curve - fresh * (fresh @ curve) / (fresh @ fresh)
     assert found.residual[40, 45] == pytest.approx(np.linalg.norm(left) / np.linalg.norm(curve), rel=1e-4)
     assert found.residual[40, 45] > 0.01 > 2 * found.residual[40, 35]
@@ -158,9 +160,18 @@ def test_the_flip_angle_that_the_blood_saw_counts() -> None:
     assumed = replace(assumed, inflow=np.where(BLOOD, 0.8, 0).astype(np.float32))
     found = with_common_blood(assumed, image, image, CURVES, 1790.0, scale)
     pools = RecoveryCurves(BASIS, PULSES, weak).pools(np.array([found.blood.t1_ms]), 0.95)[:, 0]
-    stays, fresh = np.linalg.lstsq(pools, CURVES.turned(image[:, 40:41, 40])[0][:, 0], rcond=None)[0]
+    stays, fresh = np.linalg.lstsq(pools, CURVES.turned(image[:, 40:41, 40])[:, 0], rcond=None)[0]
     assert found.inflow[40, 40] == pytest.approx(fresh / (stays + fresh), abs=1e-4)
     assert found.inflow[40, 40] == pytest.approx(0.7, abs=0.08)
+
+
+def test_holes_of_a_b1_map_break_nothing() -> None:
+    assumed, image = fitted(0.7)
+    scale = np.where(RADIUS < 3, 0, 1).astype(np.float32)
+    found = with_common_blood(assumed, image, image, CURVES, 1790.0, scale)
+    assert 0 <= found.inflow.min() <= found.inflow.max() <= 1
+    assert np.isfinite(found.residual).all()
+    assert np.median(found.inflow[(RADIUS > 4) & (RADIUS < 12)]) == pytest.approx(0.7, abs=0.04)
 
 
 def test_t1_is_of_the_average_over_motion_and_the_share_of_the_maps_state() -> None:
