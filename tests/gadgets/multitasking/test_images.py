@@ -11,11 +11,14 @@ import pytest
 from scipy.ndimage import binary_erosion
 
 from gadgets.errors import RemoteError
+from gadgets.evaluation.truth import slice_of_simulation
 from gadgets.mrd.files import ScanFile
+from gadgets.multitasking.parameters import parse_parameters
 from gadgets.multitasking.series import GATING_ROWS, SENT, SERIES
 from gadgets.reports.motion import heart_center
 from gadgets.simulated.radial import write_simulation
 from recon.errors import DataError
+from recon.multitasking import encode, solve
 from recon.simulation.chest import PRESETS, simulate_scan
 from tests.support.replays import replay_here, rewrite_readouts
 
@@ -138,6 +141,20 @@ def test_t1_map_in_milliseconds(moving_images: Images, moving_file: Path) -> Non
     assert meta["GADGETRON_ColorMap"]
     assert float(meta["InversionEfficiency"]) == pytest.approx(0.95, abs=0.03)
     assert "research use only" in meta["ImageComments"]
+    common = values == int(meta["MalibuBloodT1Ms"])
+    assert np.mean(common[blood]) > 0.9
+    between = 0.04 * float(meta["MalibuBloodT1Ms"])
+    expected = np.hypot(float(meta["MalibuBloodT1DeviationMs"]), between)
+    assert np.median(deviation.data[0, 0][common & blood]) == pytest.approx(expected, abs=1.5)
+
+
+def test_the_headers_field_says_what_t1_blood_is_expected_to_have() -> None:
+    protocol = dataclasses.replace(PRESETS["tiny"], field_t=1.5)
+    parameters = parse_parameters("", {"reconstruction": "backprojection", "heart_source": "self"})
+    encoded = encode(slice_of_simulation(simulate_scan(protocol, 3), parameters).scan, parameters.settings())
+    assert encoded.field_t == 1.5
+    at = [solve(dataclasses.replace(encoded, field_t=field_t), parameters.settings()) for field_t in (1.5, 7.0)]
+    assert at[1].t1_map.blood.t1_ms > 1.02 * at[0].t1_map.blood.t1_ms
 
 
 def test_gating_image_partitions_the_spokes(moving_images: Images, moving_file: Path) -> None:

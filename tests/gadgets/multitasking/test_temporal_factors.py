@@ -68,6 +68,8 @@ def test_its_meta_say_how_to_read_it(explored: tuple[Result, Path], images: Imag
     shown = result.recovery().cells
     assert int(meta["TensorT1CardiacBin"]) == shown.cardiac[0]
     assert int(meta["TensorT1RespiratoryBin"]) == shown.respiratory[0]
+    assert int(meta["TensorBloodT1Ms"]) == int(np.rint(result.t1_map.blood.t1_ms))
+    assert float(meta["TensorInflow"]) == 0.8  # of blood that is dark
     pulses = factors_of(images)["imaging_pulses"][0]
     assert np.array_equal(pulses, np.unique(result.temporal.imaging.pulse))
 

@@ -9,7 +9,7 @@ import sigpy
 from recon.multitasking import Settings, estimate
 from recon.multitasking.uncertainty import frame_terms, kind_of_frames, t1_terms, variance, with_samples
 from recon.readouts.noise import rim_variance
-from recon.relaxometry.t1 import T1Map
+from recon.relaxometry.t1 import CommonT1, T1Map
 from recon.spatial.back_projection import back_project, back_project_and_adjoint, encoding, normal_operator
 from recon.spatial.consistency import enforce_data
 from recon.spatial.toeplitz import ToeplitzNormal
@@ -164,6 +164,12 @@ def test_t1_knows_the_samples_and_its_fit() -> None:
     assert np.allclose(found.uncertainty_ms[t1_ms > 0], expected, rtol=1e-3)  # up to the body's border
     assert not found.uncertainty_ms[t1_ms == 0].any()
     assert np.array_equal(found.t1_ms, t1_ms)
+    blood = t1_ms.copy()
+    blood[10:14, 10:14] = 1800
+    told = replace(a_t1_map(blood, 30.0), blood=CommonT1(1800.0, 0.1, 50))
+    with_blood = with_samples(told, others, {"t1.spread": 0.5, "t1.fit": 4.0})
+    assert np.all(with_blood.uncertainty_ms[10:14, 10:14] == 30)  # it knows already
+    assert with_blood.uncertainty_ms[20, 20] > 50
     plain = with_samples(a_t1_map(t1_ms, 30.0), [], {})
     assert np.allclose(plain.uncertainty_ms, a_t1_map(t1_ms, 30.0).uncertainty_ms)
     assert t1_terms(t1_ms, t1_ms, t1_ms).shape == (2, 40, 40)
