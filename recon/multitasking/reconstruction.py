@@ -19,6 +19,7 @@ from recon.multitasking.uncertainty import with_samples
 from recon.readouts.coils import coil_covariance, compression_matrix, estimate_maps, over_coils
 from recon.readouts.noise import prewhitening_matrix
 from recon.readouts.trajectory import samples_within, unaliased
+from recon.relaxometry.blood_t1 import is_known_field
 from recon.relaxometry.t1 import CommonT1, T1Map
 from recon.spatial.back_projection import SubspaceProblem, time_averaged_coil_images
 from recon.spatial.nufft import choose_backend
@@ -132,7 +133,7 @@ def solve(
         known = encoded.temporal, settings, b1, encoded.field_t
         t1_map = map_t1(estimated.maps, *known)
         if t1_map is not None and t1_map.blood is not None:
-            _say_blood(t1_map, t1_map.blood)
+            _say_blood(t1_map, t1_map.blood, encoded.field_t)
     if t1_map is not None and estimated.samples:
         with clock.stage("uncertainty samples"):
             others = [map_t1(maps, *known) for maps in estimated.samples]
@@ -157,12 +158,18 @@ def solve(
     )
 
 
-def _say_blood(t1_map: T1Map, blood: CommonT1) -> None:
+def _say_blood(t1_map: T1Map, blood: CommonT1, field_t: float | None) -> None:
     told = f"by {blood.voxels} of its voxels" if blood.voxels else "as is expected of it: none lies far from a wall"
     log.info(
         "T1 of all flowing blood: %.0f ± %.0f ms, %s; share of fresh spins: %.2f in the median",
         *(blood.t1_ms, blood.t1_ms * blood.deviation, told, t1_map.share),
     )
+    if not is_known_field(field_t):
+        log.warning(
+            "the T1 of blood is sought around that at 3 T: the header's systemFieldStrength_T is %s; correct it, or "
+            "set inflow to a share of fresh spins",
+            "missing" if field_t is None else f"{field_t:g}",
+        )
 
 
 def _said(gradients: PlayedOut) -> dict[str, str]:

@@ -44,14 +44,18 @@ _SHARES = np.linspace(0, 1, 51)
 """T1 over what is expected, 0.5 % apart, and shares of fresh spins, each as likely as any other."""
 
 
+def is_known_field(field_t: float | None) -> bool:
+    """Say whether the field of a magnet is stated, and can be teslas."""
+    return field_t is not None and _FIELDS_T[0] < field_t < _FIELDS_T[1]
+
+
 def expected_blood_t1_ms(field_t: float | None) -> float:
     """T1 that blood is expected to have.
 
     It grows with the cube root of the field: 1420 ms at 1.5 T [published: 1350 to 1480 ms]. 3 T is taken where the
     field is not known, or cannot be teslas.
     """
-    low, high = _FIELDS_T
-    known = field_t if field_t is not None and low < field_t < high else 3.0
+    known = field_t if field_t is not None and is_known_field(field_t) else 3.0
     return _AT_3_T_MS * (known / 3.0) ** (1 / 3)
 
 

@@ -21,7 +21,7 @@ from recon.relaxometry.inversion_recovery import InversionRecovery
 INFLOW = 0.8
 """Share of fresh spins in flowing blood unless it is known: the middle of what the simulator draws, 0.7 to 0.9."""
 
-INFLOW_DEVIATION = 0.06
+_INFLOW_DEVIATION = 0.06
 """Standard deviation of that: 0.2 / sqrt(12), for any share from 0.7 to 0.9."""
 
 # Above this T1 in ms, fitted as tissue, a voxel may be flowing blood; blood is fitted near 5000.
@@ -137,7 +137,7 @@ def fit_t1(
     covariance = found.triangle @ shape @ found.triangle.T
     noise = _noise_level(found.imaginary_energy + found.estimate.residual**2, covariance, mask)
     deviation = np.zeros(len(noise))
-    for model, rows, unsure in ((found.tissue, ~found.flows, 0.0), (found.blood, found.flows, INFLOW_DEVIATION)):
+    for model, rows, unsure in ((found.tissue, ~found.flows, 0.0), (found.blood, found.flows, _INFLOW_DEVIATION)):
         some = found.estimate.at(rows)
         deviation[rows] = model.t1_deviation(some, covariance, noise[rows])
         if unsure:

@@ -99,7 +99,7 @@ _TABLE: dict[str, list[tuple[str, str]]] = {
     ],
     "recon/relaxometry/blood_t1.py": [
         ("(known / 3.0) ** (1 / 3)", "(known / 3.0)"),
-        ("low < field_t < high", "low < field_t"),
+        ("_FIELDS_T[0] < field_t < _FIELDS_T[1]", "_FIELDS_T[0] < field_t"),
         ("for share in (0.0, 1.0)", "for share in (1.0, 0.0)"),
         ("coordinates[:, blood])", "averaged[:, blood])"),
         ("None if scale is None else scale[blood].astype(np.float64)", "None"),

@@ -148,13 +148,17 @@ def test_t1_map_in_milliseconds(moving_images: Images, moving_file: Path) -> Non
     assert np.median(deviation.data[0, 0][common & blood]) == pytest.approx(expected, abs=1.5)
 
 
-def test_the_headers_field_says_what_t1_blood_is_expected_to_have() -> None:
+def test_the_headers_field_says_what_t1_blood_is_expected_to_have(caplog: pytest.LogCaptureFixture) -> None:
     protocol = dataclasses.replace(PRESETS["tiny"], field_t=1.5)
     parameters = parse_parameters("", {"reconstruction": "backprojection", "heart_source": "self"})
     encoded = encode(slice_of_simulation(simulate_scan(protocol, 3), parameters).scan, parameters.settings())
     assert encoded.field_t == 1.5
     at = [solve(dataclasses.replace(encoded, field_t=field_t), parameters.settings()) for field_t in (1.5, 7.0)]
     assert at[1].t1_map.blood.t1_ms > 1.02 * at[0].t1_map.blood.t1_ms
+    assert "systemFieldStrength_T" not in caplog.text
+    for field_t, said in ((None, "is missing"), (63.9, "is 63.9")):
+        solve(dataclasses.replace(encoded, field_t=field_t), parameters.settings())
+        assert f"systemFieldStrength_T {said}; correct it" in caplog.text
 
 
 def test_gating_image_partitions_the_spokes(moving_images: Images, moving_file: Path) -> None:
